@@ -1,0 +1,66 @@
+"""Batch, and how examples are padded into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt.corpus.tokenizer import END, PADDING, START
+
+Ids = Sequence[int] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sentence pairs as padded tensors. True in a mask always means a real token."""
+
+    source: Tensor  # (B, S) int64
+    source_mask: Tensor  # (B, S) bool
+    target_in: Tensor  # (B, T) int64, starts with START
+    target_out: Tensor  # (B, T) int64, ends with END
+    target_mask: Tensor  # (B, T) bool
+    sentences: tuple[int, ...]  # positions of the pairs in their corpus
+    tokens: int  # real target tokens, END included
+
+    def to(self, device: torch.device) -> Batch:
+        if device.type == "cpu":
+            return self
+        moved = [
+            tensor.to(device, non_blocking=True)
+            for tensor in (self.source, self.source_mask, self.target_in, self.target_out, self.target_mask)
+        ]
+        return Batch(*moved, self.sentences, self.tokens)
+
+    def split(self) -> tuple[Batch, Batch]:
+        """Two halves; their padding stays as it is."""
+        half = (len(self.sentences) + 1) // 2
+        return self._rows(slice(0, half)), self._rows(slice(half, None))
+
+    def _rows(self, rows: slice) -> Batch:
+        mask = self.target_mask[rows]
+        tensors = (self.source[rows], self.source_mask[rows], self.target_in[rows], self.target_out[rows], mask)
+        return Batch(*tensors, self.sentences[rows], int(mask.sum()))
+
+
+def pad(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
+    """Ids (B, longest) padded at the end, and the mask of real tokens."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    width = max(1, int(lengths.max())) if len(rows) else 1
+    mask = np.arange(width) < lengths[:, None]  # (B, longest)
+    ids = np.full(mask.shape, PADDING, dtype=np.int64)
+    if lengths.any():
+        ids[mask] = np.concatenate([np.asarray(row, dtype=np.int64) for row in rows])
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def make_batch(sources: Sequence[Ids], targets: Sequence[Ids], sentences: Sequence[int]) -> Batch:
+    """Pads pairs into a batch; START and END are put around the targets."""
+    source, source_mask = pad(sources)
+    target_in, target_mask = pad([np.concatenate(([START], target)) for target in targets])
+    target_out, _ = pad([np.concatenate((target, [END])) for target in targets])
+    tokens = sum(len(target) + 1 for target in targets)
+    return Batch(source, source_mask, target_in, target_out, target_mask, tuple(map(int, sentences)), tokens)

@@ -1,0 +1,96 @@
+"""Length buckets, a token budget, and (batch, position): an epoch's batches follow from the seed and the epoch alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmt.corpus.batch import Batch, make_batch
+from nmt.corpus.encoded import EncodedPairs
+
+log = logging.getLogger("nmt")
+
+
+@dataclass
+class BatchingOptions:
+    """How pairs share a batch."""
+
+    tokens: int = 4096  # at most so many cells, padding included, on the source side and on the target side
+    sentences: int = 1024  # at most so many pairs
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in the data the next batch is: enough to go on exactly there."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class Batcher:
+    """Batches of similar lengths, in an order that changes every epoch."""
+
+    def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int):
+        self.pairs, self.options, self.seed = pairs, options, seed
+        self.source_lengths = np.asarray(pairs.source.lengths)
+        self.target_lengths = np.asarray(pairs.target.lengths) + 1  # START or END
+        over = int((np.maximum(self.source_lengths, self.target_lengths) > options.tokens).sum())
+        if over:
+            log.warning(
+                "%d sentences are longer than batching.tokens=%d: each is a batch of its own", over, options.tokens
+            )
+
+    def plan(self, epoch: int, shuffle: bool = True) -> list[np.ndarray]:
+        """Rows of every batch of an epoch."""
+        rng = np.random.default_rng((self.seed, epoch))
+        # Sorted by target length, then, up and down in turn, by source length: neighbours are alike on both sides.
+        # The noise, and a first batch of random size, let a sentence meet other neighbours each epoch.
+        source = self.source_lengths + rng.uniform(0, 2, len(self.pairs))
+        order = np.lexsort((np.where(self.target_lengths % 2 == 0, source, -source), self.target_lengths))
+        batches = self._cut(order, first=rng.uniform(0.1, 1) if shuffle else 1.0)
+        if shuffle:
+            rng.shuffle(batches)  # type: ignore[arg-type]
+        return batches
+
+    def _cut(self, order: np.ndarray, first: float) -> list[np.ndarray]:
+        """Consecutive rows as full as the budget allows; the first batch gets this share of it."""
+        longest = np.maximum(self.source_lengths, self.target_lengths)[order].tolist()
+        batches, start, width = [], 0, 0
+        budget = first * self.options.tokens
+        for i, length in enumerate(longest):
+            width = max(width, length)
+            rows = i - start + 1
+            if i > start and (rows * width > budget or rows > self.options.sentences):
+                batches.append(order[start:i])
+                start, width, budget = i, length, self.options.tokens
+        batches.append(order[start:])
+        return batches
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        return make_batch([self.pairs.source[i] for i in rows], [self.pairs.target[i] for i in rows], rows.tolist())
+
+    def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
+        """Without end, from ``position``: each batch with the position that follows it."""
+        while True:
+            plan = self.plan(position.epoch)
+            for index in range(position.batch, len(plan)):
+                last = index + 1 == len(plan)
+                position = Position(position.epoch + 1, 0) if last else Position(position.epoch, index + 1)
+                yield self.batch(plan[index]), position
+
+    def one_pass(self) -> Iterator[Batch]:
+        """Every pair once, in a fixed order: for validation."""
+        for rows in self.plan(0, shuffle=False):
+            yield self.batch(rows)
+
+    def padding_share(self) -> float:
+        """Padded cells over all cells, source and target, in the first epoch."""
+        real = cells = 0
+        for rows in self.plan(0):
+            for lengths in (self.source_lengths[rows], self.target_lengths[rows]):
+                real += int(lengths.sum())
+                cells += int(lengths.max()) * len(rows)
+        return 1 - real / cells

@@ -1,0 +1,126 @@
+"""Splits of the built-in corpus: training lengths as in natural text, test sets with equal counts in every bucket."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+from nmt.corpus.grammar import Grammar, Word
+from nmt.errors import UserError
+
+MIN_WORDS = 3
+
+
+@dataclass
+class GrammarOptions:
+    """The built-in English-German corpus."""
+
+    kind: str = "grammar"
+    source_language: str = "en"
+    target_language: str = "de"
+    seed: int = 1  # of the corpus, not of the run: every system sees the same text
+    train_pairs: int = 50_000
+    valid_pairs: int = 500
+    test_pairs_per_bucket: int = 100
+    test_bounds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50, 60, 70, 80, 90])
+    median_words: float = 13.0  # training and validation lengths are log-normal, cut at max_words
+    sigma: float = 0.6  # of the logarithm of the length
+    max_words: int = 100
+
+
+@dataclass(frozen=True)
+class AlignedPair:
+    """A sentence pair and its word links (source position, target position), both from 0."""
+
+    source: str
+    target: str
+    links: tuple[tuple[int, int], ...]
+
+
+def generate(options: GrammarOptions, split: str) -> list[AlignedPair]:
+    """The pairs of ``train``, ``valid`` or ``test``; no source sentence is in two of them, or twice in one.
+
+    Deterministic from ``options``. Raises UserError when the grammar has too few sentences of a length.
+    """
+    return list(_splits(_frozen(options), split))
+
+
+def fingerprint(options: GrammarOptions) -> str:
+    """A hash of all that the pairs depend on: the options and the grammar's own code."""
+    digest = hashlib.sha256(repr(sorted(asdict(options).items())).encode())
+    for name in ("grammar.py", "lexicon.py", "builtin.py"):
+        digest.update(Path(__file__).with_name(name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _frozen(options: GrammarOptions) -> tuple:
+    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in asdict(options).items())
+
+
+@cache
+def _splits(frozen: tuple, split: str) -> tuple[AlignedPair, ...]:
+    """Test is made first, then validation, then training: each leaves out what came before it."""
+    options = GrammarOptions(**{key: list(value) if isinstance(value, tuple) else value for key, value in frozen})
+    earlier = {"test": (), "valid": ("test",), "train": ("test", "valid")}[split]
+    seen = {pair.source for name in earlier for pair in _splits(frozen, name)}
+    rng = random.Random(f"{options.seed}/{split}")
+    if split == "test":
+        bounds = [MIN_WORDS - 1, *options.test_bounds]
+        ranges = [(low + 1, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+        counts = [options.test_pairs_per_bucket] * len(ranges)
+    else:
+        ranges, counts = [(MIN_WORDS, options.max_words)], [getattr(options, f"{split}_pairs")]
+    pairs: list[AlignedPair] = []
+    for (low, high), count in zip(ranges, counts, strict=True):
+        pairs += _draw(rng, options, low, high, count, seen, uniform=split == "test")
+    return tuple(pairs)
+
+
+def _draw(
+    rng: random.Random, options: GrammarOptions, low: int, high: int, count: int, seen: set[str], uniform: bool
+) -> Iterator[AlignedPair]:
+    found = attempts = 0
+    while found < count:
+        attempts += 1
+        if attempts > 200 * count + 10_000:
+            raise UserError(
+                f"corpus: the built-in grammar has only {found} distinct sentences of {low} to {high} words "
+                f"for the {count} asked for; ask for fewer pairs"
+            )
+        wanted = rng.randint(low, high) if uniform else round(rng.lognormvariate(math.log(options.median_words), options.sigma))
+        if not low <= wanted <= high:
+            continue
+        pair = _pair(*Grammar(rng).sentence(wanted))
+        if low <= len(pair.source.split()) <= high and pair.source not in seen:
+            seen.add(pair.source)
+            found += 1
+            yield pair
+
+
+def _pair(english: list[Word], german: list[Word]) -> AlignedPair:
+    source, source_concepts = _finish(english)
+    target, target_concepts = _finish(german)
+    positions: dict[int, list[int]] = {}
+    for j, concept in enumerate(target_concepts):
+        positions.setdefault(concept, []).append(j)
+    links = [(i, j) for i, concept in enumerate(source_concepts) for j in positions.get(concept, ())]
+    return AlignedPair(source, target, tuple(links))
+
+
+def _finish(words: list[Word]) -> tuple[str, list[int]]:
+    """Joins words into a sentence: commas attached, first letter raised, full stop; and each word's concept."""
+    forms: list[str] = []
+    concepts: list[int] = []
+    for form, concept in words:
+        if concept >= 0:
+            forms.append(form)
+            concepts.append(concept)
+        elif not forms[-1].endswith(","):
+            forms[-1] += ","
+    text = " ".join(forms).rstrip(",") + "."
+    return text[0].upper() + text[1:], concepts

@@ -1,0 +1,141 @@
+"""Pairs as ids on disk, memory-mapped: encoded once for each content and tokenizer, so that the second start is instant."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
+from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.errors import UserError
+
+log = logging.getLogger("nmt")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of ids of different lengths in one flat array."""
+
+    ids: np.ndarray  # (tokens,) uint16 or int32
+    offsets: np.ndarray  # (rows + 1,) int64
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    @classmethod
+    def of(cls, rows: Iterable[list[int]], vocabulary_size: int) -> Ragged:
+        kind = np.uint16 if vocabulary_size <= 1 << 16 else np.int32
+        arrays = [np.asarray(row, dtype=kind) for row in rows]
+        offsets = np.concatenate(([0], np.cumsum([len(array) for array in arrays], dtype=np.int64)))
+        return cls(np.concatenate(arrays) if arrays else np.zeros(0, dtype=kind), offsets)
+
+    def save(self, stem: Path) -> None:
+        np.save(f"{stem}.ids.npy", self.ids)
+        np.save(f"{stem}.offsets.npy", self.offsets)
+
+    @classmethod
+    def load(cls, stem: Path) -> Ragged:
+        return cls(np.load(f"{stem}.ids.npy", mmap_mode="r"), np.load(f"{stem}.offsets.npy"))
+
+
+@dataclass(frozen=True)
+class EncodedPairs:
+    """A corpus as ids, with the count of what was cleaned away."""
+
+    source: Ragged  # each row ends with END
+    target: Ragged  # without START and END
+    report: CleaningReport
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+def encode_pairs(pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport | None = None) -> EncodedPairs:
+    sources, targets = [], []
+    for source, target in pairs:
+        sources.append(tokenizer.encode_source(source))
+        targets.append(tokenizer.encode_target(target))
+    report = report or CleaningReport(read=len(sources), kept=len(sources))
+    return EncodedPairs(
+        Ragged.of(sources, tokenizer.source_size), Ragged.of(targets, tokenizer.target_size), report
+    )
+
+
+def cached_tokenizer(
+    corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
+) -> Tokenizer:
+    """The tokenizer of this training text and these options, trained where the cache has none."""
+    key = _key(fingerprint(corpus, "train"), asdict(cleaning), asdict(options))
+    folder = cache / f"tokenizer-{key}"
+    if folder.is_dir():
+        return Tokenizer.load(folder)
+    log.info("training the tokenizer: %s, vocabulary %d, %s", options.kind, options.vocabulary_size,
+             "joint" if options.joint else "separate")
+
+    def read() -> Iterable[Pair]:
+        return clean(read_pairs(corpus, "train"), cleaning, CleaningReport())
+
+    return train_tokenizer(read, options, folder)
+
+
+def cached_pairs(
+    corpus: CorpusOptions, split: str, cleaning: CleaningOptions, tokenizer: Tokenizer, cache: Path
+) -> EncodedPairs:
+    """A split as memory-mapped ids, encoded where the cache has none. Only ``train`` is cleaned.
+
+    Raises UserError when nothing is left of the split.
+    """
+    cleaned = asdict(cleaning) if split == "train" else {}
+    folder = cache / f"pairs-{_key(fingerprint(corpus, split), cleaned, tokenizer.digest)}"
+    if not folder.is_dir():
+        report = CleaningReport()
+        pairs: Iterable[Pair] = read_pairs(corpus, split)
+        if split == "train":
+            pairs = clean(pairs, cleaning, report)
+        encoded = encode_pairs(
+            tqdm(pairs, desc=f"encoding {split}", unit=" pairs", leave=False, disable=None),
+            tokenizer,
+            report if split == "train" else None,
+        )
+        if not len(encoded):
+            raise UserError(f"corpus: no usable pair in '{split}' ({encoded.report})")
+        _save(encoded, folder)
+    try:
+        report = CleaningReport(**json.loads((folder / "report.json").read_text()))
+        return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{folder}: damaged cache ({error}); delete this folder and start again") from None
+
+
+def _save(encoded: EncodedPairs, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        encoded.source.save(work / "source")
+        encoded.target.save(work / "target")
+        (work / "report.json").write_text(json.dumps(asdict(encoded.report)))
+        if not folder.exists():
+            os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,149 @@
+"""SentencePiece behind encode and decode: one for both languages, or one for each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import sentencepiece
+from tqdm import tqdm
+
+from nmt.errors import UserError, nearest
+
+PADDING, START, END, UNKNOWN = 0, 1, 2, 3
+KINDS = ("bpe", "unigram", "char", "word")
+
+
+@dataclass
+class TokenizerOptions:
+    """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded."""
+
+    kind: str = "bpe"  # bpe, unigram, char or word
+    vocabulary_size: int = 8000  # of each model; char and word may end with fewer
+    joint: bool = True  # one model for both languages, so that embeddings can be shared
+    byte_fallback: bool = True  # bpe and unigram spell unseen characters in bytes, so nothing is lost
+
+
+class Tokenizer:
+    """Text to ids and back, for the source and the target language."""
+
+    def __init__(self, source: Path, target: Path | None):
+        self.source_path, self.target_path = source, target
+        self._source = _load(source)
+        self._target = _load(target) if target else self._source
+
+    @property
+    def joint(self) -> bool:
+        return self.target_path is None
+
+    @property
+    def source_size(self) -> int:
+        return self._source.get_piece_size()
+
+    @property
+    def target_size(self) -> int:
+        return self._target.get_piece_size()
+
+    @property
+    def digest(self) -> str:
+        """A hash of the models' content."""
+        digest = hashlib.sha256(self.source_path.read_bytes())
+        if self.target_path:
+            digest.update(self.target_path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def encode_source(self, text: str) -> list[int]:
+        """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
+        return [*self._source.encode(text), END]
+
+    def encode_target(self, text: str) -> list[int]:
+        """Ids of a target sentence, without START and END."""
+        return self._target.encode(text)
+
+    def decode_target(self, ids: Iterable[int]) -> str:
+        return self._target.decode([i for i in ids if i not in (PADDING, START, END)])
+
+    def source_pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._source.id_to_piece(int(i)) for i in ids]
+
+    def target_pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._target.id_to_piece(int(i)) for i in ids]
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.source_path, folder / "source.model")
+        if self.target_path:
+            shutil.copyfile(self.target_path, folder / "target.model")
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Raises UserError when the folder holds no tokenizer or a damaged one."""
+        target = folder / "target.model"
+        return cls(folder / "source.model", target if target.exists() else None)
+
+
+def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.load(str(path))
+    except (OSError, RuntimeError):
+        raise UserError(f"{path}: no SentencePiece model, or a damaged one; train the run again") from None
+    return processor
+
+
+def train_tokenizer(read: Callable[[], Iterable[tuple[str, str]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
+    """Trains on what ``read()`` yields (source, target) and saves into ``folder``, which appears whole or not at all."""
+    if options.kind not in KINDS:
+        raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        work = Path(temporary) / "tokenizer"
+        work.mkdir()
+        sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
+        for name, columns in sides.items():
+            _train_model(_sentences(read(), columns, f"tokenizer ({options.kind}, {name})"), options, work / f"{name}.model")
+        if folder.exists():
+            return Tokenizer.load(folder)  # another process made the same one meanwhile
+        os.replace(work, folder)
+    return Tokenizer.load(folder)
+
+
+def _sentences(pairs: Iterable[tuple[str, str]], columns: tuple[int, ...], title: str) -> Iterator[str]:
+    for pair in tqdm(pairs, desc=f"reading text for the {title}", unit=" pairs", leave=False, disable=None):
+        for column in columns:
+            yield pair[column].replace("\0", " ")
+
+
+def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:
+    subwords = options.kind in ("bpe", "unigram")
+    with open(path, "wb") as file:
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=sentences,
+                model_writer=file,
+                model_type=options.kind,
+                vocab_size=options.vocabulary_size,
+                character_coverage=1.0,
+                byte_fallback=options.byte_fallback and subwords,
+                hard_vocab_limit=False if options.kind != "bpe" else True,
+                use_all_vocab=not subwords,
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                max_sentence_length=100_000,
+                pad_id=PADDING,
+                bos_id=START,
+                eos_id=END,
+                unk_id=UNKNOWN,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
+            raise UserError(
+                f"tokenizer.vocabulary_size={options.vocabulary_size}: cannot be trained on this text ({reason.strip()}); "
+                "try another size, or tokenizer.kind=char"
+            ) from None

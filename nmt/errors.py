@@ -1,0 +1,18 @@
+"""What a user can mend: one line that says what is wrong, where, and what to do. The doors exit with code 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in input or configuration; its message is one line that names the place and the mend."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name: ``did you mean 'x'? (known: ...)``."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    listed = ", ".join(known)
+    return f"did you mean '{close[0]}'? (known: {listed})" if close else f"known: {listed}"
