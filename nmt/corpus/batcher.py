@@ -48,7 +48,7 @@ class Batcher:
         rng = np.random.default_rng((self.seed, epoch))
         # Sorted by target length, then, up and down in turn, by source length: neighbours are alike on both sides.
         # The noise, and a first batch of random size, let a sentence meet other neighbours each epoch.
-        source = self.source_lengths + rng.uniform(0, 2, len(self.pairs))
+        source = self.source_lengths + rng.uniform(0, 1, len(self.pairs))
         order = np.lexsort((np.where(self.target_lengths % 2 == 0, source, -source), self.target_lengths))
         batches = self._cut(order, first=rng.uniform(0.1, 1) if shuffle else 1.0)
         if shuffle:

@@ -1,0 +1,122 @@
+"""Tokens, positions, tying, and dropout."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nmt.errors import UserError, nearest
+from nmt.models.interface import Vocabulary
+
+PADDING = 0
+POSITIONS = ("sinusoidal", "learned", "rotary")
+TYING = ("none", "target", "all")
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask, on CPU, is drawn from 8 random bits an element: several times cheaper than nn.Dropout.
+
+    There the probability is rounded to 1/256, and the scale follows the rounded one, so the expectation is exact.
+    """
+
+    def __init__(self, probability: float):
+        super().__init__()
+        if not 0 <= probability < 1:
+            raise UserError(f"dropout={probability}: must be at least 0 and below 1")
+        self.probability = probability
+        self.threshold = round(probability * 256)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if not self.training or self.threshold == 0:
+            return inputs
+        if inputs.device.type != "cpu":
+            return F.dropout(inputs, self.probability)
+        words = torch.empty((inputs.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: inputs.numel()].view(inputs.shape) >= self.threshold
+        return inputs * kept.to(inputs.dtype).mul_(256 / (256 - self.threshold))
+
+
+class TokenEmbedding(nn.Embedding):
+    """Token vectors, scaled by sqrt(size) where asked (Vaswani 2017, section 3.4)."""
+
+    def __init__(self, vocabulary_size: int, size: int, scaled: bool = False):
+        super().__init__(vocabulary_size, size, padding_idx=PADDING)
+        self.scale = math.sqrt(size) if scaled else 1.0
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+        with torch.no_grad():
+            self.weight[PADDING].zero_()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return super().forward(tokens) * self.scale  # (B, T, E)
+
+
+def make_embeddings(
+    vocabulary: Vocabulary, size: int, hidden: int, tying: str, scaled: bool
+) -> tuple[TokenEmbedding, TokenEmbedding, nn.Linear]:
+    """Source embedding, target embedding and output projection, sharing weights as ``tying`` says.
+
+    ``target`` ties the output to the target embedding (Press and Wolf 2017); ``all`` ties the source embedding too,
+    which needs a joint vocabulary. Raises UserError where the sizes don't allow it.
+    """
+    if tying not in TYING:
+        raise UserError(f"model.tie_embeddings={tying}: {nearest(tying, TYING)}")
+    if tying == "all" and not vocabulary.joint:
+        raise UserError("model.tie_embeddings=all needs one vocabulary for both languages; set tokenizer.joint=true")
+    if tying != "none" and size != hidden:
+        raise UserError(f"model.tie_embeddings={tying} needs output vectors ({hidden}) as wide as embeddings ({size})")
+    target = TokenEmbedding(vocabulary.target, size, scaled)
+    source = target if tying == "all" else TokenEmbedding(vocabulary.source, size, scaled)
+    output = nn.Linear(hidden, vocabulary.target)
+    nn.init.normal_(output.weight, std=hidden**-0.5)
+    nn.init.zeros_(output.bias)
+    if tying != "none":
+        output.weight = target.weight
+    return source, target, output
+
+
+def sinusoids(length: int, size: int, first: int = 0, device: torch.device | None = None) -> Tensor:
+    """Vaswani 2017, section 3.5: sines in the even columns, cosines in the odd ones. (length, size)"""
+    position = torch.arange(first, first + length, device=device, dtype=torch.float32)[:, None]
+    rate = torch.exp(torch.arange(0, size, 2, device=device) * (-math.log(10_000.0) / size))
+    table = torch.zeros(length, size, device=device)
+    table[:, 0::2] = torch.sin(position * rate)
+    table[:, 1::2] = torch.cos(position * rate)
+    return table
+
+
+class AbsolutePositions(nn.Module):
+    """What is added to embeddings: sinusoids, a learned table, or nothing (rotary positions enter in attention)."""
+
+    def __init__(self, kind: str, size: int, max_positions: int):
+        super().__init__()
+        if kind not in POSITIONS:
+            raise UserError(f"model.positions={kind}: {nearest(kind, POSITIONS)}")
+        self.kind, self.size = kind, size
+        self.table = nn.Embedding(max_positions, size) if kind == "learned" else None
+        if self.table is not None:
+            nn.init.normal_(self.table.weight, std=size**-0.5)
+
+    def forward(self, embedded: Tensor, first: int = 0) -> Tensor:
+        """(B, T, E) whose first column is position ``first``. Past a learned table's end its last row is repeated."""
+        length = embedded.shape[1]
+        if self.table is not None:
+            positions = torch.arange(first, first + length, device=embedded.device)
+            return embedded + self.table(positions.clamp(max=self.table.num_embeddings - 1))
+        if self.kind == "sinusoidal":
+            return embedded + sinusoids(length, self.size, first, embedded.device).to(embedded.dtype)
+        return embedded
+
+
+def rotate(heads: Tensor, first: int = 0) -> Tensor:
+    """Rotary positions (Su 2021, equation 34) for queries or keys (B, H, T, D), the first at position ``first``."""
+    length, size = heads.shape[-2:]
+    rate = torch.exp(torch.arange(0, size, 2, device=heads.device) * (-math.log(10_000.0) / size))
+    angle = torch.arange(first, first + length, device=heads.device)[:, None] * rate  # (T, D/2)
+    cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+    left, right = heads.chunk(2, dim=-1)  # (B, H, T, D/2) each
+    return torch.cat((left * cosine - right * sine, left * sine + right * cosine), dim=-1)

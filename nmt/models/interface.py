@@ -1,0 +1,102 @@
+"""What every model must do. Nothing outside `models` asks which one it has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Sizes of the tokenizer's vocabularies; ``joint`` when source and target share one."""
+
+    source: int
+    target: int
+    joint: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the encoder leaves of a source sentence."""
+
+    states: Tensor  # (B, S, D), zero where the mask is False
+    mask: Tensor  # (B, S) bool, True at real tokens
+    summary: Tensor | None = None  # (B, Z): the fixed context, where the model makes one
+
+
+@dataclass(frozen=True)
+class State:
+    """What decoding carries from step to step; opaque to everyone but its model. Every tensor is batch-first."""
+
+    of_source: dict[str, Tensor] = field(default_factory=dict)  # the same for all hypotheses of a sentence
+    of_hypothesis: dict[str, Tensor] = field(default_factory=dict)
+
+    def select(self, rows: Tensor, same_sources: bool = False) -> State:
+        """These rows, in this order, repeats allowed.
+
+        ``same_sources`` promises that row i keeps its source sentence, so that what belongs to it need not move.
+        """
+        of_source = self.of_source
+        if not same_sources:
+            of_source = {name: tensor.index_select(0, rows) for name, tensor in of_source.items()}
+        return State(of_source, {name: tensor.index_select(0, rows) for name, tensor in self.of_hypothesis.items()})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One position of the target."""
+
+    logits: Tensor  # (B, V)
+    state: State
+    attention: Tensor | None = None  # (B, S), only if asked for
+
+
+@dataclass(frozen=True)
+class Output:
+    """All positions of the target at once, before the output projection (which the loss makes only at real tokens)."""
+
+    hidden: Tensor  # (B, T, E)
+    attention: Tensor | None = None  # (B, T, S), only if asked for
+
+
+class Model(nn.Module, ABC):
+    """A translation model: an encoder, and a decoder that is run whole (`decode`) or by steps (`start`, `step`).
+
+    ``output`` is the linear map from hidden (E) to logits (V).
+    """
+
+    output: nn.Linear
+
+    @abstractmethod
+    def encode(self, source: Tensor, mask: Tensor) -> Memory:
+        """Source ids (B, S) and their mask to what the decoder may see of them."""
+
+    @abstractmethod
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
+        """Teacher forcing: hidden for every position of ``target_in`` (B, T), none of which sees a later one."""
+
+    @abstractmethod
+    def start(self, memory: Memory) -> State:
+        """The state before the first target token."""
+
+    @abstractmethod
+    def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
+        """From the latest tokens (B,) to the next ones' logits."""
+
+    def forward(self, source: Tensor, source_mask: Tensor, target_in: Tensor) -> Output:
+        return self.decode(self.encode(source, source_mask), target_in)
+
+    @property
+    def attends(self) -> bool:
+        """Whether there are attention weights to look at."""
+        return True
+
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        return self.output.weight.device

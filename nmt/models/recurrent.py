@@ -1,0 +1,260 @@
+"""Recurrent encoder and decoder. Fixed context or attention: one decoder, only the path of the context differs.
+
+- fixed, not fed (Sutskever 2014): the encoder's last state starts the decoder, which sees nothing else of the source;
+- fixed, fed (Cho 2014): the same vector also enters every step and every prediction;
+- attention asked with the previous state (Bahdanau 2015): the context enters the cell and the prediction;
+- attention asked with the current state (Luong 2015): the context enters the prediction, and with input feeding the
+  next step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from nmt.errors import UserError, nearest
+from nmt.models.attention.attention import Attention, AttentionOptions
+from nmt.models.cells import CELLS, CellState, RecurrentLayer, flip
+from nmt.models.embedding import Dropout, make_embeddings
+from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
+
+CONTEXTS = ("fixed", "attention")
+
+
+@dataclass
+class RecurrentOptions:
+    """A recurrent sequence-to-sequence model."""
+
+    name: str = "recurrent"
+    cell: str = "lstm"  # lstm, gru or tanh
+    embedding_size: int = 256
+    encoder_size: int = 256  # of one direction
+    encoder_layers: int = 1
+    bidirectional: bool = True
+    decoder_size: int = 256
+    decoder_layers: int = 1
+    residual: bool = False  # around every layer but the first
+    dropout: float = 0.2
+    reverse_source: bool = False  # Sutskever 2014, section 3.3
+    context: str = "attention"  # fixed or attention
+    feed_context: bool = False  # fixed only: also enter every step, as Cho 2014
+    attention: AttentionOptions = field(default_factory=AttentionOptions)
+    tie_embeddings: str = "none"  # none, target or all
+
+
+class RecurrentEncoder(nn.Module):
+    """Layers in one or two directions. Leaves the states of the last layer and the final state of every one."""
+
+    def __init__(self, options: RecurrentOptions):
+        super().__init__()
+        self.options = options
+        directions = 2 if options.bidirectional else 1
+        self.size = options.encoder_size * directions
+        inputs = [options.embedding_size] + [self.size] * (options.encoder_layers - 1)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(RecurrentLayer(options.cell, size, options.encoder_size) for _ in range(directions))
+            for size in inputs
+        )
+        self.dropout = Dropout(options.dropout)
+
+    def forward(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, list[CellState]]:
+        """(B, S, E) to states (B, S, D), zero at padding, and per layer the final state of width D."""
+        lengths = mask.sum(dim=1)  # (B,)
+        if self.options.reverse_source:
+            embedded = flip(embedded, lengths)
+        outputs, finals = embedded, []
+        for number, directions in enumerate(self.layers):
+            inputs = outputs if number == 0 else self.dropout(outputs)
+            made = [directions[0].run(inputs, lengths)]
+            if len(directions) == 2:
+                backward, final = directions[1].run(flip(inputs, lengths), lengths)
+                made.append((flip(backward, lengths), final))
+            outputs = torch.cat([states for states, _ in made], dim=-1)  # (B, S, D)
+            if self.options.residual and number > 0:
+                outputs = outputs + inputs
+            finals.append(tuple(torch.cat(parts, dim=-1) for parts in zip(*(final for _, final in made), strict=True)))
+        if self.options.reverse_source:
+            outputs = flip(outputs, lengths)  # state i belongs to token i again
+        return outputs * mask[..., None].to(outputs.dtype), finals
+
+
+class Bridge(nn.Module):
+    """From the summary to the decoder's first state: as it is where the sizes agree, else one linear map."""
+
+    def __init__(self, encoder: RecurrentEncoder, options: RecurrentOptions):
+        super().__init__()
+        self.parts = CELLS[options.cell]  # tensors in a cell's state
+        self.layers, self.size = options.decoder_layers, options.decoder_size
+        self.summary_size = options.encoder_layers * self.parts * encoder.size
+        same = (options.encoder_layers, encoder.size) == (self.layers, self.size)
+        self.map = None if same else nn.Linear(self.summary_size, self.layers * self.parts * self.size)
+
+    def forward(self, summary: Tensor) -> list[CellState]:
+        """(B, Z) to per layer the parts of its state, each (B, H)."""
+        if self.map is not None:
+            summary = torch.tanh(self.map(summary))
+        pieces = summary.split(self.size, dim=-1)
+        return [tuple(pieces[i * self.parts : (i + 1) * self.parts]) for i in range(self.layers)]
+
+
+class RecurrentModel(Model):
+    """See the module's head for the paths that the context may take."""
+
+    def __init__(self, options: RecurrentOptions, vocabulary: Vocabulary):
+        super().__init__()
+        _check(options)
+        self.options = options
+        size = options.decoder_size
+        self.source_embedding, self.target_embedding, self.output = make_embeddings(
+            vocabulary, options.embedding_size, options.embedding_size, options.tie_embeddings, scaled=False
+        )
+        self.encoder = RecurrentEncoder(options)
+        self.bridge = Bridge(self.encoder, options)
+        self.attention = None
+        if options.context == "attention":
+            self.attention = Attention(options.attention, size, self.encoder.size)
+        summary_size = self.bridge.summary_size if options.feed_context else 0
+        context_size = self.encoder.size if self.attends else summary_size
+        self.fed_size = options.embedding_size if self.input_feeding else context_size
+        if self.attends and not (self.asks_before or self.input_feeding):
+            self.fed_size = 0
+        inputs = [options.embedding_size + self.fed_size] + [size] * (options.decoder_layers - 1)
+        self.layers = nn.ModuleList(RecurrentLayer(options.cell, width, size) for width in inputs)
+        self.readout = nn.Linear(size + context_size, options.embedding_size)
+        self.dropout = Dropout(options.dropout)
+
+    @property
+    def attends(self) -> bool:
+        return self.attention is not None
+
+    @property
+    def asks_before(self) -> bool:
+        """Whether the context is made from the state before the step."""
+        return self.attends and self.options.attention.query == "previous"
+
+    @property
+    def input_feeding(self) -> bool:
+        return self.attends and self.options.attention.input_feeding
+
+    def encode(self, source: Tensor, mask: Tensor) -> Memory:
+        embedded = self.dropout(self.source_embedding(source))  # (B, S, E)
+        states, finals = self.encoder(embedded, mask)
+        summary = torch.cat([part for final in finals for part in final], dim=-1)  # (B, Z)
+        return Memory(states, mask, summary)
+
+    def start(self, memory: Memory) -> State:
+        of_source = {}
+        if self.attention is not None:
+            of_source = {"states": memory.states, "keys": self.attention.keys(memory.states), "mask": memory.mask}
+        elif self.options.feed_context:
+            of_source = {"summary": memory.summary}
+        of_hypothesis = _pack(self.bridge(memory.summary))
+        if self.input_feeding:
+            of_hypothesis["fed"] = memory.summary.new_zeros(len(memory.summary), self.fed_size)
+        return State(of_source, of_hypothesis)
+
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
+        embedded = self.dropout(self.target_embedding(target_in))  # (B, T, E)
+        state = self.start(memory)
+        if self.asks_before or self.input_feeding:
+            return self._decode_by_steps(embedded, state)
+        return self._decode_at_once(embedded, state)
+
+    def _decode_at_once(self, embedded: Tensor, state: State) -> Output:
+        """The recurrence does not wait for attention: whole layers, then all contexts in one product."""
+        length = embedded.shape[1]
+        inputs = embedded
+        summary = state.of_source.get("summary")
+        if summary is not None:
+            summary = summary[:, None].expand(-1, length, -1)  # (B, T, Z)
+            inputs = torch.cat((embedded, summary), dim=-1)
+        for number, (layer, initial) in enumerate(zip(self.layers, self._unpack(state), strict=True)):
+            outputs, _ = layer.run(inputs, None, initial)  # (B, T, H)
+            inputs = self._between(number, inputs, outputs)
+        context, weights = summary, None
+        if self.attention is not None:
+            source = state.of_source
+            context, weights = self.attention(inputs, source["keys"], source["states"], source["mask"])
+        return Output(self._predict(inputs, context), weights)
+
+    def _decode_by_steps(self, embedded: Tensor, state: State) -> Output:
+        """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
+        gates = self.layers[0].input_gates(embedded)  # (B, T, G)
+        step_weights = self._step_weights()
+        hiddens, weights = [], []
+        for t in range(embedded.shape[1]):
+            hidden, state, attention = self._advance(gates[:, t], state, step_weights)
+            hiddens.append(hidden)
+            weights.append(attention)
+        return Output(torch.stack(hiddens, dim=1), torch.stack(weights, dim=1))
+
+    def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
+        embedded = self.dropout(self.target_embedding(tokens))  # (B, E)
+        hidden, state, attention = self._advance(
+            self.layers[0].input_gates(embedded), state, self._step_weights()
+        )
+        return Step(self.output(hidden), state, attention if attend else None)
+
+    def _step_weights(self) -> list[tuple[Tensor, ...]]:
+        return [layer.step_weights(self.fed_size if number == 0 else 0) for number, layer in enumerate(self.layers)]
+
+    def _advance(
+        self, gates: Tensor, state: State, step_weights: list[tuple[Tensor, ...]]
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """One step from the first layer's gates (B, G): hidden (B, E), the new state, attention weights (B, S)."""
+        source = state.of_source
+        cells = self._unpack(state)
+        context, weights = source.get("summary"), None  # (B, Z)
+        fed = state.of_hypothesis.get("fed", context)
+        if self.asks_before:
+            context, weights = self._attend(cells[-1][0], source)  # (B, D), (B, S)
+            fed = context
+        following, inputs = [], gates
+        for number, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
+            layer_gates = gates if number == 0 else layer.input_gates(inputs)
+            following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights[number]))
+            inputs = self._between(number, inputs, following[-1][0])
+        if self.attends and not self.asks_before:
+            context, weights = self._attend(inputs, source)
+        hidden = self._predict(inputs, context)
+        of_hypothesis = _pack(following)
+        if self.input_feeding:
+            of_hypothesis["fed"] = hidden
+        return hidden, State(source, of_hypothesis), weights
+
+    def _attend(self, query: Tensor, source: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        context, weights = self.attention(query[:, None], source["keys"], source["states"], source["mask"])
+        return context[:, 0], weights[:, 0]
+
+    def _between(self, number: int, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """What the layer after ``number`` is given: residual and dropout as in the encoder."""
+        if self.options.residual and number > 0:
+            outputs = outputs + inputs
+        return outputs if number + 1 == len(self.layers) else self.dropout(outputs)
+
+    def _predict(self, top: Tensor, context: Tensor | None) -> Tensor:
+        """tanh(W [state; context]) (Luong 2015, equation 5), ready for the output projection."""
+        joined = top if context is None else torch.cat((top, context), dim=-1)
+        return self.dropout(torch.tanh(self.readout(joined)))
+
+    def _unpack(self, state: State) -> list[CellState]:
+        parts = range(CELLS[self.options.cell])
+        return [tuple(state.of_hypothesis[f"{i}.{part}"] for part in parts) for i in range(len(self.layers))]
+
+
+def _pack(cells: list[CellState]) -> dict[str, Tensor]:
+    return {f"{i}.{part}": tensor for i, cell in enumerate(cells) for part, tensor in enumerate(cell)}
+
+
+def _check(options: RecurrentOptions) -> None:
+    if options.context not in CONTEXTS:
+        raise UserError(f"model.context={options.context}: {nearest(options.context, CONTEXTS)}")
+    if options.cell not in CELLS:
+        raise UserError(f"model.cell={options.cell}: {nearest(options.cell, CELLS)}")
+    if options.feed_context and options.context == "attention":
+        raise UserError("model.feed_context=true is for model.context=fixed; attention has its own context at every step")
+    for name in ("embedding_size", "encoder_size", "encoder_layers", "decoder_size", "decoder_layers"):
+        if getattr(options, name) < 1:
+            raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")

@@ -1,0 +1,261 @@
+"""Transformer (Vaswani 2017): blocks, norms, feed-forward, key-value cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nmt.errors import UserError, nearest
+from nmt.models.embedding import AbsolutePositions, Dropout, make_embeddings, rotate
+from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
+
+NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
+ACTIVATIONS = ("relu", "gelu", "swiglu")
+
+
+@dataclass
+class TransformerOptions:
+    """A Transformer."""
+
+    name: str = "transformer"
+    size: int = 256
+    heads: int = 4
+    feed_forward_size: int = 1024
+    encoder_layers: int = 3
+    decoder_layers: int = 3
+    dropout: float = 0.1
+    pre_norm: bool = True  # false: after each residual sum, as in the paper
+    norm: str = "layer"  # layer or rms
+    activation: str = "relu"  # relu, gelu or swiglu
+    positions: str = "sinusoidal"  # sinusoidal, learned or rotary
+    max_positions: int = 1024  # of a learned table
+    tie_embeddings: str = "all"  # none, target or all
+
+
+def plain_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
+    """softmax(Q K^T / sqrt(d)) V (Vaswani 2017, equation 1) with its weights, for heads (B, H, T, D)."""
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, H, T, S)
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, float("-inf"))
+    weights = torch.softmax(scores, dim=-1)
+    return weights @ value, weights
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, want_weights: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Heads (B, H, T, D) attending to (B, H, S, D); ``allowed`` broadcasts to (B, H, T, S), None allows all."""
+    if want_weights or query.device.type == "cpu":  # on CPU the fused kernel's backward is slower than the formula
+        context, weights = plain_attention(query, key, value, allowed)
+        return context, weights if want_weights else None
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed), None
+
+
+class MultiHead(nn.Module):
+    """Multi-head attention. Keys and values come from `keys_values`, so that they may be cached."""
+
+    def __init__(self, options: TransformerOptions, rotary: bool):
+        super().__init__()
+        self.heads, self.rotary = options.heads, rotary
+        self.query = nn.Linear(options.size, options.size)
+        self.key_value = nn.Linear(options.size, 2 * options.size)
+        self.output = nn.Linear(options.size, options.size)
+        for layer in (self.query, self.key_value, self.output):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+        """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
+        key, value = self.key_value(states).chunk(2, dim=-1)
+        key, value = self._heads(key), self._heads(value)
+        return (rotate(key, first) if self.rotary else key), value
+
+    def forward(
+        self, inputs: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int = 0, want_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, T, D) to (B, T, D), and the weights averaged over heads (B, T, S) if wanted."""
+        query = self._heads(self.query(inputs))
+        if self.rotary:
+            query = rotate(query, first)
+        context, weights = attend(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
+        joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
+        return self.output(joined), None if weights is None else weights.mean(dim=1)
+
+    def _heads(self, states: Tensor) -> Tensor:
+        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class FeedForward(nn.Module):
+    """Two linear maps with a non-linearity between them; SwiGLU (Shazeer 2020) gates the first."""
+
+    def __init__(self, options: TransformerOptions):
+        super().__init__()
+        if options.activation not in ACTIVATIONS:
+            raise UserError(f"model.activation={options.activation}: {nearest(options.activation, ACTIVATIONS)}")
+        self.activation = options.activation
+        wide = options.feed_forward_size
+        self.widen = nn.Linear(options.size, 2 * wide if self.activation == "swiglu" else wide)
+        self.narrow = nn.Linear(wide, options.size)
+        self.dropout = Dropout(options.dropout)
+        for layer in (self.widen, self.narrow):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        wide = self.widen(inputs)  # (B, T, F)
+        if self.activation == "swiglu":
+            gate, wide = wide.chunk(2, dim=-1)
+            wide = F.silu(gate) * wide
+        else:
+            wide = F.relu(wide) if self.activation == "relu" else F.gelu(wide)
+        return self.narrow(self.dropout(wide))
+
+
+class Residual(nn.Module):
+    """x + f(norm(x)), or norm(x + f(x)): `before` is given to the sublayer, `after` takes its output."""
+
+    def __init__(self, options: TransformerOptions):
+        super().__init__()
+        self.norm, self.pre_norm = make_norm(options), options.pre_norm
+        self.dropout = Dropout(options.dropout)
+
+    def before(self, inputs: Tensor) -> Tensor:
+        return self.norm(inputs) if self.pre_norm else inputs
+
+    def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        total = inputs + self.dropout(outputs)
+        return total if self.pre_norm else self.norm(total)
+
+
+def make_norm(options: TransformerOptions) -> nn.Module:
+    if options.norm not in NORMS:
+        raise UserError(f"model.norm={options.norm}: {nearest(options.norm, NORMS)}")
+    return NORMS[options.norm](options.size)
+
+
+class EncoderBlock(nn.Module):
+    def __init__(self, options: TransformerOptions):
+        super().__init__()
+        self.attention = MultiHead(options, rotary=options.positions == "rotary")
+        self.feed_forward = FeedForward(options)
+        self.attention_residual, self.feed_forward_residual = Residual(options), Residual(options)
+
+    def forward(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        inputs = self.attention_residual.before(states)
+        attended, _ = self.attention(inputs, *self.attention.keys_values(inputs), allowed)
+        states = self.attention_residual.after(states, attended)
+        inputs = self.feed_forward_residual.before(states)
+        return self.feed_forward_residual.after(states, self.feed_forward(inputs))
+
+
+class DecoderBlock(nn.Module):
+    def __init__(self, options: TransformerOptions):
+        super().__init__()
+        self.self_attention = MultiHead(options, rotary=options.positions == "rotary")
+        self.cross_attention = MultiHead(options, rotary=False)
+        self.feed_forward = FeedForward(options)
+        self.self_residual, self.cross_residual, self.feed_forward_residual = (Residual(options) for _ in range(3))
+
+    def forward(
+        self,
+        states: Tensor,
+        past: tuple[Tensor, Tensor] | None,
+        causal: Tensor | None,
+        source: tuple[Tensor, Tensor],
+        source_allowed: Tensor | None,
+        want_weights: bool,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+        """New positions (B, T, D) after ``past`` keys and values: states, all keys and values, weights (B, T, S)."""
+        first = past[0].shape[2] if past else 0
+        inputs = self.self_residual.before(states)
+        key, value = self.self_attention.keys_values(inputs, first)
+        if past:
+            key, value = torch.cat((past[0], key), dim=2), torch.cat((past[1], value), dim=2)
+        attended, _ = self.self_attention(inputs, key, value, causal, first)
+        states = self.self_residual.after(states, attended)
+        inputs = self.cross_residual.before(states)
+        attended, weights = self.cross_attention(inputs, *source, source_allowed, want_weights=want_weights)
+        states = self.cross_residual.after(states, attended)
+        inputs = self.feed_forward_residual.before(states)
+        return self.feed_forward_residual.after(states, self.feed_forward(inputs)), (key, value), weights
+
+
+class TransformerModel(Model):
+    """Attention alone: for the source, for the target, and from the target to the source in every decoder layer."""
+
+    def __init__(self, options: TransformerOptions, vocabulary: Vocabulary):
+        super().__init__()
+        _check(options)
+        self.options = options
+        self.source_embedding, self.target_embedding, self.output = make_embeddings(
+            vocabulary, options.size, options.size, options.tie_embeddings, scaled=True
+        )
+        self.source_positions, self.target_positions = (
+            AbsolutePositions(options.positions, options.size, options.max_positions) for _ in range(2)
+        )
+        self.encoder = nn.ModuleList(EncoderBlock(options) for _ in range(options.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderBlock(options) for _ in range(options.decoder_layers))
+        # Pre-norm leaves the last sum unnormalised.
+        self.encoder_norm = make_norm(options) if options.pre_norm else nn.Identity()
+        self.decoder_norm = make_norm(options) if options.pre_norm else nn.Identity()
+        self.dropout = Dropout(options.dropout)
+
+    def encode(self, source: Tensor, mask: Tensor) -> Memory:
+        states = self.dropout(self.source_positions(self.source_embedding(source)))  # (B, S, D)
+        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+        for block in self.encoder:
+            states = block(states, allowed)
+        states = self.encoder_norm(states)
+        return Memory(states * mask[..., None].to(states.dtype), mask)
+
+    def start(self, memory: Memory) -> State:
+        of_source = {"mask": memory.mask}
+        of_hypothesis = {}
+        for i, block in enumerate(self.decoder):
+            key, value = block.cross_attention.keys_values(memory.states)
+            of_source |= {f"{i}.key": key, f"{i}.value": value}
+            empty = key[:, :, :0]  # (B, H, 0, D/H)
+            of_hypothesis |= {f"{i}.key": empty, f"{i}.value": empty}
+        return State(of_source, of_hypothesis)
+
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
+        hidden, _, weights = self._advance(target_in, self.start(memory), attend)
+        return Output(hidden, weights)
+
+    def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
+        hidden, state, weights = self._advance(tokens[:, None], state, attend)
+        return Step(self.output(hidden[:, 0]), state, None if weights is None else weights[:, 0])
+
+    def _advance(self, tokens: Tensor, state: State, want_weights: bool) -> tuple[Tensor, State, Tensor | None]:
+        """New tokens (B, T): hidden (B, T, D), the longer state, and the last layer's weights (B, T, S)."""
+        source, past = state.of_source, state.of_hypothesis
+        first, length = past["0.key"].shape[2], tokens.shape[1]
+        states = self.dropout(self.target_positions(self.target_embedding(tokens), first))  # (B, T, D)
+        causal = None
+        if length > 1:  # position t sees all of the past and up to itself
+            causal = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device).tril(first)
+        mask = source["mask"]
+        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+        longer, weights = {}, None
+        for i, block in enumerate(self.decoder):
+            cached = (past[f"{i}.key"], past[f"{i}.value"]) if first else None
+            wanted = want_weights and i + 1 == len(self.decoder)
+            keys_values = (source[f"{i}.key"], source[f"{i}.value"])
+            states, (key, value), weights = block(states, cached, causal, keys_values, allowed, wanted)
+            longer |= {f"{i}.key": key, f"{i}.value": value}
+        return self.decoder_norm(states), State(source, longer), weights
+
+
+def _check(options: TransformerOptions) -> None:
+    for name in ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers"):
+        if getattr(options, name) < 1:
+            raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")
+    if options.size % options.heads:
+        raise UserError(f"model.size={options.size} must be a multiple of model.heads={options.heads}")
+    if options.positions == "rotary" and options.size // options.heads % 2:
+        raise UserError(f"model.positions=rotary needs heads of even width, not {options.size // options.heads}")
+    if options.size % 2 and options.positions == "sinusoidal":
+        raise UserError(f"model.positions=sinusoidal needs an even model.size, not {options.size}")
