@@ -35,6 +35,7 @@ class Batcher:
 
     def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int):
         self.pairs, self.options, self.seed = pairs, options, seed
+        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
         self.source_lengths = np.asarray(pairs.source.lengths)
         self.target_lengths = np.asarray(pairs.target.lengths) + 1  # START or END
         over = int((np.maximum(self.source_lengths, self.target_lengths) > options.tokens).sum())
@@ -43,8 +44,13 @@ class Batcher:
                 "%d sentences are longer than batching.tokens=%d: each is a batch of its own", over, options.tokens
             )
 
-    def plan(self, epoch: int, shuffle: bool = True) -> list[np.ndarray]:
-        """Rows of every batch of an epoch."""
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """Rows of every batch of an epoch, in order."""
+        if epoch != self._planned[0]:
+            self._planned = (epoch, self._plan(epoch, shuffle=True))
+        return self._planned[1]
+
+    def _plan(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
         rng = np.random.default_rng((self.seed, epoch))
         # Sorted by target length, then, up and down in turn, by source length: neighbours are alike on both sides.
         # The noise, and a first batch of random size, let a sentence meet other neighbours each epoch.
@@ -83,7 +89,7 @@ class Batcher:
 
     def one_pass(self) -> Iterator[Batch]:
         """Every pair once, in a fixed order: for validation."""
-        for rows in self.plan(0, shuffle=False):
+        for rows in self._plan(0, shuffle=False):
             yield self.batch(rows)
 
     def padding_share(self) -> float:

@@ -1,0 +1,194 @@
+"""Composes the options that live beside each part, registers them with Hydra, and refuses unknown keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from nmt.corpus.batcher import BatchingOptions
+from nmt.corpus.pairs import CORPUS_OPTIONS, CleaningOptions
+from nmt.corpus.tokenizer import TokenizerOptions
+from nmt.decoding.beam import DecodingOptions
+from nmt.errors import UserError, nearest
+from nmt.evaluation.scores import EvaluationOptions
+from nmt.evaluation.validation import ValidationOptions
+from nmt.models.build import MODEL_OPTIONS
+from nmt.training.optim import OptimizerOptions
+from nmt.training.trainer import TrainerOptions
+
+_PACKAGE = Path(__file__).parent
+CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+
+
+@dataclass
+class RunOptions:
+    """Where a run lies."""
+
+    name: str = "unnamed"
+    dir: str = "runs/${run.name}/seed-${seed}"
+
+
+@dataclass
+class TrainConfig:
+    """All of a training run."""
+
+    corpus: Any = MISSING
+    model: Any = MISSING
+    cleaning: CleaningOptions = field(default_factory=CleaningOptions)
+    tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
+    batching: BatchingOptions = field(default_factory=BatchingOptions)
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    validation: ValidationOptions = field(default_factory=ValidationOptions)
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    run: RunOptions = field(default_factory=RunOptions)
+    seed: int = 1
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    resume: str = "auto"  # auto goes on from the last checkpoint; never refuses a folder that has one
+    cache: str = "data/cache"  # tokenizers and encoded corpora
+
+
+@dataclass
+class EvaluateConfig:
+    """A run, its test sets, and how they are translated and scored."""
+
+    run: str = MISSING
+    test_sets: list[str] = field(default_factory=list)  # [] takes all of the run's corpus
+    checkpoint: str = "best"  # best, last, average, a step number or a file
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+
+
+@dataclass
+class TranslateConfig:
+    """A run to translate standard input with."""
+
+    run: str = MISSING
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    device: str = "auto"
+
+
+@dataclass
+class SystemOptions:
+    """One system of a comparison: an experiment and what differs from it."""
+
+    experiment: str = MISSING
+    overrides: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CompareConfig:
+    """Which experiments, seeds and test sets stand side by side, and what is matched between them."""
+
+    name: str = MISSING
+    baseline: str = MISSING  # a system
+    systems: dict[str, SystemOptions] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=lambda: [1])
+    test_sets: list[str] = field(default_factory=list)  # [] takes all of the corpus
+    match: str = "none"  # what every system gets as much of: minutes, tokens, steps, epochs; none leaves it to each
+    budget: float = 0.0  # how much of it
+    overrides: list[str] = field(default_factory=list)  # of every system
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+    runs: str = "runs"  # the comparison lies in <runs>/<name>
+
+
+DOORS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "translate": TranslateConfig,
+    "compare": CompareConfig,
+}
+# Where a field may hold one of several kinds of options, told apart by this key.
+KINDS: dict[str, tuple[str, dict[str, type]]] = {"corpus": ("kind", CORPUS_OPTIONS), "model": ("name", MODEL_OPTIONS)}
+
+T = TypeVar("T")
+
+
+@cache
+def register() -> None:
+    """Makes every options class known to Hydra: as ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
+    store = ConfigStore.instance()
+    for door, schema in DOORS.items():
+        store.store(name=f"{door}_schema", node=schema)
+    for group, (_, kinds) in KINDS.items():
+        for name, options in kinds.items():
+            store.store(group=group, name=f"{name}_schema", node=options)
+
+
+def typed(config: DictConfig, schema: type[T]) -> T:
+    """The configuration as typed objects. Raises UserError for keys that no options class has, and missing values."""
+    _refuse_unknown(config, "")
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise UserError(f"{missing[0]}: a value is needed; say {missing[0]}=...")
+    try:
+        made = OmegaConf.to_object(config)
+    except OmegaConfBaseException as error:
+        raise UserError(str(error).splitlines()[0]) from None
+    assert isinstance(made, schema)
+    return made
+
+
+def _refuse_unknown(node: Any, path: str) -> None:
+    """Keys that were added with ``+`` slip past Hydra's check of the schema."""
+    if not isinstance(node, DictConfig):
+        return
+    kind = OmegaConf.get_type(node)
+    if isinstance(kind, type) and is_dataclass(kind):
+        known = [option.name for option in fields(kind)]
+        for key in node:
+            if key not in known:
+                raise UserError(f"{path}{key}: no such option; {nearest(str(key), known)}")
+    for key in node:
+        if not OmegaConf.is_missing(node, key):
+            _refuse_unknown(node[key], f"{path}{key}.")
+
+
+def compose_train(overrides: list[str]) -> TrainConfig:
+    """The training configuration that these overrides make, as the train door would."""
+    register()
+    if GlobalHydra.instance().is_initialized():
+        return typed(compose("train", overrides), TrainConfig)
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        return typed(compose("train", overrides), TrainConfig)
+
+
+def save(config: Any, path: Path) -> None:
+    """As YAML, every interpolation resolved."""
+    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True), encoding="utf-8")
+
+
+def load_train(path: Path) -> TrainConfig:
+    """The configuration of a run. Only data is read: names choose among known options, none of them code.
+
+    Raises UserError for a file that is absent, damaged, or has options that this version doesn't know.
+    """
+    try:
+        loaded = OmegaConf.load(path)
+        schema = OmegaConf.structured(TrainConfig)
+        for group, (key, kinds) in KINDS.items():
+            name = loaded[group][key]
+            if name not in kinds:
+                raise UserError(f"{path}: {group}.{key}={name}: {nearest(str(name), kinds)}")
+            schema[group] = OmegaConf.structured(kinds[name])
+        return typed(OmegaConf.merge(schema, loaded), TrainConfig)
+    except FileNotFoundError:
+        raise UserError(f"{path.parent}: no run here (config.yaml is absent); name the folder of a trained run") from None
+    except UserError:
+        raise
+    except Exception as error:  # YAML and OmegaConf raise many kinds
+        raise UserError(f"{path}: not a configuration of this version ({str(error).splitlines()[0]})") from None

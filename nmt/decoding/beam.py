@@ -1,0 +1,144 @@
+"""Beam search over rows of hypotheses: it knows tokens and a state to logits and a state, and nothing of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nmt.corpus.tokenizer import END, START
+from nmt.decoding.hypothesis import Hypothesis
+from nmt.decoding.sampling import forbid
+from nmt.errors import UserError, nearest
+from nmt.models.interface import Memory, Model
+
+PENALTIES = ("none", "average", "gnmt")
+
+
+@dataclass
+class DecodingOptions:
+    """Search."""
+
+    beam_size: int = 5  # 1 is greedy
+    batch_size: int = 64  # sentences at a time; changes speed, never the output
+    length_penalty: str = "average"  # none, average (divide by the length) or gnmt (Wu 2016, equation 14)
+    length_penalty_alpha: float = 1.0  # exponent of either; 0 is none
+    max_length_factor: float = 2.0  # at most this times the source tokens,
+    max_length_offset: int = 10  # and so many more
+    temperature: float = 0.0  # above 0: one sampled path instead of search
+    seed: int = 1  # of sampling
+
+
+def check(options: DecodingOptions) -> None:
+    if options.length_penalty not in PENALTIES:
+        raise UserError(f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}")
+    for name in ("beam_size", "batch_size"):
+        if getattr(options, name) < 1:
+            raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")
+    for name in ("max_length_factor", "max_length_offset", "temperature"):
+        if getattr(options, name) < 0:
+            raise UserError(f"decoding.{name}={getattr(options, name)}: must not be negative")
+
+
+def penalty(length: int, options: DecodingOptions) -> float:
+    """What the log-probability of ``length`` tokens is divided by."""
+    if options.length_penalty == "none":
+        return 1.0
+    base = length if options.length_penalty == "average" else (5 + length) / 6
+    return float(base**options.length_penalty_alpha)
+
+
+@dataclass
+class _Sentence:
+    """The search of one sentence, kept on the host."""
+
+    limit: int
+    finished: list[Hypothesis]
+
+
+@torch.no_grad()
+def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
+    """For each sentence of ``memory`` the finished hypotheses, best first.
+
+    At each step the 2k likeliest continuations of a sentence's k paths are looked at: END among the first k finishes a
+    path, the likeliest k others go on. A sentence is done with k finished, or at its limit of tokens, where its paths
+    end as they are. What happens to a sentence does not depend on the others of its batch.
+    """
+    size, device = options.beam_size, memory.states.device
+    sentences = [_Sentence(limit, []) for limit in limits.tolist()]
+    active = list(sentences)
+    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size))
+    scores = torch.full((len(active), size), float("-inf"), device=device)  # (B, k) log-probabilities
+    scores[:, 0] = 0.0  # all paths are the same at first: only one may branch
+    paths = torch.full((len(active) * size, 1), START, device=device)  # (B * k, 1 + step)
+    length = 0
+    while active:
+        length += 1
+        step = model.step(paths[:, -1], state)
+        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1))  # (B * k, V)
+        vocabulary = log_probabilities.shape[-1]
+        # The best 2k of a sentence lie among the best 2k of each of its paths.
+        width = min(2 * size, vocabulary)
+        best, token = log_probabilities.topk(width, dim=-1)  # (B * k, 2k)
+        joint = (best.view(len(active), size, width) + scores[..., None]).flatten(1)  # (B, k * 2k)
+        best, index = joint.topk(min(2 * size, joint.shape[1]), dim=-1)  # (B, 2k)
+        first_row = torch.arange(len(active), device=device)[:, None] * size
+        parent = first_row + index // width  # (B, 2k) rows
+        token = token.view(len(active), -1).gather(1, index)  # (B, 2k)
+        ends = token == END
+        _finish(active, paths, parent, token, best, length, options)
+        # The k likeliest that did not end go on, in their order.
+        keep = torch.where(ends, float("-inf"), best).topk(size, dim=-1, sorted=True)
+        scores = keep.values
+        parent, token = parent.gather(1, keep.indices).flatten(), token.gather(1, keep.indices).flatten()
+        state = step.state.select(parent, same_sources=True)
+        paths = torch.cat((paths[parent], token[:, None]), dim=1)
+        done = [len(s.finished) >= size or length >= s.limit for s in active]
+        if any(done):
+            _cut(active, done, paths, scores, length, options)
+            going = torch.tensor([i for i, over in enumerate(done) if not over], dtype=torch.long, device=device)
+            rows = (going[:, None] * size + torch.arange(size, device=device)).flatten()
+            state, paths, scores = state.select(rows), paths[rows], scores[going]
+            active = [sentence for sentence, over in zip(active, done, strict=True) if not over]
+    return [sorted(s.finished, key=lambda hypothesis: -hypothesis.score) for s in sentences]
+
+
+def _finish(
+    active: list[_Sentence],
+    paths: Tensor,
+    parent: Tensor,
+    token: Tensor,
+    best: Tensor,
+    length: int,
+    options: DecodingOptions,
+) -> None:
+    """Takes END among the first k continuations as finished hypotheses."""
+    size = options.beam_size
+    ending = (token[:, :size] == END) & best[:, :size].isfinite()
+    if not bool(ending.any()):
+        return
+    where = ending.nonzero()  # (N, 2)
+    rows = paths[parent[where[:, 0], where[:, 1]], 1:].tolist()
+    values = best[where[:, 0], where[:, 1]].tolist()
+    for sentence, path, value in zip(where[:, 0].tolist(), rows, values, strict=True):
+        _add(active[sentence], (*path, END), value, length, options)
+
+
+def _cut(
+    active: list[_Sentence], done: list[bool], paths: Tensor, scores: Tensor, length: int, options: DecodingOptions
+) -> None:
+    """At the length limit, paths that are still open fill the places left among the finished."""
+    for i, (sentence, over) in enumerate(zip(active, done, strict=True)):
+        if over and len(sentence.finished) < options.beam_size:
+            for k in range(options.beam_size):
+                value = float(scores[i, k])
+                if value > float("-inf"):
+                    path = tuple(paths[i * options.beam_size + k, 1:].tolist())
+                    _add(sentence, path, value, length, options)
+
+
+def _add(sentence: _Sentence, tokens: tuple[int, ...], value: float, length: int, options: DecodingOptions) -> None:
+    if len(sentence.finished) >= options.beam_size:
+        return
+    sentence.finished.append(Hypothesis(tokens, value, value / penalty(length, options)))

@@ -1,0 +1,103 @@
+"""Raw text in, Translations out, in the order they came. Validation, evaluation and the translate door all call this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from nmt.corpus.batch import pad
+from nmt.corpus.tokenizer import START, Tokenizer
+from nmt.decoding.beam import DecodingOptions, beam_search, check
+from nmt.decoding.hypothesis import Hypothesis, Translation
+from nmt.decoding.sampling import sample
+from nmt.models.interface import Memory, Model
+
+CELLS = 32_768  # source cells times beam in one batch: long sentences come in smaller batches
+
+
+class Translator:
+    """A model with its tokenizer and search options."""
+
+    def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
+        check(options)
+        self.model, self.tokenizer, self.options = model, tokenizer, options
+
+    @torch.no_grad()
+    def translate(
+        self,
+        lines: Sequence[str],
+        want_attention: bool = False,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[Translation]:
+        """One Translation per line; a blank line gives an empty one. ``progress`` is told how many are done."""
+        encoded = [self.tokenizer.encode_source(line) if line.strip() else [] for line in lines]
+        results = [Translation("", 0.0)] * len(lines)
+        was_training = self.model.training
+        self.model.eval()
+        done = sum(not ids for ids in encoded)
+        for rows in self._batches(encoded):
+            hypotheses = self._search(rows, [encoded[row] for row in rows], want_attention)
+            for row, hypothesis in zip(rows, hypotheses, strict=True):
+                results[row] = self._result(encoded[row], hypothesis, want_attention)
+            done += len(rows)
+            if progress:
+                progress(done)
+        self.model.train(was_training)
+        return results
+
+    def _batches(self, encoded: list[list[int]]) -> Iterator[list[int]]:
+        """Rows of like length, longest first, so that memory peaks at once."""
+        order = sorted((row for row, ids in enumerate(encoded) if ids), key=lambda row: -len(encoded[row]))
+        start = 0
+        while start < len(order):
+            longest = len(encoded[order[start]])
+            count = max(1, min(self.options.batch_size, CELLS // (longest * self.options.beam_size)))
+            yield order[start : start + count]
+            start += count
+
+    def _search(self, rows: list[int], sources: list[list[int]], want_attention: bool) -> list[Hypothesis]:
+        options, device = self.options, self.model.device
+        ids, mask = pad(sources)
+        ids, mask = ids.to(device), mask.to(device)
+        memory = self.model.encode(ids, mask)
+        lengths = torch.tensor([len(source) for source in sources])
+        limits = (lengths * options.max_length_factor).long() + options.max_length_offset
+        limits = limits.clamp(min=1)
+        if options.temperature > 0:
+            generators = [torch.Generator().manual_seed((options.seed << 32) + row) for row in rows]
+            found = sample(self.model, memory, limits, options.temperature, generators)
+        elif options.beam_size == 1:
+            found = sample(self.model, memory, limits)
+        else:
+            found = [hypotheses[0] for hypotheses in beam_search(self.model, memory, limits, options)]
+        if want_attention and self.model.attends:
+            return self._with_attention(memory, found)
+        return found
+
+    def _with_attention(self, memory: Memory, found: list[Hypothesis]) -> list[Hypothesis]:
+        """The weights of the chosen hypotheses, made afterwards by teacher forcing."""
+        inputs, mask = pad([[START, *hypothesis.tokens[:-1]] for hypothesis in found])
+        weights = self.model.decode(memory, inputs.to(memory.states.device), attend=True).attention
+        if weights is None:
+            return found
+        rows = weights.float().cpu().numpy()  # (B, T, S)
+        counts = mask.sum(dim=1).tolist(), memory.mask.sum(dim=1).tolist()
+        return [
+            Hypothesis(h.tokens, h.log_probability, h.score, np.array(row[:t, :s]))
+            for h, row, t, s in zip(found, rows, *counts, strict=True)
+        ]
+
+    def _result(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
+        text = self.tokenizer.decode_target(hypothesis.tokens)
+        text = text.replace("\n", " ").replace("\r", " ").strip()  # one line in, one line out
+        if not pieces:
+            return Translation(text, hypothesis.score)
+        return Translation(
+            text,
+            hypothesis.score,
+            tuple(self.tokenizer.source_pieces(source)),
+            tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
+            hypothesis.attention,
+        )

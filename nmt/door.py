@@ -1,0 +1,104 @@
+"""What all doors share: Hydra in, typed options on, every user mistake out as one line with exit code 2."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from nmt.errors import UserError, nearest
+
+
+def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
+    """Runs ``body`` with the configuration of door ``name``, made from the command line."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(help_text.strip())
+        return
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that errors can be told in one line
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    for library in ("datasets", "matplotlib", "fsspec", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    try:
+        _run(name, body)
+    except UserError as error:
+        _fail(str(error), 2)
+    except KeyboardInterrupt:
+        _fail("stopped", 130)
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; what was saved is kept", 2)
+
+
+def _run(name: str, body: Callable[[Any], None]) -> None:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+    from nmt.training.trainer import Interrupted
+
+    register()
+    failures: list[BaseException] = []
+
+    def task(config: DictConfig) -> None:
+        """Hydra announces an error in its own words before it passes it on, so it is kept from it."""
+        if failures:  # of an earlier job of a multirun
+            return
+        try:
+            body(typed(config, DOORS[name]))
+        except BaseException as error:
+            failures.append(error)
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)()
+        if failures:
+            raise failures[0]
+    except Interrupted as stop:
+        _fail(f"{stop}; the same command goes on from there", stop.exit_code)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_one_line(error)) from None
+
+
+def _one_line(error: Exception) -> str:
+    """Hydra's message with the nearest right name."""
+    missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
+    if missing and options:
+        group, _, wanted = str(missing).partition("/")
+        return f"{group}={wanted}: no such configuration; {nearest(wanted, options)}"
+    found = re.search(r"Could not find '(\w+)/([^']+)'", str(error))
+    if found:
+        group, wanted = found.groups()
+        return f"{group}={wanted}: no such configuration; {nearest(wanted, _choices(group))}"
+    cause: BaseException | None = error
+    while cause is not None:
+        kind, key = getattr(cause, "object_type", None), getattr(cause, "key", None)
+        fields = getattr(kind, "__dataclass_fields__", None)
+        if fields and key is not None and str(key) not in fields:
+            return f"{getattr(cause, 'full_key', None) or key}: no such option; {nearest(str(key), fields)}"
+        cause = cause.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
+    cause = error.__cause__
+    detail = str(cause).splitlines()[0] if cause and str(cause) else ""
+    return f"{told} {detail}".strip() if detail not in told else told
+
+
+def _choices(group: str) -> list[str]:
+    """The shipped configurations of a group."""
+    from nmt.config import CONFIG_FOLDER
+
+    folder = CONFIG_FOLDER / group
+    return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"nmt: {message}", file=sys.stderr)
+    raise SystemExit(code)

@@ -1,0 +1,116 @@
+"""What an evaluation and a comparison hold. The report sees nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+ALL_SEEDS = "mean"  # the seed of a row over several seeds
+
+
+@dataclass(frozen=True)
+class Row:
+    """One score. Its names are the columns of scores.csv."""
+
+    system: str
+    seed: str
+    test_set: str
+    bucket: str
+    sentences: int
+    metric: str
+    score: float
+    low: float | None = None  # band of the score; None where there are too few sentences
+    high: float | None = None
+    baseline: str = ""
+    p_value: float | None = None  # of the difference to the baseline; corrected over buckets
+
+
+@dataclass(frozen=True)
+class DifferenceRow:
+    """A system against the baseline in one bucket, over all seeds."""
+
+    system: str
+    test_set: str
+    bucket: str
+    sentences: int
+    metric: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What one system under one seed cost, and what it is."""
+
+    system: str
+    seed: str
+    parameters: int
+    steps: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    best_step: int
+    precision: str
+    decoding_seconds: float
+    folder: str
+    curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, bleu
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sentence and what every system made of it."""
+
+    test_set: str
+    bucket: str
+    source: str
+    reference: str
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Attention weights of one translation, target by source pieces."""
+
+    system: str
+    source_pieces: list[str]
+    target_pieces: list[str]
+    weights: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that a report says."""
+
+    name: str
+    baseline: str
+    systems: list[str]
+    matched: str
+    metrics: list[str]
+    signatures: dict[str, str]
+    confidence: float
+    min_sentences: int
+    test_sets: dict[str, dict[str, int]]  # bucket to sentences, in order
+    rows: list[Row]
+    differences: list[DifferenceRow]
+    runs: list[RunInfo]
+    examples: list[Example]
+    heat_maps: list[HeatMap]
+    provenance: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def find(self, system: str, test_set: str, bucket: str, metric: str) -> Row | None:
+        """The row over all seeds, or of the only one."""
+        rows = [
+            row
+            for row in self.rows
+            if (row.system, row.test_set, row.bucket, row.metric) == (system, test_set, bucket, metric)
+        ]
+        return next((row for row in rows if row.seed == ALL_SEEDS), rows[0] if rows else None)
+
+    def difference(self, system: str, test_set: str, bucket: str, metric: str) -> DifferenceRow | None:
+        wanted = (system, test_set, bucket, metric)
+        return next((d for d in self.differences if (d.system, d.test_set, d.bucket, d.metric) == wanted), None)

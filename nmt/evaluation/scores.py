@@ -1,0 +1,146 @@
+"""BLEU, chrF and TER from sentence statistics, by length bucket.
+
+Statistics per sentence come first and scores from their sums (sacrebleu's own design), so buckets, bands and tests are
+only additions. A score that is reported is sacrebleu's; `many` is the same formula over many sums at once, for
+resampling, and is tested equal.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from sacrebleu.metrics import BLEU, CHRF, TER
+from sacrebleu.metrics.base import Metric as SacrebleuMetric
+
+from nmt.errors import UserError, nearest
+
+
+class Metric(ABC):
+    """A metric whose corpus score depends only on the sum of its sentence statistics."""
+
+    name: str
+    higher_is_better = True
+
+    def __init__(self, scorer: SacrebleuMetric):
+        self.scorer = scorer
+
+    def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """(sentences, K) float64."""
+        rows = self.scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
+        return np.asarray(rows, dtype=np.float64)
+
+    def score(self, total: np.ndarray) -> float:
+        """sacrebleu's score of summed statistics (K,)."""
+        return float(self.scorer._compute_score_from_stats(total.tolist()).score)
+
+    @abstractmethod
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        """The same for (R, K) at once: (R,)."""
+
+    @property
+    def signature(self) -> str:
+        """How sacrebleu names this very computation."""
+        self.scorer.corpus_score(["a"], [["a"]])
+        return str(self.scorer.get_signature())
+
+
+class Bleu(Metric):
+    name = "bleu"
+
+    def __init__(self) -> None:
+        super().__init__(BLEU(force=True))  # force: no warning about text that looks tokenised
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        hypothesis, reference = totals[:, 0], totals[:, 1]
+        correct, total = totals[:, 2:6], totals[:, 6:10]  # (R, 4) each
+        with np.errstate(divide="ignore", invalid="ignore"):
+            brevity = np.where(hypothesis < reference, np.exp(1 - reference / hypothesis), 1.0)
+            # Exponential smoothing: the i-th order without a match counts as 1 / 2^i matches.
+            empty = np.cumsum((correct == 0) & (total > 0), axis=1)
+            precision = np.where(correct > 0, correct, 0.5**empty) / total
+            scores = 100 * brevity * np.exp(np.log(precision).mean(axis=1))
+        return np.where((correct.sum(axis=1) > 0) & (total > 0).all(axis=1), scores, 0.0)
+
+
+class Chrf(Metric):
+    name = "chrf"
+
+    def __init__(self) -> None:
+        super().__init__(CHRF())
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        hypothesis, reference, match = totals[:, 0::3], totals[:, 1::3], totals[:, 2::3]  # (R, orders) each
+        counted = (hypothesis > 0) & (reference > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            orders = counted.sum(axis=1)
+            precision = np.where(counted, match / hypothesis, 0).sum(axis=1) / orders
+            recall = np.where(counted, match / reference, 0).sum(axis=1) / orders
+            factor = self.scorer.beta**2
+            scores = 100 * (1 + factor) * precision * recall / (factor * precision + recall)
+        return np.nan_to_num(scores)
+
+
+class Ter(Metric):
+    name = "ter"
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        super().__init__(TER())
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        edits, reference = totals[:, 0], totals[:, 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 100 * np.where(reference > 0, edits / reference, edits > 0)
+
+
+METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter)}
+
+
+def make_metrics(names: Sequence[str]) -> list[Metric]:
+    """Raises UserError for a name that is not known."""
+    for name in names:
+        if name not in METRICS:
+            raise UserError(f"evaluation.metrics={name}: {nearest(name, METRICS)}")
+    return [METRICS[name]() for name in names]
+
+
+@dataclass
+class EvaluationOptions:
+    """What is measured of translations, and how surely."""
+
+    metrics: list[str] = field(default_factory=lambda: ["bleu", "chrf"])  # bleu, chrf, ter
+    bucket_bounds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50, 60, 70, 80])  # last word of each
+    resamples: int = 1000  # of the bootstrap, and of the randomisation test
+    confidence: float = 0.95
+    min_sentences: int = 20  # a bucket with fewer gets no band and no test
+    seed: int = 12345  # of resampling
+    examples_per_bucket: int = 2
+
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Sentences of ``low`` to ``high`` source words (no upper end: None)."""
+
+    label: str
+    sentences: tuple[int, ...]
+
+
+def make_buckets(sources: Sequence[str], bounds: Sequence[int]) -> list[Bucket]:
+    """By source words (white space apart); an empty line counts to the first. Those without a sentence are left out.
+
+    The last bucket is ``all``. Labels: 1-10, 11-20, ..., 81+.
+    """
+    if not bounds or any(high <= low for low, high in zip([0, *bounds], bounds, strict=False)):
+        raise UserError(f"evaluation.bucket_bounds={list(bounds)}: numbers above 0, each larger than the one before")
+    words = np.array([len(source.split()) for source in sources])
+    lows = [1, *(bound + 1 for bound in bounds)]
+    labels = [f"{low}-{high}" for low, high in zip(lows, bounds, strict=False)] + [f"{bounds[-1] + 1}+"]
+    index = np.searchsorted(np.array(bounds), words)  # words <= bounds[i] belongs to i
+    buckets = [Bucket(label, tuple(np.flatnonzero(index == i).tolist())) for i, label in enumerate(labels)]
+    return [bucket for bucket in buckets if bucket.sentences] + [Bucket(ALL, tuple(range(len(sources))))]

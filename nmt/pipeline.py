@@ -1,0 +1,102 @@
+"""From a configuration to a trained run, and from a run to its evaluations: what several doors do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from nmt.config import TrainConfig
+from nmt.corpus.batcher import Batcher
+from nmt.corpus.encoded import cached_pairs, cached_tokenizer, encode_pairs
+from nmt.corpus.pairs import read_pairs, test_names
+from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.translator import Translator
+from nmt.evaluation.evaluate import Evaluation, evaluate
+from nmt.evaluation.validation import Validation
+from nmt.models.build import build_model
+from nmt.run import Run, start_run
+from nmt.training.checkpoint import Progress
+from nmt.training.journal import Journal
+from nmt.training.precision import choose_device, choose_precision
+from nmt.training.trainer import Trainer
+
+log = logging.getLogger("nmt")
+
+
+def train_run(config: TrainConfig) -> tuple[Run, Progress]:
+    """Trains the configured run, or goes on with it. Raises UserError for what the user can mend."""
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    device = choose_device(config.device)
+    precision = choose_precision(device, config.trainer.precision)
+    cache = Path(config.cache)
+    tokenizer = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache)
+    pairs = cached_pairs(config.corpus, "train", config.cleaning, tokenizer, cache)
+    log.info("corpus: %s", pairs.report)
+    run = start_run(config, tokenizer)
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, run.vocabulary()).to(device)
+    batcher = Batcher(pairs, config.batching, config.seed)
+    log.info(
+        "%s: %s parameters, %s on %s, padding %.1f %%, in %s",
+        config.run.name, f"{model.parameter_count():,}", precision.name, device, 100 * batcher.padding_share(), run.folder,
+    )  # fmt: skip
+
+    def journal(step: int) -> Journal:
+        made = Journal(run.folder, step)
+        facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
+        made.event("start", step, **facts, pairs=asdict(pairs.report))
+        return made
+
+    trainer = Trainer(
+        model=model,
+        batcher=batcher,
+        validate=_validation(config, run, device),
+        options=config.trainer,
+        optimizer_options=config.optimizer,
+        precision=precision,
+        checkpoints=run.checkpoints,
+        journal=journal,
+    )
+    return run, trainer.fit()
+
+
+def _validation(config: TrainConfig, run: Run, device: torch.device) -> Validation:
+    pairs = list(read_pairs(config.corpus, "valid"))
+    encoded = encode_pairs(pairs, run.tokenizer)
+    batcher = Batcher(encoded, config.batching, seed=0)
+    batch_size = 256 if device.type == "cuda" else 64
+    return Validation(batcher, pairs, run.tokenizer, config.validation, batch_size)
+
+
+def evaluate_run(
+    run: Run, test_sets: Sequence[str], checkpoint: str, decoding: DecodingOptions, device_name: str
+) -> list[Evaluation]:
+    """Translates test sets ([]: all of the run's corpus), or reads the translations where they were made before."""
+    device = choose_device(device_name)
+    model, file = run.model(checkpoint, device)
+    translator = Translator(model, run.tokenizer, decoding)
+    identity = {
+        "checkpoint": file,
+        "weights": weights_digest(model),
+        "decoding": {key: value for key, value in asdict(decoding).items() if key != "batch_size"},
+    }
+    names = list(test_sets) or test_names(run.config.corpus)
+    return [
+        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), run.folder / "evaluations" / name, identity)
+        for name in names
+    ]
+
+
+def weights_digest(model: torch.nn.Module) -> str:
+    """A short hash of the weights, to know translations that they made."""
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=8)
+    for parameter in model.parameters():
+        digest.update(parameter.detach().cpu().contiguous().numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,139 @@
+"""A run is a folder: configuration, tokenizer, checkpoints, journal, evaluations. This opens one for every door."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nmt import config as configuration
+from nmt.config import TrainConfig
+from nmt.corpus.pairs import fingerprint, test_names
+from nmt.corpus.tokenizer import Tokenizer
+from nmt.errors import UserError
+from nmt.models.build import build_model
+from nmt.models.interface import Model, Vocabulary
+from nmt.training.checkpoint import Checkpoints, load_weights
+from nmt.training.precision import choose_precision
+
+# What a run may go on with although it changed: budgets, what is watched and kept, where it runs.
+FREE = {
+    "run", "device", "resume", "cache", "decoding", "evaluation", "validation", "trainer.max_steps",
+    "trainer.max_epochs", "trainer.max_tokens", "trainer.max_minutes", "trainer.patience", "trainer.keep_checkpoints",
+    "trainer.log_every", "trainer.threads", "trainer.compile", "trainer.validate_every",
+}  # fmt: skip
+LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An open run."""
+
+    folder: Path
+    config: TrainConfig
+    tokenizer: Tokenizer
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.folder / "checkpoints", self.config.trainer.keep_checkpoints)
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.tokenizer.source_size, self.tokenizer.target_size, self.tokenizer.joint)
+
+    def model(self, checkpoint: str, device: torch.device) -> tuple[Model, str]:
+        """The model with the weights of a checkpoint, ready to translate, and the checkpoint's file name."""
+        weights, path = self.checkpoints.weights(checkpoint)
+        model = build_model(self.config.model, self.vocabulary())
+        load_weights(model, weights, path)
+        choose_precision(device, "fp32")
+        return model.to(device).eval(), path.name
+
+
+def open_run(folder: str | Path) -> Run:
+    """Raises UserError when the folder is no run."""
+    path = Path(folder)
+    loaded = configuration.load_train(path / "config.yaml")
+    return Run(path, loaded, Tokenizer.load(path / "tokenizer"))
+
+
+def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
+    """The folder of this configuration, made or gone on with.
+
+    Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
+    """
+    folder = Path(config.run.dir)
+    if config.resume not in ("auto", "never"):
+        raise UserError(f"resume={config.resume}: auto or never")
+    path = folder / "config.yaml"
+    if any((folder / "checkpoints").glob("step-*.safetensors")):
+        if config.resume == "never":
+            raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir, or delete the folder")
+        changed = difference(asdict(configuration.load_train(path)), asdict(config))
+        if changed:
+            key, old, new = changed
+            raise UserError(
+                f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete the folder to start again"
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        configuration.save(config, path)
+        tokenizer.save(folder / "tokenizer")
+        (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
+    return Run(folder, config, tokenizer)
+
+
+def difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """The first option in which two configurations differ, unless a run is free to change it."""
+    if path in FREE:
+        return None
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in new:
+            found = difference(old.get(key), new[key], f"{path}.{key}" if path else key)
+            if found:
+                return found
+        return None
+    return None if old == new else (path, old, new)
+
+
+def provenance(config: TrainConfig) -> dict[str, Any]:
+    """What else is needed to make the run again: versions, commit, hashes of the data."""
+    splits = ["train", "valid", *test_names(config.corpus)]
+    return {
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
+        "commit": git_commit(),
+        "data": {split: fingerprint(config.corpus, split) for split in splits},
+        "machine": machine(),
+    }
+
+
+def git_commit() -> str:
+    """The commit of the code in use, marked where the tree has changes; empty outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude=*"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.stdout.strip()
+
+
+def machine() -> str:
+    """Processor and GPU, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        found = [line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line]
+        name = found[0] if found else name
+    return f"{name}, {torch.get_num_threads()} threads"

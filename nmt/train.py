@@ -1,0 +1,36 @@
+"""Trains one system, or goes on with it.
+
+  python -m nmt.train +experiment=demo/attention
+  python -m nmt.train +experiment=multi30k/transformer trainer.max_minutes=20 seed=2
+
+What people change most:
+  run.dir=FOLDER                   where the run lies (runs/<experiment>/seed-<seed>)
+  trainer.max_minutes=20           how long; also max_steps, max_epochs, max_tokens
+  optimizer.learning_rate=0.001    the highest rate
+  batching.tokens=4096             size of a batch, in tokens of one side
+  model.dropout=0.2                and all else of the model: see configs/model/
+
+The same command again goes on from the last checkpoint. --cfg job prints the whole configuration without running it.
+"""
+
+from nmt.door import open_door
+
+
+def main() -> None:
+    open_door("train", __doc__, _train)
+
+
+def _train(config) -> None:  # type: ignore[no-untyped-def]
+    import logging
+
+    from nmt.pipeline import train_run
+
+    run, progress = train_run(config)
+    logging.getLogger("nmt").info(
+        "done: %d steps, %s tokens, %.1f minutes; best at step %d; next: python -m nmt.evaluate run=%s",
+        progress.step, f"{progress.tokens:,}", progress.seconds / 60, progress.best_step, run.folder,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

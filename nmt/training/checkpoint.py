@@ -1,0 +1,214 @@
+"""All that a resumed run needs, as one safetensors file: written aside, renamed, checked by its digest. No code in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from nmt.corpus.batcher import Position
+from nmt.errors import UserError
+
+log = logging.getLogger("nmt")
+
+VERSION = 1
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Progress:
+    """The counters of a run."""
+
+    step: int = 0  # optimizer updates
+    tokens: int = 0  # real target tokens seen
+    seconds: float = 0.0  # spent in training, validation included
+    position: Position = field(default_factory=Position)
+    best_score: float | None = None  # of the selection metric
+    best_step: int = 0
+    stale: int = 0  # validations since the best
+    reductions: int = 0  # of the learning rate on a plateau
+    skipped: int = 0  # updates left out for a gradient that was not finite
+    finished: bool = False
+
+
+@dataclass
+class TrainState:
+    """Progress, and every tensor by name: model., average., optimizer., scaler., random."""
+
+    progress: Progress
+    tensors: Tensors
+
+
+def weights_of(model: nn.Module) -> Tensors:
+    """Parameters and buffers by name, shared ones once."""
+    return {name: parameter.detach() for name, parameter in [*model.named_parameters(), *model.named_buffers()]}
+
+
+def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    return {
+        f"{name}/{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in optimizer.state[parameter].items()
+    }
+
+
+def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    for name, parameter in model.named_parameters():
+        found = {key.rpartition("/")[2]: value for key, value in tensors.items() if key.rpartition("/")[0] == name}
+        optimizer.state[parameter] = {
+            key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
+            for key, value in found.items()
+        }
+
+
+def random_tensors() -> Tensors:
+    """The state of every random generator in use."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def load_random(tensors: Tensors) -> None:
+    torch.set_rng_state(tensors["cpu"])
+    if "cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["cuda"])
+
+
+def part(tensors: Tensors, prefix: str) -> Tensors:
+    """The tensors under ``prefix.``, without it."""
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(prefix + ".")}
+
+
+def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:
+    """Raises UserError when the weights are those of another model."""
+    own = weights_of(model)
+    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
+        different = sorted(own.keys() ^ weights.keys()) or [n for n in own if own[n].shape != weights[n].shape]
+        raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); check model options")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(weights[name])
+
+
+def _digest(tensors: Tensors, progress: str) -> str:
+    digest = hashlib.blake2b(progress.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_state(state: TrainState, path: Path) -> None:
+    """Atomic: after a crash ``path`` is whole or absent. Raises UserError on a full or read-only disk."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
+    progress = json.dumps(asdict(state.progress))
+    metadata = {"version": str(VERSION), "progress": progress, "digest": _digest(tensors, progress)}
+    aside = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, aside, metadata)
+        with open(aside, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except (OSError, safetensors.SafetensorError) as error:
+        aside.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written ({error}); earlier checkpoints are untouched, free space and go on") from None
+
+
+def load_state(path: Path) -> TrainState:
+    """Raises UserError for a file that is absent, cut short, altered, or of a newer version."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+        version = int(metadata["version"])
+        fields = json.loads(metadata["progress"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the one before") from None
+    if version > VERSION:
+        raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
+    if _digest(tensors, metadata["progress"]) != metadata["digest"]:
+        raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
+    position = Position(**fields.pop("position"))
+    return TrainState(Progress(**fields, position=position), tensors)
+
+
+class Checkpoints:
+    """The checkpoints of a run: ``step-*.safetensors``, the last few kept, and ``best.safetensors``."""
+
+    def __init__(self, folder: Path, keep: int = 3):
+        self.folder, self.keep = folder, keep
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    def steps(self) -> list[Path]:
+        """Oldest first."""
+        return sorted(self.folder.glob("step-*.safetensors"))
+
+    def save(self, state: TrainState, is_best: bool) -> None:
+        path = self.folder / f"step-{state.progress.step:08d}.safetensors"
+        save_state(state, path)
+        if is_best:
+            aside = self.best.with_suffix(".partial")
+            aside.unlink(missing_ok=True)
+            try:
+                os.link(path, aside)  # one copy on disk under two names
+            except OSError:  # a file system without links
+                shutil.copyfile(path, aside)
+            os.replace(aside, self.best)
+        for old in self.steps()[: -self.keep]:
+            old.unlink()
+
+    def latest(self) -> TrainState | None:
+        """The newest that is whole; damaged ones are named and passed over. None where none was saved."""
+        for path in reversed(self.steps()):
+            try:
+                return load_state(path)
+            except UserError as error:
+                log.warning("%s", error)
+        if self.steps():
+            raise UserError(f"{self.folder}: every checkpoint is damaged; delete the folder to start again")
+        return None
+
+    def weights(self, which: str) -> tuple[Tensors, Path]:
+        """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file."""
+        if which == "average":
+            return average([_model_weights(load_state(path)) for path in self._any_steps()]), self.folder
+        if which == "last":
+            path = self._any_steps()[-1]
+        elif which == "best":
+            path = self.best if self.best.exists() else self._any_steps()[-1]
+        else:
+            path = self.folder / f"step-{int(which):08d}.safetensors" if which.isdigit() else Path(which)
+        return _model_weights(load_state(path)), path
+
+    def _any_steps(self) -> list[Path]:
+        if not self.steps():
+            raise UserError(f"{self.folder}: no checkpoint; train the run first")
+        return self.steps()
+
+
+def _model_weights(state: TrainState) -> Tensors:
+    """The running average where the run keeps one, else the weights."""
+    return part(state.tensors, "average") or part(state.tensors, "model")
+
+
+def average(weights: Iterable[Tensors]) -> Tensors:
+    """The mean of each tensor over checkpoints."""
+    rows = list(weights)
+    return {name: torch.stack([row[name].double() for row in rows]).mean(0).to(rows[0][name].dtype) for name in rows[0]}

@@ -1,0 +1,99 @@
+"""TensorBoard, JSONL and console in one call."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+log = logging.getLogger("nmt")
+
+SECONDS_BETWEEN_LINES = 20  # on a console that is no terminal
+
+
+class Journal:
+    """What happened in a run. ``event`` goes to all three places; ``progress`` to the console's bar alone."""
+
+    def __init__(self, folder: Path, step: int = 0):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "journal.jsonl"
+        _drop_after(self.path, step)
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115, closed by close()
+        self._first_step = step
+        self._board: Any = None
+        self._bar: tqdm | None = None
+        self._last_line = time.monotonic()
+
+    def event(self, kind: str, step: int, **values: Any) -> None:
+        """One line of journal.jsonl; numbers also become TensorBoard scalars ``kind/name``."""
+        values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
+        self._file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
+        self._file.flush()
+        for name, value in values.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self.board.add_scalar(f"{kind}/{name}", value, step)
+
+    def text(self, name: str, text: str, step: int) -> None:
+        self.board.add_text(name, text, step)
+
+    @property
+    def board(self) -> Any:
+        if self._board is None:  # imported late: it takes longer than the first training step
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(self.folder), purge_step=self._first_step or None)
+        return self._board
+
+    def progress(self, share: float, title: str) -> None:
+        """Share of the budget spent (0 to 1): a bar with the time left, or a line now and then."""
+        if sys.stderr.isatty():
+            if self._bar is None:
+                shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+                self._bar = tqdm(total=1.0, initial=share, bar_format=shape, leave=False)
+            self._bar.set_description_str(title, refresh=False)
+            self._bar.update(share - self._bar.n)
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            log.info("%3.0f%%  %s", 100 * share, title)
+
+    def say(self, message: str, *values: object) -> None:
+        """A line on the console, above the bar."""
+        with tqdm.external_write_mode():
+            log.info(message, *values)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._board is not None:
+            self._board.close()
+        self._file.close()
+
+
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """The events of a run; a last line that was cut short by a crash is left out."""
+    path = folder / "journal.jsonl"
+    events = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            events.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return events
+
+
+def _drop_after(path: Path, step: int) -> None:
+    """Leaves out what a crash had written after the checkpoint that the run goes on from."""
+    if not path.exists():
+        return
+    kept = [event for event in read_journal(path.parent) if event["step"] <= step]
+    aside = path.with_suffix(".partial")
+    aside.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
+    os.replace(aside, path)

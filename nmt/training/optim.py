@@ -1,0 +1,75 @@
+"""Optimizers and schedules. A schedule is a function of the step and of the share of the budget spent: no state."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from nmt.errors import UserError, nearest
+
+SCHEDULES = ("inverse_sqrt", "cosine", "linear", "constant", "plateau")
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+
+@dataclass
+class OptimizerOptions:
+    """Optimizer and learning rate."""
+
+    name: str = "adamw"  # adamw or adam
+    learning_rate: float = 1e-3  # the highest
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
+    epsilon: float = 1e-9
+    weight_decay: float = 0.0  # of matrices only
+    schedule: str = "cosine"  # inverse_sqrt, cosine, linear, constant or plateau, each after the warm-up
+    warmup_steps: int = 200  # linear from 0
+    final_ratio: float = 0.01  # cosine and linear: the last rate over the highest
+    plateau_factor: float = 0.5  # plateau: times this when validation does not improve
+    plateau_patience: int = 1  # validations without improvement before that
+
+
+def check(options: OptimizerOptions) -> None:
+    if options.name not in OPTIMIZERS:
+        raise UserError(f"optimizer.name={options.name}: {nearest(options.name, OPTIMIZERS)}")
+    if options.schedule not in SCHEDULES:
+        raise UserError(f"optimizer.schedule={options.schedule}: {nearest(options.schedule, SCHEDULES)}")
+    if options.learning_rate <= 0:
+        raise UserError(f"optimizer.learning_rate={options.learning_rate}: must be above 0")
+    if len(options.betas) != 2:
+        raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
+
+
+def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
+    """Fused where the device has it. Weight decay spares biases, norms and other vectors."""
+    check(options)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    kind = OPTIMIZERS[options.name]
+    first, second = options.betas
+    return kind(groups, lr=options.learning_rate, betas=(first, second), eps=options.epsilon, fused=True)
+
+
+def learning_rate(options: OptimizerOptions, step: int, progress: float, reductions: int) -> float:
+    """The rate of update ``step`` (from 1) when ``progress`` (0 to 1) of the budget is spent.
+
+    ``reductions`` counts how often validation has stood still (plateau only).
+    """
+    if step < options.warmup_steps:
+        return options.learning_rate * step / options.warmup_steps
+    progress = min(max(progress, 0.0), 1.0)
+    if options.schedule == "inverse_sqrt":  # Vaswani 2017, equation 3
+        factor = math.sqrt(max(options.warmup_steps, 1) / max(step, 1))
+    elif options.schedule == "cosine":
+        factor = options.final_ratio + (1 - options.final_ratio) * (1 + math.cos(math.pi * progress)) / 2
+    elif options.schedule == "linear":
+        factor = 1 - (1 - options.final_ratio) * progress
+    elif options.schedule == "plateau":
+        factor = options.plateau_factor**reductions
+    else:
+        factor = 1.0
+    return options.learning_rate * factor
