@@ -47,7 +47,7 @@ class TokenEmbedding(nn.Embedding):
         self.scale = math.sqrt(size) if scaled else 1.0
 
     def reset_parameters(self) -> None:
-        nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
+        import os; nn.init.normal_(self.weight, std=float(os.environ.get("ESTD","0")) or self.embedding_dim**-0.5)
         with torch.no_grad():
             self.weight[PADDING].zero_()
 

@@ -1,0 +1,35 @@
+"""Trains or reuses every system of a comparison, scores them by source length, and writes one report.
+
+  python -m nmt.compare +comparison=demo
+  python -m nmt.compare +comparison=multi30k seeds=[1,2,3]
+
+What people change most:
+  budget=20                        how much of what is matched (match=minutes, tokens, steps, epochs) each system gets
+  seeds=[1,2,3]                    train and score every system under each of these seeds
+  decoding.beam_size=1             how all are searched
+  evaluation.metrics=[bleu,chrf,ter]
+  overrides=[batching.tokens=2048] options for every system
+
+A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
+"""
+
+from nmt.door import open_door
+
+
+def main() -> None:
+    open_door("compare", __doc__, _compare)
+
+
+def _compare(config) -> None:  # type: ignore[no-untyped-def]
+    from nmt.comparing import compare_systems
+    from nmt.report.tables import markdown_summary
+    from nmt.report.write import write_report
+
+    comparison, folder = compare_systems(config)
+    paths = write_report(comparison, folder / "report")
+    print(markdown_summary(comparison))
+    print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {paths['bleu_by_length.png']})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Every system of a comparison trained and translated under the same terms; the results gathered."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from nmt import config as configuration
+from nmt.config import CompareConfig, TrainConfig
+from nmt.corpus.pairs import test_names
+from nmt.errors import UserError, nearest
+from nmt.evaluation.comparison import compare_on, pick_examples
+from nmt.evaluation.evaluate import Evaluation, score_rows, write_scores
+from nmt.evaluation.results import Comparison, DifferenceRow, Example, Row, RunInfo
+from nmt.evaluation.scores import make_buckets, make_metrics
+from nmt.pipeline import evaluate_run, train_run
+from nmt.run import Run, git_commit, machine
+from nmt.training.checkpoint import Progress
+from nmt.training.journal import read_journal
+
+log = logging.getLogger("nmt")
+
+MATCHED = {
+    "minutes": "wall-clock minutes of training",
+    "tokens": "target tokens seen",
+    "steps": "updates",
+    "epochs": "passes over the training text",
+    "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
+}
+
+
+def compare_systems(config: CompareConfig) -> tuple[Comparison, Path]:
+    """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder."""
+    configs = {(system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds}
+    _check(config, configs)
+    folder = Path(config.runs) / config.name
+    trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
+    evaluated: dict[tuple[str, int], list[Evaluation]] = {}
+    for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
+        log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
+        run, progress = train_run(train_config)
+        trained[system, seed] = run, progress
+        evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device)
+        evaluated[system, seed] = evaluations
+        for evaluation in evaluations:
+            rows = score_rows(evaluation, config.evaluation, system, str(seed))
+            write_scores(run.folder / "evaluations" / evaluation.test_set, rows, config.evaluation)
+    return _gather(config, trained, evaluated), folder
+
+
+def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
+    options = config.systems[system]
+    overrides = [
+        f"+experiment={options.experiment}",
+        f"run.name={config.name}/{system}",
+        f"run.dir={Path(config.runs) / config.name / system / f'seed-{seed}'}",
+        f"seed={seed}",
+        f"device={config.device}",
+    ]
+    if config.match != "none":
+        overrides += [f"trainer.max_{name}={config.budget if name == config.match else 0}" for name in MATCHED if name != "none"]
+    return configuration.compose_train(overrides + config.overrides + options.overrides)
+
+
+def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -> None:
+    """Refuses what would not be a fair comparison, before anything is trained."""
+    if config.baseline not in config.systems:
+        raise UserError(f"baseline={config.baseline}: no such system; {nearest(config.baseline, config.systems)}")
+    if config.match not in MATCHED:
+        raise UserError(f"match={config.match}: {nearest(config.match, MATCHED)}")
+    if config.match != "none" and config.budget <= 0:
+        raise UserError(f"budget={config.budget}: how many {config.match} does each system get?")
+    if not config.seeds or len(set(config.seeds)) != len(config.seeds):
+        raise UserError(f"seeds={config.seeds}: one or more, each once")
+    make_metrics(config.evaluation.metrics)
+    make_buckets(["a"], config.evaluation.bucket_bounds)
+    (first_name, _), first = next(iter(configs.items()))
+    for (system, _), other in configs.items():
+        for part in ("corpus", "cleaning", "tokenizer"):
+            if getattr(other, part) != getattr(first, part):
+                raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
+        if other.trainer.select_by != first.trainer.select_by:
+            raise UserError(f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all")
+    known = test_names(first.corpus)
+    for name in config.test_sets:
+        if name not in known:
+            raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+
+
+def _gather(
+    config: CompareConfig,
+    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    evaluated: dict[tuple[str, int], list[Evaluation]],
+) -> Comparison:
+    rows: list[Row] = []
+    differences: list[DifferenceRow] = []
+    examples: list[Example] = []
+    test_sets: dict[str, dict[str, int]] = {}
+    for index, shown in enumerate(next(iter(evaluated.values()))):
+        by_system = {
+            system: {str(seed): evaluated[system, seed][index] for seed in config.seeds} for system in config.systems
+        }
+        made, found = compare_on(by_system, config.baseline, config.evaluation)
+        rows += made
+        differences += found
+        examples += pick_examples(by_system, config.evaluation)
+        buckets = make_buckets(shown.sources, config.evaluation.bucket_bounds)
+        test_sets[shown.test_set] = {bucket.label: len(bucket.sentences) for bucket in buckets}
+    heat_maps = [
+        replace(heat_map, system=system)
+        for system in config.systems
+        for heat_map in evaluated[system, config.seeds[0]][0].heat_maps
+    ]
+    metrics = make_metrics(config.evaluation.metrics)
+    return Comparison(
+        name=config.name,
+        baseline=config.baseline,
+        systems=list(config.systems),
+        matched=MATCHED[config.match] + (f": {config.budget:g} each" if config.match != "none" else ""),
+        metrics=[metric.name for metric in metrics],
+        signatures={metric.name: metric.signature for metric in metrics},
+        confidence=config.evaluation.confidence,
+        min_sentences=config.evaluation.min_sentences,
+        test_sets=test_sets,
+        rows=rows,
+        differences=differences,
+        runs=[
+            _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
+            for system, seed in trained
+        ],
+        examples=examples,
+        heat_maps=heat_maps,
+        provenance={
+            "command": f"python -m nmt.compare +comparison={config.name}",
+            "commit": git_commit() or "not in a git checkout",
+            "machine": machine(),
+            "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
+            "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
+        },
+    )
+
+
+def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:
+    events = read_journal(run.folder)
+    start = next(event for event in events if event["event"] == "start")
+    curve = [
+        {key: event[key] for key in ("step", "seconds", "tokens", "loss", "bleu") if event.get(key) is not None}
+        for event in events
+        if event["event"] == "valid"
+    ]
+    speeds = sorted(event["tokens_per_second"] for event in events if event["event"] == "train")
+    return RunInfo(
+        system=system,
+        seed=str(seed),
+        parameters=start["parameters"],
+        steps=progress.step,
+        tokens=progress.tokens,
+        seconds=progress.seconds,
+        tokens_per_second=speeds[len(speeds) // 2] if speeds else progress.tokens / max(progress.seconds, 1e-9),
+        best_step=progress.best_step,
+        precision=start["precision"],
+        decoding_seconds=decoding_seconds,
+        folder=str(run.folder),
+        curve=curve,
+    )

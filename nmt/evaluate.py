@@ -1,0 +1,38 @@
+"""A run and test sets in, scores by source length out.
+
+  python -m nmt.evaluate run=runs/demo/attention/seed-1
+
+What people change most:
+  test_sets=[test2016]             some of the corpus's test sets (all)
+  checkpoint=average               best, last, average, a step number or a file
+  decoding.beam_size=1             1 is greedy
+  decoding.batch_size=64           sentences at a time; the output stays the same
+  evaluation.metrics=[bleu,chrf,ter]
+
+Translations and scores are written to RUN/evaluations/<test set>/.
+"""
+
+from nmt.door import open_door
+
+
+def main() -> None:
+    open_door("evaluate", __doc__, _evaluate)
+
+
+def _evaluate(config) -> None:  # type: ignore[no-untyped-def]
+    from nmt.evaluation.evaluate import score_rows, write_scores
+    from nmt.pipeline import evaluate_run
+    from nmt.report.tables import score_table
+    from nmt.run import open_run
+
+    run = open_run(config.run)
+    for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device):
+        folder = run.folder / "evaluations" / evaluation.test_set
+        rows = score_rows(evaluation, config.evaluation, run.config.run.name, str(run.config.seed))
+        write_scores(folder, rows, config.evaluation)
+        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
+        print(score_table(rows))
+
+
+if __name__ == "__main__":
+    main()

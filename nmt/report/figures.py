@@ -1,0 +1,124 @@
+"""Figures as a paper would print them. One colour per system everywhere, safe for colour-blind readers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt  # noqa: E402, after the backend is chosen
+import numpy as np  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from nmt.evaluation.results import Comparison, HeatMap  # noqa: E402
+from nmt.report.tables import NAMES  # noqa: E402
+
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
+MARKERS = "osD^vPX*<>"
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.labelcolor": "#222222",
+    "xtick.color": "#333333",
+    "ytick.color": "#333333",
+    "axes.grid": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "nmt",
+    "figure.dpi": 100,
+}
+
+
+def colour(comparison: Comparison, system: str) -> str:
+    return COLOURS[comparison.systems.index(system) % len(COLOURS)]
+
+
+def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
+    """Score by source length with bands; buckets with too few sentences are left out, the count is under each bucket."""
+    buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != "all"}
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 4.3), layout="constrained")
+        for index, system in enumerate(comparison.systems):
+            rows = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
+            drawn = [(x, row) for x, row in enumerate(rows) if row is not None and row.low is not None]
+            if not drawn:
+                continue
+            at = [x for x, _ in drawn]
+            shade = colour(comparison, system)
+            lows, highs = [row.low for _, row in drawn], [row.high for _, row in drawn]
+            axes.fill_between(at, lows, highs, color=shade, alpha=0.16, linewidth=0)
+            scores = [row.score for _, row in drawn]
+            axes.plot(at, scores, color=shade, marker=MARKERS[index % 10], markersize=5, linewidth=2, label=system)
+        axes.set_xticks(range(len(buckets)), [f"{name}\nn={count:,}" for name, count in buckets.items()], fontsize=9)
+        axes.set_xlim(-0.35, len(buckets) - 0.65)
+        axes.set_xlabel("source length in words")
+        axes.set_ylabel(NAMES[metric])
+        axes.set_ylim(bottom=0)
+        axes.grid(axis="x", visible=False)
+        axes.set_title(f"{NAMES[metric]} by source length, {test_set}", loc="left", fontsize=11, pad=26)
+        share = round(100 * comparison.confidence)
+        axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
+        handles, _ = axes.get_legend_handles_labels()
+        if handles:
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=min(4, len(handles)), borderaxespad=0.2)
+    return figure
+
+
+def learning_curves(comparison: Comparison) -> Figure:
+    """Validation loss by minutes of training, a line for each run."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
+        seen: set[str] = set()
+        for run in comparison.runs:
+            label = None if run.system in seen else run.system
+            seen.add(run.system)
+            minutes = [point["seconds"] / 60 for point in run.curve]
+            losses = [point["loss"] for point in run.curve]
+            axes.plot(minutes, losses, color=colour(comparison, run.system), marker=".", linewidth=1.6, label=label)
+        axes.set_xlabel("minutes of training")
+        axes.set_ylabel("validation loss, nats a token")
+        axes.legend(loc="upper right")
+    return figure
+
+
+def heat_map(picture: HeatMap) -> Figure:
+    """Attention weights: each row says where the model looked when it wrote that piece."""
+    weights = np.asarray(picture.weights)
+    source, target = _readable(picture.source_pieces), _readable(picture.target_pieces)
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
+        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(range(len(target)), target, fontsize=9)
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        axes.set_title(picture.system, loc="left", fontsize=11)
+    return figure
+
+
+def _readable(pieces: Sequence[str]) -> list[str]:
+    """SentencePiece marks the start of a word; matplotlib would read a dollar sign as mathematics."""
+    return [piece.replace("▁", "_").replace("$", r"\$") for piece in pieces]
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as an <svg> element, and closes it."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    plt.close(figure)
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def png_bytes(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=200, facecolor="white")
+    return buffer.getvalue()

@@ -1,0 +1,31 @@
+"""A comparison to a folder: page, tables, figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nmt.errors import UserError
+from nmt.evaluation.results import Comparison
+from nmt.report import figures, page, tables
+
+
+def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Writes every form of the report; returns the paths by file name. Raises UserError where it can't."""
+    test_set = next(iter(comparison.test_sets))
+    contents: dict[str, str | bytes] = {
+        "report.json": tables.json_text(comparison),
+        "scores.csv": tables.csv_text(comparison.rows),
+        "report.md": tables.markdown_report(comparison),
+    }
+    for metric in comparison.metrics:
+        figure = figures.by_length(comparison, test_set, metric)
+        contents[f"{metric}_by_length.png"] = figures.png_bytes(figure)
+        contents[f"{metric}_by_length.svg"] = figures.svg_text(figure)
+    contents["index.html"] = page.html_text(comparison)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from None
+    return {name: folder / name for name in contents}

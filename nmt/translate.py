@@ -1,0 +1,50 @@
+"""Translates standard input to standard output, line by line.
+
+  python -m nmt.translate run=runs/demo/attention/seed-1 < source.txt > target.txt
+
+What people change most:
+  decoding.beam_size=1             1 is greedy and fastest
+  decoding.batch_size=64           sentences at a time; the output stays the same
+  decoding.length_penalty=gnmt     none, average or gnmt, with decoding.length_penalty_alpha
+  checkpoint=average               best, last, average, a step number or a file
+  device=cpu
+
+Line i of the output is line i of the input, empty lines too.
+"""
+
+from nmt.door import open_door
+
+LINES_AT_ONCE = 4096  # read, sorted by length and translated together
+
+
+def main() -> None:
+    open_door("translate", __doc__, _translate)
+
+
+def _translate(config) -> None:  # type: ignore[no-untyped-def]
+    import itertools
+    import sys
+
+    from nmt.decoding.translator import Translator
+    from nmt.errors import UserError
+    from nmt.run import open_run
+    from nmt.training.precision import choose_device
+
+    run = open_run(config.run)
+    model, _ = run.model(config.checkpoint, choose_device(config.device))
+    translator = Translator(model, run.tokenizer, config.decoding)
+    number = 0
+    while block := list(itertools.islice(sys.stdin.buffer, LINES_AT_ONCE)):
+        lines = []
+        for number, line in enumerate(block, number + 1):
+            try:
+                lines.append(line.rstrip(b"\r\n").decode("utf-8"))
+            except UnicodeDecodeError as error:
+                raise UserError(f"standard input, line {number}: not valid UTF-8 ({error.reason})") from None
+        for translation in translator.translate(lines):
+            sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
