@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from nmt.corpus import lexicon as lx
 from nmt.corpus.lexicon import Noun, Verb
@@ -52,22 +54,45 @@ PLURAL_DETERMINERS = (
 )
 
 
+@dataclass(frozen=True)
+class Words:
+    """Entries of one kind, the first the most frequent: as in natural text, about in inverse proportion to the rank."""
+
+    entries: tuple
+    cumulative: tuple[float, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable) -> Words:
+        entries = tuple(entries)
+        return cls(entries, tuple(itertools.accumulate(1 / (rank + 3) for rank in range(len(entries)))))
+
+
 @cache
-def _lexicon() -> dict[str, tuple]:
+def _lexicon() -> dict[str, Words]:
     people = lx.read_nouns(lx.PEOPLE, person=True)
     animals = lx.read_nouns(lx.ANIMALS, person=False)
-    return {
-        "beings": people + people + animals,
+    transitive = lx.read_verbs(lx.TRANSITIVE)
+    kinds: dict[str, Iterable] = {
+        "beings": people + animals,
         "people": people,
         "things": lx.read_nouns(lx.THINGS, person=False),
         "places": lx.read_nouns(lx.PLACES, person=False),
-        "transitive": lx.read_verbs(lx.TRANSITIVE) + lx.read_verbs(lx.DATIVE, DATIVE),
+        "accusative": transitive,
+        "transitive": transitive + lx.read_verbs(lx.DATIVE, DATIVE),
         "ditransitive": lx.read_verbs(lx.DITRANSITIVE),
         "intransitive": lx.read_verbs(lx.INTRANSITIVE),
         "reporting": lx.read_verbs(lx.REPORTING),
-        "adjectives": tuple(lx.ADJECTIVES.items()),
-        "adverbs": tuple(lx.ADVERBS.items()),
+        "adjectives": lx.ADJECTIVES.items(),
+        "adverbs": lx.ADVERBS.items(),
+        "subordinators": lx.SUBORDINATORS,
+        "coordinators": lx.COORDINATORS,
+        "modals": lx.MODALS,
+        "place prepositions": lx.PLACE_PREPOSITIONS,
+        "person prepositions": lx.PERSON_PREPOSITIONS,
+        "singular determiners": SINGULAR_DETERMINERS,
+        "plural determiners": PLURAL_DETERMINERS,
     }
+    return {kind: Words.of(entries) for kind, entries in kinds.items()}
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,10 @@ class Grammar:
         self.lexicon = _lexicon()
         self.concepts = itertools.count()
 
+    def pick(self, kind: str) -> Any:
+        words = self.lexicon[kind]
+        return self.rng.choices(words.entries, cum_weights=words.cumulative)[0]
+
     def sentence(self, words: int) -> tuple[list[Word], list[Word]]:
         """English and German of about this many English words, without the final stop."""
         if words <= 13 or (words <= 18 and self.rng.random() < 0.5):
@@ -138,18 +167,18 @@ class Grammar:
         concept = next(self.concepts)
         kind = self.rng.random()
         if kind < 0.3 and first <= 13:
-            english_word, german_word = self.rng.choice(lx.SUBORDINATORS)
+            english_word, german_word = self.pick("subordinators")
             subordinate, main = self.clause(first), self.clause(second)
             english = [*self.words(english_word, concept), *subordinate.english(), COMMA, *main.english()]
             german = [(german_word, concept), *subordinate.german_subordinate(), COMMA]
             return english, german + main.german_main(after_clause=True)
         left_english, left_german = self.sentence(first)
         if kind < 0.65 and second <= 24:
-            english_word, german_word = self.rng.choice(lx.SUBORDINATORS)
+            english_word, german_word = self.pick("subordinators")
             clause = self.clause(second)
             english = [*left_english, COMMA, *self.words(english_word, concept), *clause.english()]
             return english, [*left_german, COMMA, (german_word, concept), *clause.german_subordinate()]
-        english_word, german_word = self.rng.choice(lx.COORDINATORS)
+        english_word, german_word = self.pick("coordinators")
         right_english, right_german = self.sentence(second)
         english = [*left_english, COMMA, (english_word, concept), *right_english]
         return english, [*left_german, COMMA, (german_word, concept), *right_german]
@@ -174,7 +203,7 @@ class Grammar:
         if verb_kind == "intransitive" and not subject:
             subject_share += max(object_share, 0)
         subject = subject or self.noun_phrase("beings", subject_share, NOMINATIVE)
-        verb: Verb = rng.choice(self.lexicon[verb_kind])
+        verb: Verb = self.pick(verb_kind)
         objects_english, objects, tail_english, tail = self.objects(verb_kind, verb, object_share)
         group = self.verb_group(verb, subject.plural, complex_verb)
         return Clause(
@@ -231,7 +260,7 @@ class Grammar:
             forms = ("ist", "sind") if verb.takes_sein else ("hat", "haben")
             german, closing = forms[plural], verb.german_participle
         else:
-            modal, *forms = self.rng.choice(lx.MODALS)
+            modal, *forms = self.pick("modals")
             english = [(modal, helper), (verb.base, concept)]
             german, closing = forms[plural], verb.prefix + verb.infinitive
         finite = [(german, helper)]
@@ -252,12 +281,12 @@ class Grammar:
         if spare >= 3 and self.rng.random() < 0.6:
             return self.place(spare)
         concept = next(self.concepts)
-        english, german = self.rng.choice(self.lexicon["adverbs"])
+        english, german = self.pick("adverbs")
         return [(english, concept)], [(german, concept)], spare - 1
 
     def place(self, spare: int) -> tuple[list[Word], list[Word], int]:
         with_person = self.rng.random() < 0.35
-        english, german, case = self.rng.choice(lx.PERSON_PREPOSITIONS if with_person else lx.PLACE_PREPOSITIONS)
+        english, german, case = self.pick("person prepositions" if with_person else "place prepositions")
         concept = next(self.concepts)
         share = 1 if spare > 3 and self.rng.random() < 0.4 else 0
         phrase = self.noun_phrase("people" if with_person else "places", share, case)
@@ -268,7 +297,7 @@ class Grammar:
         """A noun phrase with this many words besides determiner and noun: adjectives, relative clause, coordination."""
         if spare >= 3 and self.rng.random() < 0.15:
             return self.coordinated(category, spare - 3, case)
-        noun: Noun = self.rng.choice(self.lexicon[category])
+        noun: Noun = self.pick(category)
         plural = self.rng.random() < 0.3
         relative_words = spare if spare >= 3 and (spare > 4 or self.rng.random() < 0.6) else 0
         adjectives = min(2, max(spare - relative_words, 0))
@@ -278,14 +307,14 @@ class Grammar:
         return self.with_relative(phrase, relative_words) if relative_words else phrase
 
     def simple_phrase(self, noun: Noun, plural: bool, adjectives: int, case: str) -> Phrase:
-        rng = self.rng
         gender = PLURAL if plural else noun.gender
         column = COLUMN[gender]
-        determiners = PLURAL_DETERMINERS if plural else SINGULAR_DETERMINERS
-        determiner, stem, endings, adjective_endings = determiners[0] if rng.random() < 0.4 else rng.choice(determiners)
+        determiner, stem, endings, adjective_endings = self.pick(
+            "plural determiners" if plural else "singular determiners"
+        )
         concept = next(self.concepts)
         english, german = [(determiner, concept)], [(stem + endings[case][column], concept)]
-        for adjective, adjective_stem in rng.sample(self.lexicon["adjectives"], adjectives):
+        for adjective, adjective_stem in dict(self.pick("adjectives") for _ in range(adjectives)).items():
             concept = next(self.concepts)
             english.append((adjective, concept))
             german.append((adjective_stem + adjective_endings[case][column], concept))
@@ -320,7 +349,7 @@ class Grammar:
         as_object = words >= 4 and self.rng.random() < 0.4
         pronoun = ("whom" if as_object else "who") if phrase.person else "that"
         if as_object:
-            verb = self.rng.choice([v for v in self.lexicon["transitive"] if v.object_case == ACCUSATIVE])
+            verb = self.pick("accusative")
             subject = self.noun_phrase("beings", words - 4, NOMINATIVE)
             group = self.verb_group(verb, subject.plural, split=False)
             english = subject.english + group[0]

@@ -40,14 +40,18 @@ class Dropout(nn.Module):
 
 
 class TokenEmbedding(nn.Embedding):
-    """Token vectors, scaled by sqrt(size) where asked (Vaswani 2017, section 3.4)."""
+    """Token vectors, scaled by sqrt(size) where asked (Vaswani 2017, section 3.4).
 
-    def __init__(self, vocabulary_size: int, size: int, scaled: bool = False):
+    ``shared`` with the output projection, weights start small; else at a size that a recurrent layer learns from.
+    """
+
+    def __init__(self, vocabulary_size: int, size: int, scaled: bool, shared: bool):
+        self.deviation = size**-0.5 if scaled or shared else 0.5
         super().__init__(vocabulary_size, size, padding_idx=PADDING)
         self.scale = math.sqrt(size) if scaled else 1.0
 
     def reset_parameters(self) -> None:
-        import os; nn.init.normal_(self.weight, std=float(os.environ.get("ESTD","0")) or self.embedding_dim**-0.5)
+        nn.init.normal_(self.weight, std=self.deviation)
         with torch.no_grad():
             self.weight[PADDING].zero_()
 
@@ -69,8 +73,8 @@ def make_embeddings(
         raise UserError("model.tie_embeddings=all needs one vocabulary for both languages; set tokenizer.joint=true")
     if tying != "none" and size != hidden:
         raise UserError(f"model.tie_embeddings={tying} needs output vectors ({hidden}) as wide as embeddings ({size})")
-    target = TokenEmbedding(vocabulary.target, size, scaled)
-    source = target if tying == "all" else TokenEmbedding(vocabulary.source, size, scaled)
+    target = TokenEmbedding(vocabulary.target, size, scaled, shared=tying != "none")
+    source = target if tying == "all" else TokenEmbedding(vocabulary.source, size, scaled, shared=False)
     output = nn.Linear(hidden, vocabulary.target)
     nn.init.normal_(output.weight, std=hidden**-0.5)
     nn.init.zeros_(output.bias)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CHUNK_ROWS = 256  # so that a chunk of logits stays near the processor
+CHUNK_ROWS = 512  # so that a chunk of logits stays near the processor
 
 
 def plain_cross_entropy(
@@ -24,39 +24,50 @@ def plain_cross_entropy(
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
-    """The same by chunks of rows, the gradient made in the forward: the logits (N, V) never exist as a whole."""
+    """The same by chunks of rows, the gradient made in the forward: the logits (N, V) never exist as a whole.
+
+    The logits are passed over once, by softmax. What smoothing adds to the loss and to the gradients does not depend on
+    the probabilities, so it is added afterwards, from the means of the weights and of the hidden vectors. In bf16 the
+    loss is that of the rounded probabilities; without gradients it is exact.
+    """
 
     @staticmethod
     def forward(  # type: ignore[override]
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor, smoothing: float, kind: torch.dtype
     ) -> tuple[Tensor, Tensor]:
+        rows, low_weight, low_bias = hidden.to(kind), weight.to(kind), bias.to(kind)
         needs_gradient = any(ctx.needs_input_grad)
-        low_weight, low_hidden = weight.to(kind), hidden.to(kind)
-        losses = hidden.new_zeros(2, dtype=torch.float64)
+        negative = hidden.new_zeros((), dtype=torch.float64)
+        totals = hidden.new_zeros((), dtype=torch.float64)  # of the logarithms of the sums of exponentials
         if needs_gradient:
-            grad_hidden = torch.empty_like(low_hidden)
-            grad_weight = torch.zeros_like(weight)
-            grad_bias = torch.zeros_like(bias)
-        for start in range(0, len(hidden), CHUNK_ROWS):
-            rows = slice(start, start + CHUNK_ROWS)
-            logits = F.linear(low_hidden[rows], low_weight, bias.to(kind)).float()  # (C, V)
-            total = logits.logsumexp(dim=-1)  # (C,)
-            index = target[rows, None]
-            negative = (total - logits.gather(1, index)[:, 0]).sum(dtype=torch.float64)
-            uniform = (total - logits.mean(dim=-1)).sum(dtype=torch.float64) if smoothing else 0.0
-            losses += torch.stack(((1 - smoothing) * negative + smoothing * uniform, negative))
+            extended = torch.cat((rows, rows.new_ones(len(rows), 1)), dim=1)  # its last column makes the bias's gradient
+            grad_rows = torch.empty_like(rows)
+            grad_weight = hidden.new_zeros(len(weight), extended.shape[1], dtype=torch.float32)
+        for start in range(0, len(rows), CHUNK_ROWS):
+            chunk = slice(start, start + CHUNK_ROWS)
+            index = target[chunk, None]
+            logits = F.linear(rows[chunk], low_weight, low_bias)  # (C, V)
             if needs_gradient:
-                gradient = logits.sub_(total[:, None]).exp_().sub_(smoothing / logits.shape[1])
-                gradient.scatter_add_(1, index, torch.full_like(total, smoothing - 1)[:, None])
-                grad_bias += gradient.sum(dim=0)
-                gradient = gradient.to(kind)
-                torch.mm(gradient, low_weight, out=grad_hidden[rows])
-                grad_weight += gradient.t() @ low_hidden[rows]
+                probabilities = torch.softmax(logits, dim=-1)
+                chosen = probabilities.gather(1, index).float().clamp_(min=1e-30).log_()  # (C, 1)
+                gradient = probabilities.scatter_add_(1, index, torch.full_like(index, smoothing - 1, dtype=kind))
+                torch.mm(gradient, low_weight, out=grad_rows[chunk])
+                grad_weight += gradient.t() @ extended[chunk]
+            else:
+                chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, index)
+            negative -= chosen.sum(dtype=torch.float64)
+            totals += (logits.gather(1, index).float() - chosen).sum(dtype=torch.float64)
+        mean_weight, mean_bias = weight.mean(dim=0), bias.mean()  # (E,), ()
+        sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
+        uniform = totals - (sum_rows @ mean_weight + len(rows) * mean_bias)
         if needs_gradient:
-            ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight, grad_bias)
-        smoothed, likelihood = losses.float()
+            share = smoothing / len(weight)
+            grad_weight -= share * torch.cat((sum_rows, sum_rows.new_full((1,), len(rows))))
+            grad_hidden = grad_rows.to(hidden.dtype) - smoothing * mean_weight.to(hidden.dtype)
+            ctx.save_for_backward(grad_hidden, grad_weight[:, :-1], grad_weight[:, -1])
+        likelihood = negative.float()
         ctx.mark_non_differentiable(likelihood)
-        return smoothed, likelihood
+        return ((1 - smoothing) * negative + smoothing * uniform).float(), likelihood
 
     @staticmethod
     def backward(ctx: Any, grad_smoothed: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]

@@ -46,9 +46,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(device: torch.device, name: str) -> Precision:
-    """``auto`` is bf16 on a GPU that has it, else fp32. Also turns on fp32 products through oneDNN where exact."""
+    """``auto`` is bf16 where the device has instructions for it, else fp32.
+
+    Also turns on fp32 products through oneDNN, on a CPU where they are exact.
+    """
     if name == "auto":
-        name = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        name = "bf16" if _has_bf16(device) else "fp32"
     if name not in DTYPES:
         raise UserError(f"trainer.precision={name}: {nearest(name, ('auto', *DTYPES))}")
     if name == "fp16" and device.type == "cpu":
@@ -56,6 +59,12 @@ def choose_precision(device: torch.device, name: str) -> Precision:
     if device.type == "cpu":
         _use_onednn_products()
     return Precision(device, name)
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported()  # AMX machines have it too
 
 
 def _use_onednn_products() -> None:
