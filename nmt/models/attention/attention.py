@@ -44,6 +44,7 @@ class Attention(nn.Module):
     def forward(self, query: Tensor, keys: Tensor, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Contexts (B, T, D) and weights (B, T, S) for queries (B, T, Q); the weights are zero at padding."""
         scores = self.score(query, keys)  # (B, T, S)
-        scores = scores.float().masked_fill(~mask[:, None], float("-inf"))
-        weights = torch.softmax(scores, dim=-1).to(states.dtype)
+        if scores.dtype in (torch.bfloat16, torch.float16):  # too coarse for an exponential
+            scores = scores.float()
+        weights = torch.softmax(scores.masked_fill(~mask[:, None], float("-inf")), dim=-1).to(states.dtype)
         return weights @ states, weights

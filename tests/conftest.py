@@ -1,0 +1,89 @@
+"""What tests share: the door as a user opens it, tiny models of every kind, tiny corpora."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus.encoded import encode_pairs
+from nmt.corpus.pairs import Pair, read_pairs
+from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+
+ROOT = Path(__file__).parent.parent
+DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
+
+TINY_GRAMMAR = GrammarOptions(train_pairs=300, valid_pairs=20, test_pairs_per_bucket=4, test_bounds=[5, 10, 15])
+# Overrides that make any experiment on the built-in corpus small enough for a test.
+TINY_CORPUS = (
+    "corpus.train_pairs=300",
+    "corpus.valid_pairs=20",
+    "corpus.test_pairs_per_bucket=4",
+    "corpus.test_bounds=[5,10,15]",
+    "corpus.median_words=6",
+    "tokenizer.vocabulary_size=400",
+    "batching.tokens=256",
+    "trainer.precision=fp32",
+    "validation.bleu_sentences=4",
+    "device=cpu",
+)
+TINY_SIZES = {
+    "recurrent": ("model.embedding_size=16", "model.encoder_size=16", "model.decoder_size=16"),
+    "transformer": ("model.size=16", "model.heads=2", "model.feed_forward_size=32"),
+}
+
+
+def door(name: str, *arguments: str, folder: Path, text: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """``python -m nmt.<name> ...`` in ``folder``, as a user types it."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", f"nmt.{name}", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, timeout=300)
+
+
+@pytest.fixture(scope="session")
+def tiny_pairs() -> list[Pair]:
+    return list(read_pairs(TINY_GRAMMAR, "train"))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tiny_pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer") / "tokenizer"
+    return train_tokenizer(lambda: tiny_pairs, TokenizerOptions(vocabulary_size=400), folder)
+
+
+@pytest.fixture(scope="session")
+def encoded(tiny_pairs: list[Pair], tokenizer: Tokenizer):
+    return encode_pairs(tiny_pairs, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small run made through the real door, for all tests that only read one."""
+    folder = tmp_path_factory.mktemp("trained")
+    made = door(
+        "train", "+experiment=demo/attention", *TINY_CORPUS, *TINY_SIZES["recurrent"], "trainer.max_steps=6",
+        "trainer.max_minutes=0", "trainer.validate_every=3", "run.dir=run", folder=folder,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr.decode()
+    return folder / "run"
+
+
+@pytest.fixture
+def random_batch() -> Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Source (B, S), its mask, and target_in (B, T) of random ids below ``vocabulary``."""
+
+    def make(lengths: list[int], target_length: int, vocabulary: int = 40, seed: int = 0):
+        generator = torch.Generator().manual_seed(seed)
+        width = max(lengths)
+        mask = torch.arange(width) < torch.tensor(lengths)[:, None]
+        source = torch.randint(4, vocabulary, (len(lengths), width), generator=generator) * mask
+        target = torch.randint(4, vocabulary, (len(lengths), target_length), generator=generator)
+        return source, mask, target
+
+    return make

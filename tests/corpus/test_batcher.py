@@ -1,0 +1,92 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.corpus.batch import make_batch, pad
+from nmt.corpus.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.encoded import EncodedPairs, Ragged, cached_pairs, cached_tokenizer
+from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions
+from nmt.corpus.tokenizer import END, PADDING, START, TokenizerOptions
+
+LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=80)
+
+
+def corpus_of(lengths) -> EncodedPairs:
+    sources = Ragged.of([[5] * s for s, _ in lengths], 100)
+    return EncodedPairs(sources, Ragged.of([[6] * t for _, t in lengths], 100), CleaningReport())
+
+
+@settings(max_examples=100, deadline=None)
+@given(lengths=LENGTHS, tokens=st.integers(20, 300), epoch=st.integers(0, 3))
+def test_an_epoch_holds_every_pair_once_and_no_batch_exceeds_its_budget(lengths, tokens, epoch):
+    batcher = Batcher(corpus_of(lengths), BatchingOptions(tokens=tokens), seed=1)
+    plan = batcher.plan(epoch)
+    assert sorted(np.concatenate(plan).tolist()) == list(range(len(lengths)))
+    for rows in plan:
+        longest = max(max(batcher.source_lengths[rows]), max(batcher.target_lengths[rows]))
+        assert len(rows) == 1 or longest * len(rows) <= tokens
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=LENGTHS, stop=st.integers(1, 30))
+def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(lengths, stop):
+    def take(position, count):
+        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), seed=3).batches(position)
+        return [next(iterator) for _ in range(count)]
+
+    whole = take(Position(), stop + 5)
+    rest = take(whole[stop - 1][1], 5)
+    assert [(b.sentences, p) for b, p in rest] == [(b.sentences, p) for b, p in whole[stop:]]
+
+
+def test_epochs_and_seeds_differ_in_order():
+    corpus = corpus_of([(i % 40 + 1, i % 30) for i in range(400)])
+    plans = [
+        [rows.tolist() for rows in Batcher(corpus, BatchingOptions(tokens=200), seed).plan(epoch)]
+        for seed, epoch in ((1, 0), (1, 1), (2, 0))
+    ]
+    assert plans[0] != plans[1] and plans[0] != plans[2]
+
+
+def test_a_sentence_longer_than_the_budget_is_a_batch_of_its_own_and_is_told(caplog):
+    batcher = Batcher(corpus_of([(3, 3), (900, 2), (3, 4)]), BatchingOptions(tokens=50), seed=1)
+    assert "1 sentences are longer than batching.tokens=50" in caplog.text
+    assert [1] in [rows.tolist() for rows in batcher.plan(0)]
+
+
+def test_a_batch_has_start_before_end_after_and_true_at_real_tokens():
+    batch = make_batch([[5, 6, END], [7, END]], [[8], [9, 10]], [4, 2])
+    assert batch.source.tolist() == [[5, 6, END], [7, END, PADDING]]
+    assert batch.source_mask.tolist() == [[True, True, True], [True, True, False]]
+    assert batch.target_in.tolist() == [[START, 8, PADDING], [START, 9, 10]]
+    assert batch.target_out.tolist() == [[8, END, PADDING], [9, 10, END]]
+    assert batch.target_mask.tolist() == [[True, True, False], [True, True, True]]
+    assert batch.tokens == 5 and batch.sentences == (4, 2)
+    first, second = batch.split()
+    assert first.tokens + second.tokens == 5
+
+
+def test_padding_nothing_gives_one_empty_column():
+    ids, mask = pad([[]])
+    assert ids.shape == mask.shape == (1, 1) and not mask.any()
+
+
+def test_the_second_start_reads_the_cache_and_changed_text_does_not(tmp_path):
+    for language in ("en", "de"):
+        (tmp_path / f"t.{language}").write_text("".join(f"{language} word{i % 7} here\n" for i in range(200)))
+    options = FilesOptions(train=[f"{tmp_path}/t.{{language}}"])
+    cleaning, cache = CleaningOptions(), tmp_path / "cache"
+
+    def start():
+        tokenizer = cached_tokenizer(options, cleaning, TokenizerOptions(kind="char", vocabulary_size=60), cache)
+        return cached_pairs(options, "train", cleaning, tokenizer, cache)
+
+    first = start()
+    made = sorted(path.name for path in cache.iterdir())
+    second = start()
+    assert sorted(path.name for path in cache.iterdir()) == made and len(made) == 2
+    assert isinstance(second.source.ids, np.memmap)
+    assert first.report == second.report and first.source[3].tolist() == second.source[3].tolist()
+    (tmp_path / "t.en").write_text("".join(f"new{i % 7} here\n" for i in range(200)))
+    start()
+    assert len(list(cache.iterdir())) == 4

@@ -1,0 +1,71 @@
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.corpus.builtin import GrammarOptions, generate
+from nmt.corpus.grammar import Grammar
+from nmt.corpus.lexicon import ADJECTIVES, ADVERBS
+
+SMALL = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10)
+
+
+def test_splits_share_no_source_sentence():
+    sets = [{pair.source for pair in generate(SMALL, split)} for split in ("train", "valid", "test")]
+    assert [len(s) for s in sets] == [400, 50, 90]
+    assert not (sets[0] & sets[1] or sets[0] & sets[2] or sets[1] & sets[2])
+
+
+def test_test_set_has_equal_counts_in_every_bucket():
+    bounds = [0, *SMALL.test_bounds]
+    lengths = [len(pair.source.split()) for pair in generate(SMALL, "test")]
+    counts = Counter(next(b for b in bounds if length <= b) for length in lengths)
+    assert set(counts.values()) == {10} and len(counts) == 9 and max(lengths) > 80
+
+
+def test_the_same_seed_gives_the_same_corpus_and_another_seed_another():
+    again = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10)
+    assert generate(again, "train") == generate(SMALL, "train")
+    other = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10, seed=2)
+    assert generate(other, "train") != generate(SMALL, "train")
+
+
+def test_links_join_words_that_translate_each_other():
+    adjectives = {stem: english for english, stem in ADJECTIVES.items()}
+    checked = 0
+    for pair in generate(SMALL, "train"):
+        source, target = pair.source.lower().rstrip(".").split(), pair.target.rstrip(".").split()
+        assert {i for i, _ in pair.links} == set(range(len(source))), "every source word is linked"
+        assert {j for _, j in pair.links} == set(range(len(target))), "every target word is linked"
+        for i, j in pair.links:
+            german = target[j].strip(",").lower()
+            if german in ADVERBS.values() and source[i].strip(",") in ADVERBS:
+                assert ADVERBS[source[i].strip(",")] == german
+                checked += 1
+            stem = german[:-2] if german[:-2] in adjectives else german[:-1]
+            if stem in adjectives and source[i].strip(",") in ADJECTIVES:
+                assert source[i].strip(",") == adjectives[stem]
+                checked += 1
+    assert checked > 200
+
+
+def test_german_order_main_clause_second_subordinate_last():
+    pairs = [pair for pair in generate(SMALL, "train") if pair.source.count(",") == 1 and ", because " in pair.source]
+    finite_last = [pair for pair in pairs if pair.target.rstrip(".").split()[-1] in ("hat", "haben", "ist", "sind")]
+    for pair in finite_last:
+        last = len(pair.source.split()) - 1
+        helper = next(i for i, j in pair.links if j == len(pair.target.split()) - 1)
+        assert pair.source.split()[helper] in ("has", "have") and helper < last
+    assert finite_last
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 10_000), words=st.integers(3, 90))
+def test_any_length_can_be_grown(seed, words):
+    import random
+
+    english, german = Grammar(random.Random(seed)).sentence(words)
+    grown = sum(concept >= 0 for _, concept in english)
+    assert 0.4 * words - 2 <= grown <= words + 8
+    concepts = [{concept for _, concept in words} - {-1} for words in (english, german)]
+    assert concepts[0] == concepts[1]

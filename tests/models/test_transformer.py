@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from nmt.errors import UserError
+from nmt.models.build import build_model
+from nmt.models.embedding import Dropout, rotate, sinusoids
+from nmt.models.interface import Vocabulary
+from nmt.models.transformer import TransformerOptions, plain_attention
+
+
+def test_plain_attention_equals_the_library():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(2, 2, 3, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
+    allowed = torch.rand(2, 1, 3, 5) > 0.3
+    allowed[..., 0] = True
+    context, weights = plain_attention(query, key, value, allowed)
+    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+    torch.testing.assert_close(context, expected)
+    torch.testing.assert_close(weights @ value, expected)
+
+
+def test_rotary_scores_depend_on_distance_only():
+    torch.manual_seed(0)
+    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    scores = [(rotate(query, first + 3) @ rotate(key, first).transpose(-1, -2)).item() for first in (0, 5, 40)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4) == pytest.approx(scores[2], abs=1e-4)
+
+
+def test_sinusoids_are_the_paper_s():
+    table = sinusoids(5, 6, first=2)
+    for row, position in enumerate(range(2, 7)):
+        for i in range(3):
+            angle = torch.tensor(position / 10_000 ** (2 * i / 6))
+            torch.testing.assert_close(table[row, 2 * i], torch.sin(angle))
+            torch.testing.assert_close(table[row, 2 * i + 1], torch.cos(angle))
+
+
+def test_cheap_dropout_drops_its_share_and_keeps_the_mean():
+    torch.manual_seed(0)
+    dropout = Dropout(0.3)
+    outputs = dropout(torch.ones(1000, 999))
+    assert (outputs == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert outputs.mean().item() == pytest.approx(1.0, abs=0.01)
+    assert outputs.unique().numel() == 2
+    assert torch.equal(dropout.eval()(outputs), outputs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": 3}, "must be a multiple of model.heads=3"),
+        ({"norm": "layers"}, "did you mean 'layer'"),
+        ({"activation": "reluu"}, "did you mean 'relu'"),
+        ({"positions": "rotery"}, "did you mean 'rotary'"),
+        ({"size": 6, "heads": 2, "positions": "rotary"}, "heads of even width"),
+        ({"encoder_layers": 0}, "model.encoder_layers=0"),
+    ],
+)
+def test_options_without_meaning_are_refused_with_the_reason(options, message):
+    with pytest.raises(UserError, match=message):
+        build_model(TransformerOptions(**options), Vocabulary(30, 30, joint=True))

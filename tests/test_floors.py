@@ -1,0 +1,61 @@
+"""Who may import whom: a part imports only from lower floors, and nobody imports a door."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "nmt"
+FLOORS = {
+    "errors": 0,
+    "corpus": 1,
+    "models": 1,
+    "training": 2,
+    "decoding": 2,
+    "evaluation": 3,
+    "report": 4,
+    "config": 5,
+    "run": 6,
+    "pipeline": 7,
+    "comparing": 8,
+    "door": 9,
+}
+DOORS = {"train", "compare", "evaluate", "translate"}
+STRANGERS = [{"corpus", "models"}, {"training", "decoding"}]  # rooms of one floor that don't know each other
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("nmt"):
+            names |= {node.module} if node.module != "nmt" else {f"nmt.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("nmt")}
+    return names
+
+
+def test_imports_go_down_only():
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for name in imports(path):
+            other = name.split(".")[1]
+            if other in DOORS and path.relative_to(PACKAGE) != Path(f"{other}.py"):
+                wrong.append(f"{path.name} imports the door {other}")
+            elif other != room and room in FLOORS:
+                apart = any({room, other} <= pair for pair in STRANGERS)
+                if apart or FLOORS[other] > FLOORS[room]:
+                    wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
+            if room == "report" and other not in ("report", "errors") and name != "nmt.evaluation.results":
+                wrong.append(f"report/{path.name} imports {name}, not only the results")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_room_is_on_a_floor():
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
+    assert rooms - {"__init__"} == FLOORS.keys() | DOORS
+
+
+def test_nothing_outside_models_names_a_model_class():
+    classes = ("RecurrentModel", "TransformerModel", "RecurrentOptions", "TransformerOptions")
+    for path in PACKAGE.rglob("*.py"):
+        if path.parent.name not in ("models", "attention"):
+            assert not any(name in path.read_text() for name in classes), path
