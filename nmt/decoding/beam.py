@@ -54,7 +54,7 @@ class _Sentence:
     """The search of one sentence, kept on the host."""
 
     limit: int
-    finished: list[Hypothesis]
+    finished: list[Hypothesis]  # best first, at most k
 
 
 @torch.no_grad()
@@ -62,8 +62,9 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
     """For each sentence of ``memory`` the finished hypotheses, best first.
 
     At each step the 2k likeliest continuations of a sentence's k paths are looked at: END among the first k finishes a
-    path, the likeliest k others go on. A sentence is done with k finished, or at its limit of tokens, where its paths
-    end as they are. What happens to a sentence does not depend on the others of its batch.
+    path, the likeliest k others go on. A sentence is done when k have finished and the best of them scores at least as
+    high as the best that goes on (k unlikely ends of one likely path must not stop it), or at its limit of tokens,
+    where its paths end as they are. What happens to a sentence does not depend on the others of its batch.
     """
     size, device = options.beam_size, memory.states.device
     sentences = [_Sentence(limit, []) for limit in limits.tolist()]
@@ -94,14 +95,14 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
         parent, token = parent.gather(1, keep.indices).flatten(), token.gather(1, keep.indices).flatten()
         state = step.state.select(parent, same_sources=True)
         paths = torch.cat((paths[parent], token[:, None]), dim=1)
-        done = [len(s.finished) >= size or length >= s.limit for s in active]
+        done = [_is_done(s, best, length, options) for s, best in zip(active, scores[:, 0].tolist(), strict=True)]
         if any(done):
-            _cut(active, done, paths, scores, length, options)
+            _cut(active, paths, scores, length, options)
             going = torch.tensor([i for i, over in enumerate(done) if not over], dtype=torch.long, device=device)
             rows = (going[:, None] * size + torch.arange(size, device=device)).flatten()
             state, paths, scores = state.select(rows), paths[rows], scores[going]
             active = [sentence for sentence, over in zip(active, done, strict=True) if not over]
-    return [sorted(s.finished, key=lambda hypothesis: -hypothesis.score) for s in sentences]
+    return [sentence.finished for sentence in sentences]
 
 
 def _finish(
@@ -125,20 +126,25 @@ def _finish(
         _add(active[sentence], (*path, END), value, length, options)
 
 
-def _cut(
-    active: list[_Sentence], done: list[bool], paths: Tensor, scores: Tensor, length: int, options: DecodingOptions
-) -> None:
-    """At the length limit, paths that are still open fill the places left among the finished."""
-    for i, (sentence, over) in enumerate(zip(active, done, strict=True)):
-        if over and len(sentence.finished) < options.beam_size:
-            for k in range(options.beam_size):
-                value = float(scores[i, k])
+def _is_done(sentence: _Sentence, best_open: float, length: int, options: DecodingOptions) -> bool:
+    if length >= sentence.limit:
+        return True
+    enough = len(sentence.finished) >= options.beam_size
+    return enough and sentence.finished[0].score >= best_open / penalty(length, options)
+
+
+def _cut(active: list[_Sentence], paths: Tensor, scores: Tensor, length: int, options: DecodingOptions) -> None:
+    """At its limit of tokens, a sentence's open paths count as finished."""
+    for i, sentence in enumerate(active):
+        if length >= sentence.limit:
+            for k, value in enumerate(scores[i].tolist()):
                 if value > float("-inf"):
                     path = tuple(paths[i * options.beam_size + k, 1:].tolist())
                     _add(sentence, path, value, length, options)
 
 
 def _add(sentence: _Sentence, tokens: tuple[int, ...], value: float, length: int, options: DecodingOptions) -> None:
-    if len(sentence.finished) >= options.beam_size:
-        return
+    """Keeps the best k, the best first; of equals, the earlier."""
     sentence.finished.append(Hypothesis(tokens, value, value / penalty(length, options)))
+    sentence.finished.sort(key=lambda hypothesis: -hypothesis.score)
+    del sentence.finished[options.beam_size :]
