@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -94,8 +95,6 @@ def evaluate_run(
 
 def weights_digest(model: torch.nn.Module) -> str:
     """A short hash of the weights, to know translations that they made."""
-    import hashlib
-
     digest = hashlib.blake2b(digest_size=8)
     for parameter in model.parameters():
         digest.update(parameter.detach().cpu().contiguous().numpy().data)

@@ -1,0 +1,209 @@
+"""Every door as a user opens it: `python -m nmt.<door> ...` on a tiny corpus; and what a mistake looks like."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import sacrebleu
+
+from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
+
+TINY_TRAIN = (
+    "+experiment=demo/attention", *TINY_CORPUS, *TINY_SIZES["recurrent"], "trainer.max_minutes=0", "trainer.max_steps=6",
+    "trainer.validate_every=3",
+)  # fmt: skip
+
+
+def lines(path):
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def fails(made, *told: str) -> str:
+    """One line on standard error that tells all this, exit code 2, no traceback."""
+    message = made.stderr.decode().strip().splitlines()
+    assert made.returncode == 2, made.stderr.decode()
+    assert "Traceback" not in made.stderr.decode()
+    assert message[-1].startswith("nmt: ")
+    for part in told:
+        assert part in message[-1], message[-1]
+    return message[-1]
+
+
+def test_a_run_is_a_folder_with_all_it_needs(trained_run):
+    names = {path.name for path in trained_run.iterdir()}
+    assert {"config.yaml", "tokenizer", "checkpoints", "journal.jsonl", "provenance.json"} <= names
+    assert list(trained_run.glob("events.out.tfevents.*"))
+    assert {"best.safetensors", "step-00000006.safetensors"} <= {p.name for p in (trained_run / "checkpoints").iterdir()}
+    provenance = json.loads((trained_run / "provenance.json").read_text())
+    assert {"versions", "commit", "data", "machine"} <= provenance.keys()
+
+
+def test_evaluate_writes_texts_and_the_very_figures_of_sacrebleu(trained_run):
+    made = door("evaluate", f"run={trained_run}", "evaluation.bucket_bounds=[5,10]", folder=trained_run.parent)
+    assert made.returncode == 0, made.stderr.decode()
+    folder = trained_run / "evaluations" / "test"
+    source, reference, hypothesis = (lines(folder / f"{name}.txt") for name in ("source", "reference", "hypothesis"))
+    assert len(source) == len(reference) == len(hypothesis) == 12
+    content = json.loads((folder / "scores.json").read_text())
+    assert "tok:13a" in content["signatures"]["bleu"]
+    seen = set()
+    for row in content["scores"]:
+        low, high = {"1-5": (0, 5), "6-10": (6, 10), "11+": (11, 999), "all": (0, 999)}[row["bucket"]]
+        chosen = [i for i, line in enumerate(source) if low <= len(line.split()) <= high]
+        score = {"bleu": sacrebleu.corpus_bleu, "chrf": sacrebleu.corpus_chrf}[row["metric"]]
+        by_hand = score([hypothesis[i] for i in chosen], [[reference[i] for i in chosen]], **(
+            {"force": True} if row["metric"] == "bleu" else {}
+        )).score  # fmt: skip
+        assert row["score"] == pytest.approx(by_hand, abs=1e-9) and row["sentences"] == len(chosen)
+        seen.add(row["bucket"])
+    assert seen == {"1-5", "6-10", "11+", "all"}
+
+
+def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
+    text = "The man sleeps.\n\nü 漢字 \0 x\n   \nLast line without an end".encode()
+    made = door("translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=text)
+    assert made.returncode == 0, made.stderr.decode()
+    out = made.stdout.decode().split("\n")
+    assert len(out) == 6 and out[1] == out[3] == out[5] == ""
+    alone = door("translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=b"The man sleeps.\n")
+    assert alone.stdout.decode().split("\n")[0] == out[0]
+    bad = door("translate", f"run={trained_run}", folder=trained_run.parent, text=b"fine\n\xff\xfe\n")
+    fails(bad, "standard input, line 2", "UTF-8")
+
+
+def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
+    arguments = (
+        "+comparison=demo", "match=steps", "budget=4", "decoding.beam_size=1", "evaluation.min_sentences=4",
+        "evaluation.bucket_bounds=[5,10]", "evaluation.resamples=50", "name=trial", "seeds=[1,2]",
+        "systems={fixed:{experiment:demo/fixed,overrides:[model.embedding_size=16,model.encoder_size=16,model.decoder_size=16]},"
+        "transformer:{experiment:demo/transformer,overrides:[model.size=16,model.heads=2,model.feed_forward_size=16]}}",
+        "overrides=[" + ",".join(f"'{o}'" for o in TINY_CORPUS if o != "device=cpu") + "]", "device=cpu",
+    )  # fmt: skip
+    made = door("compare", *arguments, folder=tmp_path)
+    assert made.returncode == 0, made.stderr.decode()
+    report = tmp_path / "runs/trial/report"
+    names = {path.name for path in report.iterdir()}
+    assert {"index.html", "report.json", "scores.csv", "report.md", "bleu_by_length.png", "bleu_by_length.svg"} <= names
+    assert str(report.relative_to(tmp_path)) in made.stdout.decode()
+    with open(report / "scores.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["system"], row["seed"]) for row in rows} >= {("fixed", "1"), ("transformer", "mean")}
+    for row in rows:  # the report's own figures, by hand from the written texts
+        if row["metric"] == "bleu" and row["bucket"] == "all" and row["seed"] != "mean":
+            folder = tmp_path / "runs/trial" / row["system"] / f"seed-{row['seed']}" / "evaluations/test"
+            by_hand = sacrebleu.corpus_bleu(lines(folder / "hypothesis.txt"), [lines(folder / "reference.txt")], force=True)
+            assert float(row["score"]) == pytest.approx(by_hand.score, abs=1e-4)
+    checkpoint = tmp_path / "runs/trial/fixed/seed-1/checkpoints/best.safetensors"
+    before = checkpoint.stat().st_mtime_ns
+    again = door("compare", *arguments, folder=tmp_path)
+    assert again.returncode == 0 and b"already trained" in again.stderr
+    assert checkpoint.stat().st_mtime_ns == before
+    assert (report / "scores.csv").read_text().splitlines()[1:] == [",".join(row.values()) for row in rows]
+
+
+def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
+    arguments = [*TINY_TRAIN[:-2], "trainer.max_steps=100000", "trainer.validate_every=50000", "run.dir=run"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "nmt.train", *arguments]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    journal = tmp_path / "run/journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and '"train"' in journal.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143 and b"goes on from there" in errors, errors.decode()
+    [saved] = (tmp_path / "run/checkpoints").glob("step-*.safetensors")
+    step = int(saved.stem.partition("-")[2])
+    made = door("train", *arguments[:-3], f"trainer.max_steps={step + 2}", *arguments[-2:], folder=tmp_path)
+    assert made.returncode == 0 and f"going on from step {step}".encode() in made.stderr, made.stderr.decode()
+
+
+def test_help_tells_what_people_change_most(tmp_path):
+    for name in ("train", "evaluate", "compare", "translate"):
+        made = door(name, "--help", folder=tmp_path)
+        assert made.returncode == 0 and f"python -m nmt.{name} ".encode() in made.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("trainer.max_step=5",), ("trainer.max_step: no such option", "did you mean 'max_steps'")),
+        (("+trainer.max_step=5",), ("trainer.max_step: no such option", "did you mean 'max_steps'")),
+        (("+experiment=demo/atention",), ("experiment=demo/atention", "did you mean 'demo/attention'")),
+        (("model=lstm_atention",), ("model=lstm_atention", "did you mean 'lstm_attention'")),
+        (("trainer.max_steps=many",), ("trainer.max_steps", "many")),
+        (("model.cell=lstn", "trainer.max_steps=1"), ("model.cell=lstn", "did you mean 'lstm'")),
+        ((), ("no budget",)),
+        (("device=cuda:9", "trainer.max_steps=1"), ("device=cuda:9", "no such GPU")),
+        (("corpus=multi30k_en_de", "corpus.train=[nowhere/t.{language}]", "trainer.max_steps=1"), ("nowhere/t.en: no such file",)),
+        (("run.dir=/proc/nowhere", "trainer.max_steps=1"), ("/proc/nowhere: cannot be written",)),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_in_one_line_with_the_place_and_the_mend(tmp_path, arguments, told):
+    small = [option for option in TINY_CORPUS if not option.startswith(("corpus", "device"))]
+    if not any(argument.startswith("corpus=") for argument in arguments):
+        small += [option for option in TINY_CORPUS if option.startswith("corpus")]
+    fails(door("train", *small, *arguments, folder=tmp_path), *told)
+
+
+def test_a_run_of_another_configuration_is_not_overwritten(trained_run):
+    made = door("train", *TINY_TRAIN, "run.dir=run", "model.dropout=0.5", folder=trained_run.parent)
+    fails(made, "model.dropout=0.1, not 0.5", "another run.dir")
+    made = door("train", *TINY_TRAIN, "run.dir=run", "resume=never", folder=trained_run.parent)
+    fails(made, "resume=never")
+
+
+@pytest.mark.parametrize("name", ["evaluate", "translate"])
+def test_a_folder_that_is_no_run_is_told(tmp_path, name):
+    fails(door(name, "run=nowhere", folder=tmp_path, text=b""), "nowhere: no run here")
+    fails(door(name, folder=tmp_path, text=b""), "run: a value is needed")
+
+
+def test_a_run_folder_s_config_can_not_name_code(trained_run, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained_run, copy)
+    text = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(text.replace("name: recurrent", "name: recurrent\n  _target_: os.system"))
+    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
+    (copy / "config.yaml").write_text(text + "x: !!python/object/apply:os.system ['touch hacked']\n")
+    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_a_damaged_checkpoint_is_named(trained_run, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(trained_run, copy)
+    best = copy / "checkpoints/best.safetensors"
+    best.write_bytes(best.read_bytes()[:-100])
+    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "best.safetensors", "damaged")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("baseline=nobody",), ("baseline=nobody", "fixed")),
+        (("match=minute",), ("match=minute", "did you mean 'minutes'")),
+        (("budget=0",), ("budget=0",)),
+        (("seeds=[1,1]",), ("seeds=[1, 1]",)),
+        (("test_sets=[tst]",), ("no test set 'tst'", "did you mean 'test'")),
+        (("systems.fixed.overrides=[tokenizer.vocabulary_size=99]",), ("differ in tokenizer",)),
+        (("evaluation.metrics=[blue]",), ("did you mean 'bleu'",)),
+        (("systems.fixed.experiment=demo/fixd",), ("demo/fixd", "did you mean 'demo/fixed'")),
+    ],
+)
+def test_a_comparison_that_is_not_fair_is_refused_before_training(tmp_path, arguments, told):
+    made = door("compare", "+comparison=demo", *arguments, folder=tmp_path)
+    fails(made, *told)
+    assert not (tmp_path / "runs").exists()
