@@ -69,6 +69,10 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
 
 def _one_line(error: Exception) -> str:
     """Hydra's message with the nearest right name."""
+    from hydra.errors import OverrideParseException
+
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: cannot be read; put a value that holds = , {{ }} or [ ] in quotes, as in key=['a=b']"
     missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
     if missing and options:
         group, _, wanted = str(missing).partition("/")

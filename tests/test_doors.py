@@ -25,6 +25,11 @@ def lines(path):
     return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
+def quoted(overrides) -> str:
+    """A list of overrides as one value of an override."""
+    return "[" + ",".join(f"'{override}'" for override in overrides) + "]"
+
+
 def fails(made, *told: str) -> str:
     """One line on standard error that tells all this, exit code 2, no traceback."""
     message = made.stderr.decode().strip().splitlines()
@@ -82,9 +87,9 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
     arguments = (
         "+comparison=demo", "match=steps", "budget=4", "decoding.beam_size=1", "evaluation.min_sentences=4",
         "evaluation.bucket_bounds=[5,10]", "evaluation.resamples=50", "name=trial", "seeds=[1,2]",
-        "systems={fixed:{experiment:demo/fixed,overrides:[model.embedding_size=16,model.encoder_size=16,model.decoder_size=16]},"
-        "transformer:{experiment:demo/transformer,overrides:[model.size=16,model.heads=2,model.feed_forward_size=16]}}",
-        "overrides=[" + ",".join(f"'{o}'" for o in TINY_CORPUS if o != "device=cpu") + "]", "device=cpu",
+        "systems={fixed:{experiment:demo/fixed,overrides:" + quoted(TINY_SIZES["recurrent"])
+        + "},transformer:{experiment:demo/transformer,overrides:" + quoted(TINY_SIZES["transformer"]) + "}}",
+        "overrides=" + quoted(TINY_CORPUS), "device=cpu",
     )  # fmt: skip
     made = door("compare", *arguments, folder=tmp_path)
     assert made.returncode == 0, made.stderr.decode()
@@ -143,7 +148,7 @@ def test_help_tells_what_people_change_most(tmp_path):
         (("model.cell=lstn", "trainer.max_steps=1"), ("model.cell=lstn", "did you mean 'lstm'")),
         ((), ("no budget",)),
         (("device=cuda:9", "trainer.max_steps=1"), ("device=cuda:9", "no such GPU")),
-        (("corpus=multi30k_en_de", "corpus.train=[nowhere/t.{language}]", "trainer.max_steps=1"), ("nowhere/t.en: no such file",)),
+        (("corpus=multi30k_en_de", "corpus.train=['nowhere/t.{language}']", "trainer.max_steps=1"), ("nowhere/t.en: no such file",)),
         (("run.dir=/proc/nowhere", "trainer.max_steps=1"), ("/proc/nowhere: cannot be written",)),
     ],
 )  # fmt: skip
@@ -198,7 +203,8 @@ def test_a_damaged_checkpoint_is_named(trained_run, tmp_path):
         (("budget=0",), ("budget=0",)),
         (("seeds=[1,1]",), ("seeds=[1, 1]",)),
         (("test_sets=[tst]",), ("no test set 'tst'", "did you mean 'test'")),
-        (("systems.fixed.overrides=[tokenizer.vocabulary_size=99]",), ("differ in tokenizer",)),
+        (("systems.fixed.overrides=['tokenizer.vocabulary_size=99']",), ("differ in tokenizer",)),
+        (("systems.fixed.overrides=[tokenizer.vocabulary_size=99]",), ("cannot be read", "in quotes")),
         (("evaluation.metrics=[blue]",), ("did you mean 'bleu'",)),
         (("systems.fixed.experiment=demo/fixd",), ("demo/fixd", "did you mean 'demo/fixed'")),
     ],

@@ -28,8 +28,8 @@ class GrammarOptions:
     valid_pairs: int = 500
     test_pairs_per_bucket: int = 100
     test_bounds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50, 60, 70, 80, 90])
-    median_words: float = 13.0  # training and validation lengths are log-normal, cut at max_words
-    sigma: float = 0.6  # of the logarithm of the length
+    median_words: float = 9.0  # training and validation lengths are log-normal, cut at max_words
+    sigma: float = 0.7  # of the logarithm of the length
     max_words: int = 100
 
 

@@ -102,6 +102,13 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Comparison:
+        """The comparison that `to_json` was made of."""
+        kinds = {"rows": Row, "differences": DifferenceRow, "runs": RunInfo, "examples": Example, "heat_maps": HeatMap}
+        parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
+        return cls(**{**content, **parts})
+
     def find(self, system: str, test_set: str, bucket: str, metric: str) -> Row | None:
         """The row over all seeds, or of the only one."""
         rows = [

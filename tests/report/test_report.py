@@ -63,7 +63,7 @@ def test_the_csv_has_the_columns_of_a_row_and_reads_back(comparison, folder):
 
 
 def test_the_json_holds_all(comparison, folder):
-    assert json.loads((folder / "report.json").read_text()) == json.loads(json.dumps(comparison.to_json()))
+    assert Comparison.from_json(json.loads((folder / "report.json").read_text())) == comparison
 
 
 def test_findings_say_better_only_where_it_is(comparison):

@@ -1,0 +1,57 @@
+"""Writes results into README.md: no number there is typed.
+
+  python scripts/update_readme.py runs/demo runs/multi30k
+
+For each comparison's folder, what lies between `<!-- NAME -->` and `<!-- /NAME -->` becomes its findings, table, cost
+and how it was made, and its figure is copied to docs/.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from nmt.evaluation.results import Comparison
+from nmt.report import tables
+
+ROOT = Path(__file__).parent.parent
+
+
+def section(comparison: Comparison) -> str:
+    """Markdown of one comparison."""
+    parts = []
+    for test_set in comparison.test_sets:
+        metric = comparison.metrics[0]
+        parts += [f"{tables.NAMES[metric]} on {test_set}:", tables.markdown_table(*tables.comparison_table(comparison, test_set, metric))]
+    cost_header, cost_rows = tables.cost_table(comparison)
+    made = comparison.provenance
+    parts += [
+        tables.legend(comparison),
+        "\n".join(f"- {finding}" for finding in tables.findings(comparison)),
+        tables.markdown_table(cost_header, cost_rows),
+        f"Matched: {comparison.matched}. Made by `{made['command']}` ({made['search']}) at commit `{made['commit']}` on "
+        f"{made['machine']}. " + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
+    ]
+    return "\n\n".join(parts)
+
+
+def main(folders: list[str]) -> None:
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for folder in map(Path, folders):
+        comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
+        name = comparison.name
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            sys.exit(f"README.md has no place for '{name}': add the lines <!-- {name} --> and <!-- /{name} -->")
+        text = pattern.sub(lambda found, new=section(comparison): found[1] + new + found[2], text)
+        (ROOT / "docs").mkdir(exist_ok=True)
+        shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
+    readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
