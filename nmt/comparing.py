@@ -32,7 +32,9 @@ MATCHED = {
 
 def compare_systems(config: CompareConfig) -> tuple[Comparison, Path]:
     """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder."""
-    configs = {(system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds}
+    configs = {
+        (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
+    }
     _check(config, configs)
     folder = Path(config.runs) / config.name
     trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
@@ -59,7 +61,9 @@ def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
         f"device={config.device}",
     ]
     if config.match != "none":
-        overrides += [f"trainer.max_{name}={config.budget if name == config.match else 0}" for name in MATCHED if name != "none"]
+        overrides += [
+            f"trainer.max_{name}={config.budget if name == config.match else 0}" for name in MATCHED if name != "none"
+        ]
     return configuration.compose_train(overrides + config.overrides + options.overrides)
 
 
@@ -81,7 +85,9 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
             if getattr(other, part) != getattr(first, part):
                 raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
         if other.trainer.select_by != first.trainer.select_by:
-            raise UserError(f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all")
+            raise UserError(
+                f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
+            )
     known = test_names(first.corpus)
     for name in config.test_sets:
         if name not in known:

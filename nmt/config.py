@@ -120,7 +120,7 @@ T = TypeVar("T")
 
 @cache
 def register() -> None:
-    """Makes every options class known to Hydra: as ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
+    """Makes every options class known to Hydra: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
         store.store(name=f"{door}_schema", node=schema)
@@ -152,10 +152,10 @@ def _refuse_unknown(node: Any, path: str) -> None:
         known = [option.name for option in fields(kind)]
         for key in node:
             if key not in known:
-                raise UserError(f"{path}{key}: no such option; {nearest(str(key), known)}")
+                raise UserError(f"{path}{key!s}: no such option; {nearest(str(key), known)}")
     for key in node:
         if not OmegaConf.is_missing(node, key):
-            _refuse_unknown(node[key], f"{path}{key}.")
+            _refuse_unknown(node[key], f"{path}{key!s}.")
 
 
 def compose_train(overrides: list[str]) -> TrainConfig:
@@ -178,16 +178,18 @@ def load_train(path: Path) -> TrainConfig:
     Raises UserError for a file that is absent, damaged, or has options that this version doesn't know.
     """
     try:
-        loaded = OmegaConf.load(path)
+        loaded = DictConfig(OmegaConf.load(path))
         schema = OmegaConf.structured(TrainConfig)
         for group, (key, kinds) in KINDS.items():
             name = loaded[group][key]
             if name not in kinds:
                 raise UserError(f"{path}: {group}.{key}={name}: {nearest(str(name), kinds)}")
             schema[group] = OmegaConf.structured(kinds[name])
-        return typed(OmegaConf.merge(schema, loaded), TrainConfig)
+        return typed(DictConfig(OmegaConf.merge(schema, loaded)), TrainConfig)
     except FileNotFoundError:
-        raise UserError(f"{path.parent}: no run here (config.yaml is absent); name the folder of a trained run") from None
+        raise UserError(
+            f"{path.parent}: no run here (config.yaml is absent); name the folder of a trained run"
+        ) from None
     except UserError:
         raise
     except Exception as error:  # YAML and OmegaConf raise many kinds

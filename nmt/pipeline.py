@@ -44,8 +44,13 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     batcher = Batcher(pairs, config.batching, config.seed)
     log.info(
         "%s: %s parameters, %s on %s, padding %.1f %%, in %s",
-        config.run.name, f"{model.parameter_count():,}", precision.name, device, 100 * batcher.padding_share(), run.folder,
-    )  # fmt: skip
+        config.run.name,
+        f"{model.parameter_count():,}",
+        precision.name,
+        device,
+        100 * batcher.padding_share(),
+        run.folder,
+    )
 
     def journal(step: int) -> Journal:
         made = Journal(run.folder, step)
@@ -88,7 +93,9 @@ def evaluate_run(
     }
     names = list(test_sets) or test_names(run.config.corpus)
     return [
-        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), run.folder / "evaluations" / name, identity)
+        evaluate(
+            translator, name, list(read_pairs(run.config.corpus, name)), run.folder / "evaluations" / name, identity
+        )
         for name in names
     ]
 

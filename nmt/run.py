@@ -24,10 +24,24 @@ from nmt.training.precision import choose_precision
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs.
 FREE = {
-    "run", "device", "resume", "cache", "decoding", "evaluation", "validation", "trainer.max_steps",
-    "trainer.max_epochs", "trainer.max_tokens", "trainer.max_minutes", "trainer.patience", "trainer.keep_checkpoints",
-    "trainer.log_every", "trainer.threads", "trainer.compile", "trainer.validate_every",
-}  # fmt: skip
+    "run",
+    "device",
+    "resume",
+    "cache",
+    "decoding",
+    "evaluation",
+    "validation",
+    "trainer.max_steps",
+    "trainer.max_epochs",
+    "trainer.max_tokens",
+    "trainer.max_minutes",
+    "trainer.patience",
+    "trainer.keep_checkpoints",
+    "trainer.log_every",
+    "trainer.threads",
+    "trainer.compile",
+    "trainer.validate_every",
+}
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
@@ -73,7 +87,7 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
     path = folder / "config.yaml"
     if any((folder / "checkpoints").glob("step-*.safetensors")):
         if config.resume == "never":
-            raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir, or delete the folder")
+            raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
         changed = difference(asdict(configuration.load_train(path)), asdict(config))
         if changed:
             key, old, new = changed
@@ -120,8 +134,11 @@ def git_commit() -> str:
     try:
         found = subprocess.run(
             ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude=*"],
-            capture_output=True, text=True, timeout=10, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return found.stdout.strip()
@@ -134,6 +151,8 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
-        found = [line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line]
+        found = [
+            line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line
+        ]
         name = found[0] if found else name
     return f"{name}, {torch.get_num_threads()} threads"

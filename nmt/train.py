@@ -28,8 +28,12 @@ def _train(config) -> None:  # type: ignore[no-untyped-def]
     run, progress = train_run(config)
     logging.getLogger("nmt").info(
         "done: %d steps, %s tokens, %.1f minutes; best at step %d; next: python -m nmt.evaluate run=%s",
-        progress.step, f"{progress.tokens:,}", progress.seconds / 60, progress.best_step, run.folder,
-    )  # fmt: skip
+        progress.step,
+        f"{progress.tokens:,}",
+        progress.seconds / 60,
+        progress.best_step,
+        run.folder,
+    )
 
 
 if __name__ == "__main__":

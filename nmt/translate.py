@@ -33,10 +33,10 @@ def _translate(config) -> None:  # type: ignore[no-untyped-def]
     run = open_run(config.run)
     model, _ = run.model(config.checkpoint, choose_device(config.device))
     translator = Translator(model, run.tokenizer, config.decoding)
-    number = 0
-    while block := list(itertools.islice(sys.stdin.buffer, LINES_AT_ONCE)):
+    numbered = enumerate(sys.stdin.buffer, 1)
+    while block := list(itertools.islice(numbered, LINES_AT_ONCE)):
         lines = []
-        for number, line in enumerate(block, number + 1):
+        for number, line in block:
             try:
                 lines.append(line.rstrip(b"\r\n").decode("utf-8"))
             except UnicodeDecodeError as error:

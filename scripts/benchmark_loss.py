@@ -1,6 +1,6 @@
 """The chunked cross-entropy against the plain formula, forward and backward, alternating in one run.
 
-  python scripts/benchmark_loss.py
+python scripts/benchmark_loss.py
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def main(rows: int = 2048, size: int = 256, vocabulary: int = 8000, repeats: int
         for _ in range(repeats):
             with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
                 ratios.append(seconds(plain, (hidden, weight, bias)) / seconds(chunked, (hidden, weight, bias)))
-        print(f"{kind}: plain takes {statistics.median(ratios):.2f} times as long ({rows} rows, vocabulary {vocabulary})")
+        print(
+            f"{kind}: plain takes {statistics.median(ratios):.2f} times as long ({rows} rows, vocabulary {vocabulary})"
+        )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ def section(comparison: Comparison) -> str:
     parts = []
     for test_set in comparison.test_sets:
         metric = comparison.metrics[0]
-        parts += [f"{tables.NAMES[metric]} on {test_set}:", tables.markdown_table(*tables.comparison_table(comparison, test_set, metric))]
+        parts += [
+            f"{tables.NAMES[metric]} on {test_set}:",
+            tables.markdown_table(*tables.comparison_table(comparison, test_set, metric)),
+        ]
     cost_header, cost_rows = tables.cost_table(comparison)
     made = comparison.provenance
     parts += [

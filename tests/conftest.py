@@ -67,9 +67,16 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run made through the real door, for all tests that only read one."""
     folder = tmp_path_factory.mktemp("trained")
     made = door(
-        "train", "+experiment=demo/attention", *TINY_CORPUS, *TINY_SIZES["recurrent"], "trainer.max_steps=6",
-        "trainer.max_minutes=0", "trainer.validate_every=3", "run.dir=run", folder=folder,
-    )  # fmt: skip
+        "train",
+        "+experiment=demo/attention",
+        *TINY_CORPUS,
+        *TINY_SIZES["recurrent"],
+        "trainer.max_steps=6",
+        "trainer.max_minutes=0",
+        "trainer.validate_every=3",
+        "run.dir=run",
+        folder=folder,
+    )
     assert made.returncode == 0, made.stderr.decode()
     return folder / "run"
 

@@ -41,11 +41,25 @@ def tiny_files(tmp_path_factory) -> Path:
 def test_every_experiment_trains_two_steps_at_a_reduced_size(experiment, tiny_files, tmp_path):
     config = compose_train([f"+experiment={experiment}", "trainer.precision=fp32"])
     sizes = [f"+experiment={experiment}", *TINY_SIZES[config.model.name]]
-    config = compose_train([*sizes, "tokenizer.vocabulary_size=400", "batching.tokens=200", "trainer.max_minutes=0",
-                            "trainer.max_steps=2", "validation.bleu_sentences=2", "device=cpu", "trainer.precision=fp32"])  # fmt: skip
+    config = compose_train(
+        [
+            *sizes,
+            "tokenizer.vocabulary_size=400",
+            "batching.tokens=200",
+            "trainer.max_minutes=0",
+            "trainer.max_steps=2",
+            "validation.bleu_sentences=2",
+            "device=cpu",
+            "trainer.precision=fp32",
+        ]
+    )
     places = {split: f"{tiny_files}/{split}.{{language}}.gz" for split in ("train", "valid", "test")}
     config.corpus = FilesOptions(
-        source_language="a", target_language="b", train=[places["train"]], valid=places["valid"], tests={"test": places["test"]}
+        source_language="a",
+        target_language="b",
+        train=[places["train"]],
+        valid=places["valid"],
+        tests={"test": places["test"]},
     )
     config.run.dir, config.cache = str(tmp_path / "run"), str(tiny_files / "cache")
     _, progress = train_run(config)
@@ -73,7 +87,11 @@ def test_every_comparison_loads_and_its_systems_share_what_they_must(comparison)
     assert config.baseline in config.systems and len(config.systems) >= 2
     systems = [compose_train([f"+experiment={s.experiment}", *s.overrides]) for s in config.systems.values()]
     for system in systems[1:]:
-        assert (system.corpus, system.tokenizer, system.cleaning) == (systems[0].corpus, systems[0].tokenizer, systems[0].cleaning)
+        assert (system.corpus, system.tokenizer, system.cleaning) == (
+            systems[0].corpus,
+            systems[0].tokenizer,
+            systems[0].cleaning,
+        )
 
 
 def test_a_configuration_saved_and_loaded_is_the_same(tmp_path):

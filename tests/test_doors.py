@@ -16,9 +16,13 @@ import sacrebleu
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
 
 TINY_TRAIN = (
-    "+experiment=demo/attention", *TINY_CORPUS, *TINY_SIZES["recurrent"], "trainer.max_minutes=0", "trainer.max_steps=6",
+    "+experiment=demo/attention",
+    *TINY_CORPUS,
+    *TINY_SIZES["recurrent"],
+    "trainer.max_minutes=0",
+    "trainer.max_steps=6",
     "trainer.validate_every=3",
-)  # fmt: skip
+)
 
 
 def lines(path):
@@ -45,7 +49,9 @@ def test_a_run_is_a_folder_with_all_it_needs(trained_run):
     names = {path.name for path in trained_run.iterdir()}
     assert {"config.yaml", "tokenizer", "checkpoints", "journal.jsonl", "provenance.json"} <= names
     assert list(trained_run.glob("events.out.tfevents.*"))
-    assert {"best.safetensors", "step-00000006.safetensors"} <= {p.name for p in (trained_run / "checkpoints").iterdir()}
+    assert {"best.safetensors", "step-00000006.safetensors"} <= {
+        p.name for p in (trained_run / "checkpoints").iterdir()
+    }
     provenance = json.loads((trained_run / "provenance.json").read_text())
     assert {"versions", "commit", "data", "machine"} <= provenance.keys()
 
@@ -63,9 +69,11 @@ def test_evaluate_writes_texts_and_the_very_figures_of_sacrebleu(trained_run):
         low, high = {"1-5": (0, 5), "6-10": (6, 10), "11+": (11, 999), "all": (0, 999)}[row["bucket"]]
         chosen = [i for i, line in enumerate(source) if low <= len(line.split()) <= high]
         score = {"bleu": sacrebleu.corpus_bleu, "chrf": sacrebleu.corpus_chrf}[row["metric"]]
-        by_hand = score([hypothesis[i] for i in chosen], [[reference[i] for i in chosen]], **(
-            {"force": True} if row["metric"] == "bleu" else {}
-        )).score  # fmt: skip
+        by_hand = score(
+            [hypothesis[i] for i in chosen],
+            [[reference[i] for i in chosen]],
+            **({"force": True} if row["metric"] == "bleu" else {}),
+        ).score
         assert row["score"] == pytest.approx(by_hand, abs=1e-9) and row["sentences"] == len(chosen)
         seen.add(row["bucket"])
     assert seen == {"1-5", "6-10", "11+", "all"}
@@ -77,7 +85,9 @@ def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
     assert made.returncode == 0, made.stderr.decode()
     out = made.stdout.decode().split("\n")
     assert len(out) == 6 and out[1] == out[3] == out[5] == ""
-    alone = door("translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=b"The man sleeps.\n")
+    alone = door(
+        "translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=b"The man sleeps.\n"
+    )
     assert alone.stdout.decode().split("\n")[0] == out[0]
     bad = door("translate", f"run={trained_run}", folder=trained_run.parent, text=b"fine\n\xff\xfe\n")
     fails(bad, "standard input, line 2", "UTF-8")
@@ -85,12 +95,23 @@ def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
 
 def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
     arguments = (
-        "+comparison=demo", "match=steps", "budget=4", "decoding.beam_size=1", "evaluation.min_sentences=4",
-        "evaluation.bucket_bounds=[5,10]", "evaluation.resamples=50", "name=trial", "seeds=[1,2]",
-        "systems={fixed:{experiment:demo/fixed,overrides:" + quoted(TINY_SIZES["recurrent"])
-        + "},transformer:{experiment:demo/transformer,overrides:" + quoted(TINY_SIZES["transformer"]) + "}}",
-        "overrides=" + quoted(TINY_CORPUS), "device=cpu",
-    )  # fmt: skip
+        "+comparison=demo",
+        "match=steps",
+        "budget=4",
+        "decoding.beam_size=1",
+        "evaluation.min_sentences=4",
+        "evaluation.bucket_bounds=[5,10]",
+        "evaluation.resamples=50",
+        "name=trial",
+        "seeds=[1,2]",
+        "systems={fixed:{experiment:demo/fixed,overrides:"
+        + quoted(TINY_SIZES["recurrent"])
+        + "},transformer:{experiment:demo/transformer,overrides:"
+        + quoted(TINY_SIZES["transformer"])
+        + "}}",
+        "overrides=" + quoted(TINY_CORPUS),
+        "device=cpu",
+    )
     made = door("compare", *arguments, folder=tmp_path)
     assert made.returncode == 0, made.stderr.decode()
     report = tmp_path / "runs/trial/report"
@@ -103,7 +124,9 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
     for row in rows:  # the report's own figures, by hand from the written texts
         if row["metric"] == "bleu" and row["bucket"] == "all" and row["seed"] != "mean":
             folder = tmp_path / "runs/trial" / row["system"] / f"seed-{row['seed']}" / "evaluations/test"
-            by_hand = sacrebleu.corpus_bleu(lines(folder / "hypothesis.txt"), [lines(folder / "reference.txt")], force=True)
+            by_hand = sacrebleu.corpus_bleu(
+                lines(folder / "hypothesis.txt"), [lines(folder / "reference.txt")], force=True
+            )
             assert float(row["score"]) == pytest.approx(by_hand.score, abs=1e-4)
     checkpoint = tmp_path / "runs/trial/fixed/seed-1/checkpoints/best.safetensors"
     before = checkpoint.stat().st_mtime_ns
@@ -148,10 +171,13 @@ def test_help_tells_what_people_change_most(tmp_path):
         (("model.cell=lstn", "trainer.max_steps=1"), ("model.cell=lstn", "did you mean 'lstm'")),
         ((), ("no budget",)),
         (("device=cuda:9", "trainer.max_steps=1"), ("device=cuda:9", "no such GPU")),
-        (("corpus=multi30k_en_de", "corpus.train=['nowhere/t.{language}']", "trainer.max_steps=1"), ("nowhere/t.en: no such file",)),
+        (
+            ("corpus=multi30k_en_de", "corpus.train=['nowhere/t.{language}']", "trainer.max_steps=1"),
+            ("nowhere/t.en: no such file",),
+        ),
         (("run.dir=/proc/nowhere", "trainer.max_steps=1"), ("/proc/nowhere: cannot be written",)),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_ends_in_one_line_with_the_place_and_the_mend(tmp_path, arguments, told):
     small = [option for option in TINY_CORPUS if not option.startswith(("corpus", "device"))]
     if not any(argument.startswith("corpus=") for argument in arguments):

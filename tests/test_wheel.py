@@ -15,7 +15,7 @@ def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_wheel_in_an_empty_environment_trains_two_steps_with_its_own_configs(tmp_path):
-    build = "from hatchling.build import build_wheel; print(build_wheel('{}'))".format(tmp_path)
+    build = f"from hatchling.build import build_wheel; print(build_wheel('{tmp_path}'))"
     wheel = run(sys.executable, "-c", build, folder=ROOT).stdout.strip().splitlines()[-1]
     run(sys.executable, "-m", "venv", "--without-pip", "env", folder=tmp_path)
     python = tmp_path / "env/bin/python"
@@ -23,12 +23,22 @@ def test_a_wheel_in_an_empty_environment_trains_two_steps_with_its_own_configs(t
     run(sys.executable, "-m", "zipfile", "-e", tmp_path / wheel, packages, folder=tmp_path)
     # Dependencies come from this environment, behind the wheel; a checkout installed here as editable does not count.
     (packages / "later.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    place = run(python, "-c", "import nmt, nmt.config; print(nmt.__file__, nmt.config.CONFIG_FOLDER)", folder=tmp_path).stdout
+    place = run(
+        python, "-c", "import nmt, nmt.config; print(nmt.__file__, nmt.config.CONFIG_FOLDER)", folder=tmp_path
+    ).stdout
     assert place.count(str(packages)) == 2
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     run(
-        python, "-m", "nmt.train", "+experiment=demo/transformer", *TINY_CORPUS, *TINY_SIZES["transformer"],
-        "trainer.max_minutes=0", "trainer.max_steps=2", "run.dir=run", folder=elsewhere,
-    )  # fmt: skip
+        python,
+        "-m",
+        "nmt.train",
+        "+experiment=demo/transformer",
+        *TINY_CORPUS,
+        *TINY_SIZES["transformer"],
+        "trainer.max_minutes=0",
+        "trainer.max_steps=2",
+        "run.dir=run",
+        folder=elsewhere,
+    )
     assert (elsewhere / "run/checkpoints/best.safetensors").exists()

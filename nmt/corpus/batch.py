@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,11 +29,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
-        moved = [
-            tensor.to(device, non_blocking=True)
-            for tensor in (self.source, self.source_mask, self.target_in, self.target_out, self.target_mask)
-        ]
-        return Batch(*moved, self.sentences, self.tokens)
+        names = ("source", "source_mask", "target_in", "target_out", "target_mask")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
     def split(self) -> tuple[Batch, Batch]:
         """Two halves; their padding stays as it is."""

@@ -1,4 +1,4 @@
-"""Length buckets, a token budget, and (batch, position): an epoch's batches follow from the seed and the epoch alone."""
+"""Length buckets, a token budget, and (batch, position): an epoch's batches follow from seed and epoch alone."""
 
 from __future__ import annotations
 

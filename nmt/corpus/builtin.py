@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import random
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def _splits(frozen: tuple, split: str) -> tuple[AlignedPair, ...]:
     rng = random.Random(f"{options.seed}/{split}")
     if split == "test":
         bounds = [MIN_WORDS - 1, *options.test_bounds]
-        ranges = [(low + 1, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+        ranges = [(low + 1, high) for low, high in itertools.pairwise(bounds)]
         counts = [options.test_pairs_per_bucket] * len(ranges)
     else:
         ranges, counts = [(MIN_WORDS, options.max_words)], [getattr(options, f"{split}_pairs")]
@@ -92,7 +93,11 @@ def _draw(
                 f"corpus: the built-in grammar has only {found} distinct sentences of {low} to {high} words "
                 f"for the {count} asked for; ask for fewer pairs"
             )
-        wanted = rng.randint(low, high) if uniform else round(rng.lognormvariate(math.log(options.median_words), options.sigma))
+        wanted = (
+            rng.randint(low, high)
+            if uniform
+            else round(rng.lognormvariate(math.log(options.median_words), options.sigma))
+        )
         if not low <= wanted <= high:
             continue
         pair = _pair(*Grammar(rng).sentence(wanted))

@@ -1,4 +1,4 @@
-"""Pairs as ids on disk, memory-mapped: encoded once for each content and tokenizer, so that the second start is instant."""
+"""Pairs as ids on disk, memory-mapped: encoded once for each content and tokenizer, so the second start is instant."""
 
 from __future__ import annotations
 
@@ -73,9 +73,7 @@ def encode_pairs(pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningRe
         sources.append(tokenizer.encode_source(source))
         targets.append(tokenizer.encode_target(target))
     report = report or CleaningReport(read=len(sources), kept=len(sources))
-    return EncodedPairs(
-        Ragged.of(sources, tokenizer.source_size), Ragged.of(targets, tokenizer.target_size), report
-    )
+    return EncodedPairs(Ragged.of(sources, tokenizer.source_size), Ragged.of(targets, tokenizer.target_size), report)
 
 
 def cached_tokenizer(
@@ -86,8 +84,12 @@ def cached_tokenizer(
     folder = cache / f"tokenizer-{key}"
     if folder.is_dir():
         return Tokenizer.load(folder)
-    log.info("training the tokenizer: %s, vocabulary %d, %s", options.kind, options.vocabulary_size,
-             "joint" if options.joint else "separate")
+    log.info(
+        "training the tokenizer: %s, vocabulary %d, %s",
+        options.kind,
+        options.vocabulary_size,
+        "joint" if options.joint else "separate",
+    )
 
     def read() -> Iterable[Pair]:
         return clean(read_pairs(corpus, "train"), cleaning, CleaningReport())

@@ -42,7 +42,7 @@ SINGULAR_DETERMINERS = (
     ("this", "dies", STRONG, WEAK),
     ("every", "jed", STRONG, WEAK),
 )
-INVARIANT = {case: ("", "", "", "") for case in "nad"}
+INVARIANT = dict.fromkeys("nad", ("", "", "", ""))
 PLURAL_DETERMINERS = (
     ("the", "", DEFINITE, WEAK),
     ("my", "mein", INDEFINITE, MIXED),

@@ -225,81 +225,85 @@ dream dreamed dreamed träumen träumt träumte geträumt
 
 ADJECTIVES = dict(
     line.split()
-    for line in """
-old alt
-young jung
-small klein
-big groß
-red rot
-green grün
-blue blau
-white weiß
-black schwarz
-new neu
-good gut
-bad schlecht
-beautiful schön
-ugly hässlich
-happy glücklich
-sad traurig
-hungry hungrig
-quiet still
-loud laut
-rich reich
-poor arm
-strong stark
-weak schwach
-clever klug
-stupid dumm
-friendly freundlich
-strange seltsam
-famous berühmt
-dangerous gefährlich
-heavy schwer
-light leicht
-clean sauber
-dirty schmutzig
-warm warm
-cold kalt
-round rund
-long lang
-short kurz
-fast schnell
-slow langsam
-yellow gelb
-brave mutig
-lazy faul
-honest ehrlich
-important wichtig
-broken kaputt
-""".split("\n")
+    for line in [
+        "",
+        "old alt",
+        "young jung",
+        "small klein",
+        "big groß",
+        "red rot",
+        "green grün",
+        "blue blau",
+        "white weiß",
+        "black schwarz",
+        "new neu",
+        "good gut",
+        "bad schlecht",
+        "beautiful schön",
+        "ugly hässlich",
+        "happy glücklich",
+        "sad traurig",
+        "hungry hungrig",
+        "quiet still",
+        "loud laut",
+        "rich reich",
+        "poor arm",
+        "strong stark",
+        "weak schwach",
+        "clever klug",
+        "stupid dumm",
+        "friendly freundlich",
+        "strange seltsam",
+        "famous berühmt",
+        "dangerous gefährlich",
+        "heavy schwer",
+        "light leicht",
+        "clean sauber",
+        "dirty schmutzig",
+        "warm warm",
+        "cold kalt",
+        "round rund",
+        "long lang",
+        "short kurz",
+        "fast schnell",
+        "slow langsam",
+        "yellow gelb",
+        "brave mutig",
+        "lazy faul",
+        "honest ehrlich",
+        "important wichtig",
+        "broken kaputt",
+        "",
+    ]
     if line
 )
 
 ADVERBS = dict(
     line.split()
-    for line in """
-today heute
-often oft
-sometimes manchmal
-always immer
-now jetzt
-then dann
-here hier
-there dort
-finally endlich
-perhaps vielleicht
-secretly heimlich
-slowly langsam
-quickly schnell
-gladly gern
-rarely selten
-together zusammen
-again wieder
-suddenly plötzlich
-already schon
-immediately sofort
-""".split("\n")
+    for line in [
+        "",
+        "today heute",
+        "often oft",
+        "sometimes manchmal",
+        "always immer",
+        "now jetzt",
+        "then dann",
+        "here hier",
+        "there dort",
+        "finally endlich",
+        "perhaps vielleicht",
+        "secretly heimlich",
+        "slowly langsam",
+        "quickly schnell",
+        "gladly gern",
+        "rarely selten",
+        "together zusammen",
+        "again wieder",
+        "suddenly plötzlich",
+        "already schon",
+        "immediately sofort",
+        "",
+    ]
     if line
 )
 

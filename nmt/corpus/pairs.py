@@ -1,10 +1,11 @@
-"""Sentence pairs from the built-in grammar, from files and from `datasets`; cleaned, and every pair left out counted."""
+"""Sentence pairs from the built-in grammar, files and `datasets`; cleaned, and every pair left out counted."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ class Pair(NamedTuple):
 
 @dataclass
 class FilesOptions:
-    """Parallel files. A place is one path with ``{language}`` in it, or one .tsv, .jsonl or .parquet; each may be .gz."""
+    """Parallel files: a path with ``{language}`` in it, or one .tsv, .jsonl or .parquet; each may be .gz."""
 
     kind: str = "files"
     source_language: str = "en"
@@ -71,7 +72,9 @@ class CleaningReport:
     odd_ratio: int = 0
 
     def __str__(self) -> str:
-        reasons = {name.replace("_", " "): count for name, count in asdict(self).items() if name not in ("read", "kept")}
+        reasons = {
+            name.replace("_", " "): count for name, count in asdict(self).items() if name not in ("read", "kept")
+        }
         told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
         return f"{self.kept:,} of {self.read:,} pairs kept" + (f" (left out: {told})" if told else "")
 
@@ -99,7 +102,7 @@ def test_names(options: CorpusOptions) -> list[str]:
 def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
     """The pairs of ``train``, ``valid`` or a named test set, in their order.
 
-    Raises UserError for a split that is not there, a file that is absent, not UTF-8, or of another length than its pair.
+    Raises UserError for a split that is not there, a file that is absent, not UTF-8, or not as long as its pair.
     """
     if isinstance(options, GrammarOptions):
         if split not in ("train", "valid", "test"):
@@ -137,18 +140,24 @@ def _places(options: FilesOptions | DatasetsOptions, split: str) -> list[str]:
         raise UserError(f"corpus.tests: no test set '{split}'; {nearest(split, options.tests)}")
     places = [places] if isinstance(places, str) else list(places)
     if not places or not all(places):
-        raise UserError(f"corpus.{split}: no place is given; name a file (with {{language}} in it) or a data set's split")
+        raise UserError(
+            f"corpus.{split}: no place is given; name a file (with {{language}} in it) or a data set's split"
+        )
     return places
 
 
 def _paths(place: str, options: FilesOptions) -> list[Path]:
     names = [place]
     if "{language}" in place:
-        names = [place.replace("{language}", language) for language in (options.source_language, options.target_language)]
+        names = [
+            place.replace("{language}", language) for language in (options.source_language, options.target_language)
+        ]
     paths = [Path(name).expanduser() for name in names]
     for path in paths:
         if not path.is_file():
-            raise UserError(f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data")
+            raise UserError(
+                f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"
+            )
     return paths
 
 
@@ -161,7 +170,9 @@ def _read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     readers = {"tsv": _read_tsv, "jsonl": _read_jsonl, "parquet": _read_parquet}
     if kind not in readers:
-        raise UserError(f"{path}: put {{language}} where the language stands in the name, or use .tsv, .jsonl or .parquet")
+        raise UserError(
+            f"{path}: put {{language}} where the language stands in the name, or use .tsv, .jsonl or .parquet"
+        )
     yield from readers[kind](path, options)
 
 
@@ -171,15 +182,20 @@ def lines_of(path: Path) -> Iterator[str]:
     Raises UserError that names the line where the bytes are not UTF-8, or the gzip file is damaged.
     """
     opener: Any = gzip.open if path.suffix == ".gz" else open
-    number = 0
+    done = 0
     try:
         with opener(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+            for line in file:
                 yield line.rstrip(b"\r\n").decode("utf-8")
+                done += 1
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}, line {number}: not valid UTF-8 ({error.reason}); convert the file to UTF-8") from None
-    except (EOFError, gzip.BadGzipFile, OSError) as error:
-        raise UserError(f"{path}, after line {number}: cannot be read ({error}); the file is damaged or cut short") from None
+        raise UserError(
+            f"{path}, line {done + 1}: not valid UTF-8 ({error.reason}); convert the file to UTF-8"
+        ) from None
+    except (EOFError, OSError, zlib.error) as error:
+        raise UserError(
+            f"{path}, after line {done}: cannot be read ({error}); the file is damaged or cut short"
+        ) from None
 
 
 def _read_parallel(source: Path, target: Path) -> Iterator[Pair]:
@@ -230,7 +246,7 @@ def _read_parquet(path: Path, options: FilesOptions) -> Iterator[Pair]:
 
 
 def _pair_of(record: Any, options: FilesOptions, place: str) -> Pair:
-    """From ``{"translation": {"en": ..., "de": ...}}``, ``{"en": ..., "de": ...}`` or ``{"source": ..., "target": ...}``."""
+    """From ``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
     if isinstance(record, dict):
         record = record.get("translation", record)
     for keys in ((options.source_language, options.target_language), ("source", "target")):

@@ -96,8 +96,10 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def train_tokenizer(read: Callable[[], Iterable[tuple[str, str]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
-    """Trains on what ``read()`` yields (source, target) and saves into ``folder``, which appears whole or not at all."""
+def train_tokenizer(
+    read: Callable[[], Iterable[tuple[str, str]]], options: TokenizerOptions, folder: Path
+) -> Tokenizer:
+    """Trains on what ``read()`` yields (source, target). ``folder`` appears whole or not at all."""
     if options.kind not in KINDS:
         raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +108,9 @@ def train_tokenizer(read: Callable[[], Iterable[tuple[str, str]]], options: Toke
         work.mkdir()
         sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
         for name, columns in sides.items():
-            _train_model(_sentences(read(), columns, f"tokenizer ({options.kind}, {name})"), options, work / f"{name}.model")
+            _train_model(
+                _sentences(read(), columns, f"tokenizer ({options.kind}, {name})"), options, work / f"{name}.model"
+            )
         if folder.exists():
             return Tokenizer.load(folder)  # another process made the same one meanwhile
         os.replace(work, folder)
@@ -130,7 +134,7 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 vocab_size=options.vocabulary_size,
                 character_coverage=1.0,
                 byte_fallback=options.byte_fallback and subwords,
-                hard_vocab_limit=False if options.kind != "bpe" else True,
+                hard_vocab_limit=options.kind == "bpe",
                 use_all_vocab=not subwords,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,

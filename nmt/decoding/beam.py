@@ -32,7 +32,9 @@ class DecodingOptions:
 
 def check(options: DecodingOptions) -> None:
     if options.length_penalty not in PENALTIES:
-        raise UserError(f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}")
+        raise UserError(
+            f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}"
+        )
     for name in ("beam_size", "batch_size"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")

@@ -1,4 +1,4 @@
-"""Raw text in, Translations out, in the order they came. Validation, evaluation and the translate door all call this."""
+"""Raw text in, Translations out, in the order they came. Validation, evaluation and the door all call this."""
 
 from __future__ import annotations
 

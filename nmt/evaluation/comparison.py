@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,11 +11,21 @@ from nmt.errors import UserError
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.results import ALL_SEEDS, DifferenceRow, Example, Row
 from nmt.evaluation.scores import ALL, Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
-from nmt.evaluation.significance import Resampler, Statistics, holm, score
+from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
 
 LENGTH_RATIO = "length_ratio"  # output words over reference words; brevity shows as less than 1
 
 Evaluations = Mapping[str, Mapping[str, Evaluation]]  # system, seed
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """One system in one bucket."""
+
+    bucket: Bucket
+    score: float
+    band: Interval | None  # None where there are too few sentences
+    difference: Difference | None  # to the baseline, where there is one and sentences enough
 
 
 def compare_on(
@@ -24,92 +35,113 @@ def compare_on(
 
     p-values of buckets are corrected for their number (Holm); that of ``all`` is one test and stays as it is.
     """
-    first = next(iter(next(iter(evaluations.values())).values()))
-    for by_seed in evaluations.values():
-        for evaluation in by_seed.values():
-            if evaluation.sources != first.sources or evaluation.references != first.references:
-                raise UserError(f"test set '{first.test_set}': the systems were not scored on the same sentences")
-    rows: list[Row] = []
-    differences: list[DifferenceRow] = []
-    buckets = make_buckets(first.sources, options.bucket_bounds)
+    shown = _same_sentences(evaluations)
+    buckets = make_buckets(shown.sources, options.bucket_bounds)
     resamplers = {
         bucket.label: Resampler(len(bucket.sentences), options.resamples, options.confidence, options.seed)
         for bucket in buckets
         if len(bucket.sentences) >= options.min_sentences
     }
-    statistics = {
-        (system, seed): evaluation.statistics(options.metrics)
-        for system, by_seed in evaluations.items()
-        for seed, evaluation in by_seed.items()
-    }
+    rows: list[Row] = []
+    differences: list[DifferenceRow] = []
     for metric in make_metrics(options.metrics):
-        by_system = {
-            system: {seed: statistics[system, seed][metric.name] for seed in by_seed}
+        statistics = {
+            system: {seed: metric.statistics(e.hypotheses, e.references) for seed, e in by_seed.items()}
             for system, by_seed in evaluations.items()
         }
-        for system, by_seed in by_system.items():
-            groups = {seed: {seed: rows_of_seed} for seed, rows_of_seed in by_seed.items()}
-            if len(by_seed) > 1:
-                groups[ALL_SEEDS] = dict(by_seed)
-            for seed, group in groups.items():
-                against = None
-                if system != baseline:
-                    theirs = by_system[baseline]
-                    against = (theirs if seed == ALL_SEEDS else {seed: theirs[seed]}) if seed in {*theirs, ALL_SEEDS} else None
-                made, found = _compare_buckets(
-                    metric, buckets, resamplers, list(group.values()), list(against.values()) if against else None
-                )
-                for row, difference in zip(made, found, strict=True):
-                    label = {"system": system, "seed": seed, "test_set": first.test_set}
-                    p_value = difference[3] if difference else None
-                    rows.append(Row(**label, **row, baseline=baseline if difference else "", p_value=p_value))
-                    if difference and (seed == ALL_SEEDS or len(by_seed) == 1):
-                        differences.append(
-                            DifferenceRow(
-                                system, first.test_set, row["bucket"], row["sentences"], metric.name, *difference
-                            )
-                        )
+        for system, by_seed in statistics.items():
+            theirs = statistics[baseline] if system != baseline else {}
+            for seed in [*by_seed, *([ALL_SEEDS] if len(by_seed) > 1 else [])]:
+                ours = _of_seed(by_seed, seed)
+                against = _of_seed(theirs, seed)
+                scored = [_score(metric, bucket, resamplers.get(bucket.label), ours, against) for bucket in buckets]
+                p_values = _corrected(scored)
+                rows += [
+                    _row(system, seed, shown.test_set, metric, s, baseline, p_values.get(s.bucket.label))
+                    for s in scored
+                ]
+                if seed == ALL_SEEDS or len(by_seed) == 1:
+                    differences += _differences(system, shown.test_set, metric, scored, p_values)
     return rows + _length_ratios(evaluations, buckets), differences
 
 
-def _compare_buckets(
-    metric: Metric,
-    buckets: Sequence[Bucket],
-    resamplers: Mapping[str, Resampler],
-    system: Statistics,
-    baseline: Statistics | None,
-) -> tuple[list[dict], list[tuple[float, float, float, float] | None]]:
-    """Per bucket the score with its band, and the difference to the baseline with its band and corrected p-value."""
-    rows, compared = [], {}
-    for bucket in buckets:
-        chosen = [statistics[list(bucket.sentences)] for statistics in system]
-        resampler = resamplers.get(bucket.label)
-        band = resampler.band(metric, chosen) if resampler else None
-        rows.append({
-            "bucket": bucket.label, "sentences": len(bucket.sentences), "metric": metric.name,
-            "score": score(metric, chosen), "low": band.low if band else None, "high": band.high if band else None,
-        })  # fmt: skip
-        if resampler and baseline is not None:
-            theirs = [statistics[list(bucket.sentences)] for statistics in baseline]
-            compared[bucket.label] = resampler.compare(metric, chosen, theirs)
-    tested = [label for label in compared if label != ALL]
-    corrected = dict(zip(tested, holm([compared[label].p_value for label in tested]), strict=True))
-    differences: list[tuple[float, float, float, float] | None] = []
-    for bucket in buckets:
-        found = compared.get(bucket.label)
-        if found is None:
-            differences.append(None)
-            continue
-        p_value = corrected.get(bucket.label, found.p_value)
-        differences.append((found.value, found.interval.low, found.interval.high, p_value))
-    return rows, differences
+def _same_sentences(evaluations: Evaluations) -> Evaluation:
+    """The first evaluation, after a look that all are of the same test set."""
+    first = next(iter(next(iter(evaluations.values())).values()))
+    for by_seed in evaluations.values():
+        for evaluation in by_seed.values():
+            if evaluation.sources != first.sources or evaluation.references != first.references:
+                raise UserError(f"test set '{first.test_set}': the systems were not scored on the same sentences")
+    return first
+
+
+def _of_seed(by_seed: Mapping[str, np.ndarray], seed: str) -> list[np.ndarray]:
+    """Statistics of one seed, or of all."""
+    return list(by_seed.values()) if seed == ALL_SEEDS else [by_seed[seed]] if seed in by_seed else []
+
+
+def _score(
+    metric: Metric, bucket: Bucket, resampler: Resampler | None, system: Statistics, baseline: Statistics
+) -> _Scored:
+    index = list(bucket.sentences)
+    ours, theirs = [rows[index] for rows in system], [rows[index] for rows in baseline]
+    band = resampler.band(metric, ours) if resampler else None
+    difference = resampler.compare(metric, ours, theirs) if resampler and theirs else None
+    return _Scored(bucket, score(metric, ours), band, difference)
+
+
+def _corrected(scored: Sequence[_Scored]) -> dict[str, float]:
+    """p-values by bucket, after correction."""
+    found = {s.bucket.label: s.difference.p_value for s in scored if s.difference}
+    parts = [label for label in found if label != ALL]
+    return found | dict(zip(parts, holm([found[label] for label in parts]), strict=True))
+
+
+def _row(
+    system: str, seed: str, test_set: str, metric: Metric, scored: _Scored, baseline: str, p_value: float | None
+) -> Row:
+    return Row(
+        system=system,
+        seed=seed,
+        test_set=test_set,
+        bucket=scored.bucket.label,
+        sentences=len(scored.bucket.sentences),
+        metric=metric.name,
+        score=scored.score,
+        low=scored.band.low if scored.band else None,
+        high=scored.band.high if scored.band else None,
+        baseline=baseline if p_value is not None else "",
+        p_value=p_value,
+    )
+
+
+def _differences(
+    system: str, test_set: str, metric: Metric, scored: Sequence[_Scored], p_values: Mapping[str, float]
+) -> list[DifferenceRow]:
+    return [
+        DifferenceRow(
+            system=system,
+            test_set=test_set,
+            bucket=s.bucket.label,
+            sentences=len(s.bucket.sentences),
+            metric=metric.name,
+            difference=s.difference.value,
+            low=s.difference.interval.low,
+            high=s.difference.interval.high,
+            p_value=p_values[s.bucket.label],
+        )
+        for s in scored
+        if s.difference
+    ]
 
 
 def _length_ratios(evaluations: Evaluations, buckets: Sequence[Bucket]) -> list[Row]:
     rows = []
     for system, by_seed in evaluations.items():
         for seed, evaluation in by_seed.items():
-            ours, theirs = (np.array([len(t.split()) for t in texts]) for texts in (evaluation.hypotheses, evaluation.references))
+            ours, theirs = (
+                np.array([len(t.split()) for t in texts]) for texts in (evaluation.hypotheses, evaluation.references)
+            )
             for bucket in buckets:
                 index = list(bucket.sentences)
                 ratio = float(ours[index].sum() / max(theirs[index].sum(), 1))

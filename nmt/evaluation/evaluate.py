@@ -39,7 +39,9 @@ class Evaluation:
         return {m.name: m.statistics(self.hypotheses, self.references) for m in make_metrics(metric_names)}
 
 
-def evaluate(translator: Translator, name: str, pairs: Sequence[Pair], folder: Path, identity: dict[str, Any]) -> Evaluation:
+def evaluate(
+    translator: Translator, name: str, pairs: Sequence[Pair], folder: Path, identity: dict[str, Any]
+) -> Evaluation:
     """Translates ``pairs`` and writes source.txt, reference.txt and hypothesis.txt into ``folder``.
 
     ``identity`` says what made them (checkpoint, search); where the folder already holds the translations of the same
@@ -75,8 +77,15 @@ def score_rows(evaluation: Evaluation, options: EvaluationOptions, system: str, 
             band = resampler.band(metric, chosen) if resampler else None
             rows.append(
                 Row(
-                    system, seed, evaluation.test_set, bucket.label, count, metric.name, score(metric, chosen),
-                    band.low if band else None, band.high if band else None,
+                    system,
+                    seed,
+                    evaluation.test_set,
+                    bucket.label,
+                    count,
+                    metric.name,
+                    score(metric, chosen),
+                    band.low if band else None,
+                    band.high if band else None,
                 )
             )
     return rows

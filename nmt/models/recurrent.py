@@ -192,9 +192,7 @@ class RecurrentModel(Model):
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         embedded = self.dropout(self.target_embedding(tokens))  # (B, E)
-        hidden, state, attention = self._advance(
-            self.layers[0].input_gates(embedded), state, self._step_weights()
-        )
+        hidden, state, attention = self._advance(self.layers[0].input_gates(embedded), state, self._step_weights())
         return Step(self.output(hidden), state, attention if attend else None)
 
     def _step_weights(self) -> list[tuple[Tensor, ...]]:
@@ -254,7 +252,9 @@ def _check(options: RecurrentOptions) -> None:
     if options.cell not in CELLS:
         raise UserError(f"model.cell={options.cell}: {nearest(options.cell, CELLS)}")
     if options.feed_context and options.context == "attention":
-        raise UserError("model.feed_context=true is for model.context=fixed; attention has its own context at every step")
+        raise UserError(
+            "model.feed_context=true is for model.context=fixed; attention has its own context at every step"
+        )
     for name in ("embedding_size", "encoder_size", "encoder_layers", "decoder_size", "decoder_layers"):
         if getattr(options, name) < 1:
             raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")

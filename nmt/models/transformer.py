@@ -74,7 +74,13 @@ class MultiHead(nn.Module):
         return (rotate(key, first) if self.rotary else key), value
 
     def forward(
-        self, inputs: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int = 0, want_weights: bool = False
+        self,
+        inputs: Tensor,
+        key: Tensor,
+        value: Tensor,
+        allowed: Tensor | None,
+        first: int = 0,
+        want_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """(B, T, D) to (B, T, D), and the weights averaged over heads (B, T, S) if wanted."""
         query = self._heads(self.query(inputs))
@@ -213,7 +219,7 @@ class TransformerModel(Model):
 
     def start(self, memory: Memory) -> State:
         of_source = {"mask": memory.mask}
-        of_hypothesis = {}
+        of_hypothesis: dict[str, Tensor] = {}
         for i, block in enumerate(self.decoder):
             key, value = block.cross_attention.keys_values(memory.states)
             of_source |= {f"{i}.key": key, f"{i}.value": value}
@@ -239,7 +245,8 @@ class TransformerModel(Model):
             causal = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device).tril(first)
         mask = source["mask"]
         allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
-        longer, weights = {}, None
+        longer: dict[str, Tensor] = {}
+        weights = None
         for i, block in enumerate(self.decoder):
             cached = (past[f"{i}.key"], past[f"{i}.value"]) if first else None
             wanted = want_weights and i + 1 == len(self.decoder)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("agg")
 
-import matplotlib.pyplot as plt  # noqa: E402, after the backend is chosen
-import numpy as np  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
 
-from nmt.evaluation.results import Comparison, HeatMap  # noqa: E402
-from nmt.report.tables import NAMES  # noqa: E402
+from nmt.evaluation.results import Comparison, HeatMap
+from nmt.report.tables import NAMES
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
 MARKERS = "osD^vPX*<>"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
@@ -42,7 +43,7 @@ def colour(comparison: Comparison, system: str) -> str:
 
 
 def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
-    """Score by source length with bands; buckets with too few sentences are left out, the count is under each bucket."""
+    """Score by source length with bands; buckets with too few sentences are left out, counts stand under each."""
     buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != "all"}
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(7.2, 4.3), layout="constrained")
@@ -53,8 +54,8 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
                 continue
             at = [x for x, _ in drawn]
             shade = colour(comparison, system)
-            lows, highs = [row.low for _, row in drawn], [row.high for _, row in drawn]
-            axes.fill_between(at, lows, highs, color=shade, alpha=0.16, linewidth=0)
+            bands = np.array([(row.low, row.high) for _, row in drawn], dtype=float)
+            axes.fill_between(at, bands[:, 0], bands[:, 1], color=shade, alpha=0.16, linewidth=0)
             scores = [row.score for _, row in drawn]
             axes.plot(at, scores, color=shade, marker=MARKERS[index % 10], markersize=5, linewidth=2, label=system)
         axes.set_xticks(range(len(buckets)), [f"{name}\nn={count:,}" for name, count in buckets.items()], fontsize=9)

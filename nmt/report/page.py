@@ -12,14 +12,19 @@ from nmt.report import figures, tables
 
 def html_text(comparison: Comparison) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     sections = [
         {
             "test_set": test_set,
             "metric": tables.NAMES[metric],
-            "figure": _inline(figures.svg_text(figures.by_length(comparison, test_set, metric)), f"{test_set}-{metric}"),
+            "figure": _inline(
+                figures.svg_text(figures.by_length(comparison, test_set, metric)), f"{test_set}-{metric}"
+            ),
             "table": tables.comparison_table(comparison, test_set, metric),
         }
         for test_set in comparison.test_sets
@@ -44,4 +49,8 @@ def html_text(comparison: Comparison) -> str:
 
 def _inline(svg: str, prefix: str) -> str:
     """Identifiers made unique, so that several figures can share a page."""
-    return svg.replace('id="', f'id="{prefix}-').replace('href="#', f'href="#{prefix}-').replace("url(#", f"url(#{prefix}-")
+    return (
+        svg.replace('id="', f'id="{prefix}-')
+        .replace('href="#', f'href="#{prefix}-')
+        .replace("url(#", f"url(#{prefix}-")
+    )

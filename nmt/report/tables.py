@@ -94,16 +94,32 @@ def length_ratio_table(comparison: Comparison, test_set: str) -> tuple[list[str]
 
 def cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     header = [
-        "system", "seed", "parameters", "updates", "target tokens", "minutes", "tokens/s", "best at", "precision",
+        "system",
+        "seed",
+        "parameters",
+        "updates",
+        "target tokens",
+        "minutes",
+        "tokens/s",
+        "best at",
+        "precision",
         "decoding, s",
-    ]  # fmt: skip
+    ]
     rows = [
         [
-            run.system, run.seed, f"{run.parameters:,}", f"{run.steps:,}", f"{run.tokens:,}", f"{run.seconds / 60:.1f}",
-            f"{run.tokens_per_second:,.0f}", f"{run.best_step:,}", run.precision, f"{run.decoding_seconds:.0f}",
+            run.system,
+            run.seed,
+            f"{run.parameters:,}",
+            f"{run.steps:,}",
+            f"{run.tokens:,}",
+            f"{run.seconds / 60:.1f}",
+            f"{run.tokens_per_second:,.0f}",
+            f"{run.best_step:,}",
+            run.precision,
+            f"{run.decoding_seconds:.0f}",
         ]
         for run in comparison.runs
-    ]  # fmt: skip
+    ]
     return header, rows
 
 
@@ -134,23 +150,20 @@ def _told(comparison: Comparison, system: str, test_set: str, short: DifferenceR
 
 
 def _against(comparison: Comparison, difference: DifferenceRow) -> str:
-    name = NAMES[difference.metric]
+    name, value, chance = NAMES[difference.metric], difference.difference, f"p = {difference.p_value:.2g}"
     if difference.p_value >= SIGNIFICANT:
-        return f"and {comparison.baseline} do not differ ({difference.difference:+.1f} {name}, p = {difference.p_value:.2g})"
-    better = (difference.difference > 0) == (difference.metric != "ter")
+        return f"and {comparison.baseline} do not differ ({value:+.1f} {name}, {chance})"
+    lead = "ahead of" if (value > 0) == (difference.metric != "ter") else "behind"
     half = (difference.high - difference.low) / 2
-    return (
-        f"is {'ahead of' if better else 'behind'} {comparison.baseline} by {abs(difference.difference):.1f} ± {half:.1f} "
-        f"{name} (p = {difference.p_value:.2g})"
-    )
+    return f"is {lead} {comparison.baseline} by {abs(value):.1f} ± {half:.1f} {name} ({chance})"
 
 
 def legend(comparison: Comparison) -> str:
     share = round(100 * comparison.confidence)
     return (
         f"In brackets: {share} % bootstrap band. *: differs from {comparison.baseline} (p < {SIGNIFICANT}, "
-        f"{comparison.provenance['significance']}). In round brackets: fewer than {comparison.min_sentences} sentences, "
-        "too few to say."
+        f"{comparison.provenance['significance']}). "
+        f"In round brackets: fewer than {comparison.min_sentences} sentences, too few to say."
     )
 
 
@@ -159,7 +172,9 @@ def markdown_summary(comparison: Comparison) -> str:
     parts = []
     for test_set in comparison.test_sets:
         metric = comparison.metrics[0]
-        parts.append(f"{NAMES[metric]} on {test_set}\n\n" + markdown_table(*comparison_table(comparison, test_set, metric)))
+        parts.append(
+            f"{NAMES[metric]} on {test_set}\n\n" + markdown_table(*comparison_table(comparison, test_set, metric))
+        )
     return "\n\n".join([*parts, legend(comparison), *findings(comparison)]) + "\n"
 
 

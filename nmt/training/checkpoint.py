@@ -1,4 +1,4 @@
-"""All that a resumed run needs, as one safetensors file: written aside, renamed, checked by its digest. No code in it."""
+"""All that a resumed run needs, as one safetensors file: written aside, renamed, checked by a digest. No code in it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,9 @@ def save_state(state: TrainState, path: Path) -> None:
         os.replace(aside, path)
     except (OSError, safetensors.SafetensorError) as error:
         aside.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error}); earlier checkpoints are untouched, free space and go on") from None
+        raise UserError(
+            f"{path}: cannot be written ({error}); earlier checkpoints are untouched, free space and go on"
+        ) from None
 
 
 def load_state(path: Path) -> TrainState:

@@ -40,7 +40,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         negative = hidden.new_zeros((), dtype=torch.float64)
         totals = hidden.new_zeros((), dtype=torch.float64)  # of the logarithms of the sums of exponentials
         if needs_gradient:
-            extended = torch.cat((rows, rows.new_ones(len(rows), 1)), dim=1)  # its last column makes the bias's gradient
+            extended = torch.cat(
+                (rows, rows.new_ones(len(rows), 1)), dim=1
+            )  # its last column makes the bias's gradient
             grad_rows = torch.empty_like(rows)
             grad_weight = hidden.new_zeros(len(weight), extended.shape[1], dtype=torch.float32)
         for start in range(0, len(rows), CHUNK_ROWS):

@@ -68,7 +68,7 @@ def _has_bf16(device: torch.device) -> bool:
 
 
 def _use_onednn_products() -> None:
-    """'medium' sends fp32 products to oneDNN: twice as fast on some processors, but bf16 on those with AMX; kept if exact."""
+    """Fp32 products by oneDNN are faster on some processors, but made in bf16 on those with AMX: kept if exact."""
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(256, 256, generator=generator) for _ in range(2))
     exact = left.double() @ right.double()

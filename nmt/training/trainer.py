@@ -179,9 +179,9 @@ class Trainer:
     def _share(self) -> float:
         """The share of the budget spent: of the budget that is nearest its end."""
         progress, options = self.progress, self.options
-        epochs = progress.position.epoch
+        epochs = float(progress.position.epoch)
         if options.max_epochs and epochs < options.max_epochs:
-            epochs += progress.position.batch / max(len(self.batcher.plan(epochs)), 1)
+            epochs += progress.position.batch / len(self.batcher.plan(progress.position.epoch))
         spent = (
             (progress.step, options.max_steps),
             (epochs, options.max_epochs),
@@ -195,8 +195,13 @@ class Trainer:
         values = meter.read(progress)
         rate = self.optimizer.param_groups[0]["lr"]
         journal.event(
-            "train", progress.step, epoch=progress.position.epoch, learning_rate=rate, seconds=progress.seconds,
-            tokens=progress.tokens, **values,
+            "train",
+            progress.step,
+            epoch=progress.position.epoch,
+            learning_rate=rate,
+            seconds=progress.seconds,
+            tokens=progress.tokens,
+            **values,
         )
         journal.progress(
             min(self._share(), 1.0),
@@ -217,7 +222,9 @@ class Trainer:
         progress.seconds += time.monotonic() - clock
         progress.finished = ended
         if not self.signal:
-            told = "  ".join(f"{name} {value:.3f}" if name == "loss" else f"{name} {value:.1f}" for name, value in scores.items())
+            told = "  ".join(
+                f"{name} {value:.3f}" if name == "loss" else f"{name} {value:.1f}" for name, value in scores.items()
+            )
             journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
             journal.say("step %d  valid %s%s", progress.step, told, "  (best)" if is_best else "")
         self.checkpoints.save(self._state(), is_best)

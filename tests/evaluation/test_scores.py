@@ -43,11 +43,18 @@ def test_buckets_are_by_source_words_and_hold_every_sentence_once():
     sources = ["w " * n for n in (0, 1, 10, 11, 20, 80, 81, 300)]
     buckets = make_buckets(sources, [10, 20, 30, 40, 50, 60, 70, 80])
     assert {b.label: b.sentences for b in buckets} == {
-        "1-10": (0, 1, 2), "11-20": (3, 4), "71-80": (5,), "81+": (6, 7), "all": tuple(range(8)),
-    }  # fmt: skip
+        "1-10": (0, 1, 2),
+        "11-20": (3, 4),
+        "71-80": (5,),
+        "81+": (6, 7),
+        "all": tuple(range(8)),
+    }
 
 
-@given(words=st.lists(st.integers(0, 120), min_size=1), bounds=st.lists(st.integers(1, 99), min_size=1, unique=True).map(sorted))
+@given(
+    words=st.lists(st.integers(0, 120), min_size=1),
+    bounds=st.lists(st.integers(1, 99), min_size=1, unique=True).map(sorted),
+)
 def test_any_bounds_part_the_sentences(words, bounds):
     *buckets, whole = make_buckets(["w " * n for n in words], bounds)
     assert sorted(i for bucket in buckets for i in bucket.sentences) == list(whole.sentences) == list(range(len(words)))

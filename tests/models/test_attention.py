@@ -17,8 +17,8 @@ def test_each_score_is_its_paper_s_formula():
     scores = {name: make_score(name, 6, 6, 5) for name in SCORES}
     additive, general, scaled = scores["additive"], scores["general"], scores["scaled_dot"]
     formulas = {
-        "additive": lambda q, h: additive.vector @ torch.tanh(
-            additive.query.weight @ q + additive.key.weight @ h + additive.key.bias
+        "additive": lambda q, h: (
+            additive.vector @ torch.tanh(additive.query.weight @ q + additive.key.weight @ h + additive.key.bias)
         ),
         "dot": lambda q, h: q @ h,
         "general": lambda q, h: q @ (general.key.weight @ h),
@@ -52,7 +52,7 @@ def test_gradients_of_every_attention_are_right_in_float64(name):
     ("options", "message"),
     [
         ({"attention": AttentionOptions(score="aditive")}, "did you mean 'additive'"),
-        ({"attention": AttentionOptions(score="dot"), "encoder_size": 7}, "must be of one size"),
+        ({"attention": AttentionOptions(score="dot"), "encoder_size": 7}, "of one size only"),
         ({"attention": AttentionOptions(query="next")}, "model.attention.query=next"),
         ({"attention": AttentionOptions(input_feeding=True)}, "needs model.attention.query=current"),
         ({"feed_context": True}, "is for model.context=fixed"),

@@ -41,7 +41,9 @@ SYSTEMS = {
         for cell in CELLS
     },
     "recurrent-tied": replace(R, embedding_size=16, tie_embeddings="all"),
-    **{f"transformer-{positions}": replace(T, positions=positions) for positions in ("sinusoidal", "learned", "rotary")},
+    **{
+        f"transformer-{positions}": replace(T, positions=positions) for positions in ("sinusoidal", "learned", "rotary")
+    },
     "transformer-post-gelu": replace(T, pre_norm=False, activation="gelu"),
     "transformer-rms-swiglu": replace(T, norm="rms", activation="swiglu", tie_embeddings="target"),
     "transformer-unequal": replace(T, encoder_layers=3, decoder_layers=1, tie_embeddings="none"),

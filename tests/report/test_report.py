@@ -16,20 +16,49 @@ from tests.evaluation.test_comparison import OPTIONS, evaluation
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    systems = {"fixed": {"1": evaluation(0.3, 1)}, "attention": {"1": evaluation(0.1, 2)}, "<b>": {"1": evaluation(0.3, 3)}}
+    systems = {
+        "fixed": {"1": evaluation(0.3, 1)},
+        "attention": {"1": evaluation(0.1, 2)},
+        "<b>": {"1": evaluation(0.3, 3)},
+    }
     rows, differences = compare_on(systems, "fixed", OPTIONS)
     runs = [
-        RunInfo(name, "1", 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}",
-                [{"step": 5, "seconds": 30.0, "tokens": 2500, "loss": 3.0}, {"step": 10, "seconds": 60.0, "tokens": 5000, "loss": 2.0}])
+        RunInfo(
+            name,
+            "1",
+            1000,
+            10,
+            5000,
+            60.0,
+            83.0,
+            8,
+            "fp32",
+            2.0,
+            f"runs/{name}",
+            [
+                {"step": 5, "seconds": 30.0, "tokens": 2500, "loss": 3.0},
+                {"step": 10, "seconds": 60.0, "tokens": 5000, "loss": 2.0},
+            ],
+        )
         for name in systems
-    ]  # fmt: skip
+    ]
     return Comparison(
-        name="trial", baseline="fixed", systems=list(systems), matched="minutes: 1 each", metrics=["bleu", "chrf"],
-        signatures={m.name: m.signature for m in make_metrics(["bleu", "chrf"])}, confidence=0.95, min_sentences=20,
-        test_sets={"test": {"1-8": 49, "9-12": 48, "13+": 3, "all": 100}}, rows=rows, differences=differences, runs=runs,
-        examples=pick_examples(systems, OPTIONS), heat_maps=[HeatMap("attention", ["▁a", "$b"], ["▁c"], [[0.2, 0.8]])],
+        name="trial",
+        baseline="fixed",
+        systems=list(systems),
+        matched="minutes: 1 each",
+        metrics=["bleu", "chrf"],
+        signatures={m.name: m.signature for m in make_metrics(["bleu", "chrf"])},
+        confidence=0.95,
+        min_sentences=20,
+        test_sets={"test": {"1-8": 49, "9-12": 48, "13+": 3, "all": 100}},
+        rows=rows,
+        differences=differences,
+        runs=runs,
+        examples=pick_examples(systems, OPTIONS),
+        heat_maps=[HeatMap("attention", ["▁a", "$b"], ["▁c"], [[0.2, 0.8]])],
         provenance={"command": "python -m nmt.compare +comparison=trial", "significance": "approximate randomisation"},
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,12 @@ from nmt.training.loss import CHUNK_ROWS, ChunkedCrossEntropy, plain_cross_entro
 
 
 @settings(max_examples=30, deadline=None)
-@given(rows=st.integers(1, 12), vocabulary=st.integers(2, 30), smoothing=st.sampled_from([0.0, 0.1, 0.5]), seed=st.integers(0, 99))
+@given(
+    rows=st.integers(1, 12),
+    vocabulary=st.integers(2, 30),
+    smoothing=st.sampled_from([0.0, 0.1, 0.5]),
+    seed=st.integers(0, 99),
+)
 def test_chunked_equals_the_formula_with_its_gradients(rows, vocabulary, smoothing, seed):
     torch.manual_seed(seed)
     hidden, weight, bias = torch.randn(rows, 5), torch.randn(vocabulary, 5), torch.randn(vocabulary)

@@ -8,7 +8,9 @@ from nmt.errors import UserError
 from nmt.training.optim import SCHEDULES, OptimizerOptions, learning_rate, make_optimizer
 
 
-@given(schedule=st.sampled_from(SCHEDULES), step=st.integers(1, 10_000), progress=st.floats(0, 2), stood=st.integers(0, 5))
+@given(
+    schedule=st.sampled_from(SCHEDULES), step=st.integers(1, 10_000), progress=st.floats(0, 2), stood=st.integers(0, 5)
+)
 def test_a_rate_is_above_zero_and_at_most_the_highest(schedule, step, progress, stood):
     options = OptimizerOptions(schedule=schedule, warmup_steps=100)
     assert 0 < learning_rate(options, step, progress, stood) <= options.learning_rate * 1.0000001

@@ -134,7 +134,10 @@ def test_accumulated_batches_equal_one_large_one(make):
     [
         ({"max_steps": 5}, lambda p, t: p.step == 5),
         ({"max_tokens": 900}, lambda p, t: 900 <= p.tokens < 900 + 300),
-        ({"max_epochs": 1}, lambda p, t: (p.position.epoch, p.position.batch) == (1, 0) and p.step == len(t.batcher.plan(0))),
+        (
+            {"max_epochs": 1},
+            lambda p, t: (p.position.epoch, p.position.batch) == (1, 0) and p.step == len(t.batcher.plan(0)),
+        ),
         ({"max_minutes": 0.01}, lambda p, t: 0.6 <= p.seconds < 5),
         ({"max_steps": 50, "max_tokens": 300}, lambda p, t: p.tokens < 700),
     ],
@@ -170,7 +173,11 @@ def test_selection_by_bleu_takes_the_highest(make):
 
 def test_the_average_is_what_is_judged_and_kept_as_weights(make):
     seen = []
-    trainer = make(max_steps=4, average_decay=0.5, validate=lambda m: seen.append(weights_of(m)["output.weight"].clone()) or {"loss": 1.0})
+    trainer = make(
+        max_steps=4,
+        average_decay=0.5,
+        validate=lambda m: seen.append(weights_of(m)["output.weight"].clone()) or {"loss": 1.0},
+    )
     trainer.fit()
     assert torch.equal(seen[0], trainer.average["output.weight"])
     assert not torch.equal(seen[0], trainer.model.output.weight)
@@ -211,11 +218,26 @@ def test_the_journal_is_lines_of_json_with_the_numbers_a_reader_wants(make, tmp_
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 
-SENTENCES = ["the cat sees the dog", "the dog sees the cat", "a cat sleeps", "a dog sleeps", "the old dog sees a cat",
-             "the young cat sees a dog", "an old cat sleeps", "a young dog sleeps"]  # fmt: skip
-GERMAN = ["die Katze sieht den Hund", "der Hund sieht die Katze", "eine Katze schläft", "ein Hund schläft",
-          "der alte Hund sieht eine Katze", "die junge Katze sieht einen Hund", "eine alte Katze schläft",
-          "ein junger Hund schläft"]  # fmt: skip
+SENTENCES = [
+    "the cat sees the dog",
+    "the dog sees the cat",
+    "a cat sleeps",
+    "a dog sleeps",
+    "the old dog sees a cat",
+    "the young cat sees a dog",
+    "an old cat sleeps",
+    "a young dog sleeps",
+]
+GERMAN = [
+    "die Katze sieht den Hund",
+    "der Hund sieht die Katze",
+    "eine Katze schläft",
+    "ein Hund schläft",
+    "der alte Hund sieht eine Katze",
+    "die junge Katze sieht einen Hund",
+    "eine alte Katze schläft",
+    "ein junger Hund schläft",
+]
 
 
 LEARNERS = {
@@ -237,9 +259,15 @@ def test_a_tiny_model_learns_what_can_be_learnt_and_not_shuffled_targets(make, t
 
     def bleu(train_pairs, folder):
         trainer = make(
-            folder, model=LEARNERS[kind], pairs=encode_pairs(train_pairs, tokenizer), optimizer=optimizer,
-            max_steps=300, validate_every=1000, label_smoothing=0.0, batch=200,
-        )  # fmt: skip
+            folder,
+            model=LEARNERS[kind],
+            pairs=encode_pairs(train_pairs, tokenizer),
+            optimizer=optimizer,
+            max_steps=300,
+            validate_every=1000,
+            label_smoothing=0.0,
+            batch=200,
+        )
         trainer.fit()
         translations = Translator(trainer.model, tokenizer, DecodingOptions(beam_size=2)).translate(SENTENCES)
         metric = Bleu()

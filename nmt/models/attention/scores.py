@@ -65,7 +65,7 @@ class Dot(Score):
         if query_size != state_size:
             raise UserError(
                 f"model.attention.score=dot multiplies decoder states ({query_size}) with encoder states ({state_size}), "
-                "which must be of one size; match the sizes or use general"
+                "of one size only; match the sizes or use general"
             )
 
     def keys(self, states: Tensor) -> Tensor:
