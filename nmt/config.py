@@ -120,7 +120,7 @@ T = TypeVar("T")
 
 @cache
 def register() -> None:
-    """Makes every options class known to Hydra: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
+    """Tells Hydra of every options class: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
         store.store(name=f"{door}_schema", node=schema)

@@ -92,7 +92,7 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
         if changed:
             key, old, new = changed
             raise UserError(
-                f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete the folder to start again"
+                f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
             )
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -24,19 +24,16 @@ def section(comparison: Comparison) -> str:
     """Markdown of one comparison."""
     parts = []
     for test_set in comparison.test_sets:
-        metric = comparison.metrics[0]
-        parts += [
-            f"{tables.NAMES[metric]} on {test_set}:",
-            tables.markdown_table(*tables.comparison_table(comparison, test_set, metric)),
-        ]
+        table = tables.comparison_table(comparison, test_set, comparison.metrics[0])
+        parts += [f"{tables.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
     cost_header, cost_rows = tables.cost_table(comparison)
     made = comparison.provenance
     parts += [
         tables.legend(comparison),
         "\n".join(f"- {finding}" for finding in tables.findings(comparison)),
         tables.markdown_table(cost_header, cost_rows),
-        f"Matched: {comparison.matched}. Made by `{made['command']}` ({made['search']}) at commit `{made['commit']}` on "
-        f"{made['machine']}. " + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
+        f"Matched: {comparison.matched}. Made by `{made['command']}` ({made['search']}) at commit `{made['commit']}` "
+        f"on {made['machine']}. " + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
     ]
     return "\n\n".join(parts)
 
@@ -47,10 +44,11 @@ def main(folders: list[str]) -> None:
     for folder in map(Path, folders):
         comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
         name = comparison.name
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
+        found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
+        if not found:
             sys.exit(f"README.md has no place for '{name}': add the lines <!-- {name} --> and <!-- /{name} -->")
-        text = pattern.sub(lambda found, new=section(comparison): found[1] + new + found[2], text)
+        made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
+        text = text[: found.start()] + made + text[found.end() :]
         (ROOT / "docs").mkdir(exist_ok=True)
         shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
     readme.write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import math
 import random
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def generate(options: GrammarOptions, split: str) -> list[AlignedPair]:
 
     Deterministic from ``options``. Raises UserError when the grammar has too few sentences of a length.
     """
-    return list(_splits(_frozen(options), split))
+    return list(_splits(json.dumps(asdict(options)), split))
 
 
 def fingerprint(options: GrammarOptions) -> str:
@@ -59,16 +60,12 @@ def fingerprint(options: GrammarOptions) -> str:
     return digest.hexdigest()[:16]
 
 
-def _frozen(options: GrammarOptions) -> tuple:
-    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in asdict(options).items())
-
-
 @cache
-def _splits(frozen: tuple, split: str) -> tuple[AlignedPair, ...]:
+def _splits(options_json: str, split: str) -> tuple[AlignedPair, ...]:
     """Test is made first, then validation, then training: each leaves out what came before it."""
-    options = GrammarOptions(**{key: list(value) if isinstance(value, tuple) else value for key, value in frozen})
+    options = GrammarOptions(**json.loads(options_json))
     earlier = {"test": (), "valid": ("test",), "train": ("test", "valid")}[split]
-    seen = {pair.source for name in earlier for pair in _splits(frozen, name)}
+    seen = {pair.source for name in earlier for pair in _splits(options_json, name)}
     rng = random.Random(f"{options.seed}/{split}")
     if split == "test":
         bounds = [MIN_WORDS - 1, *options.test_bounds]

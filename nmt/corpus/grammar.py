@@ -250,21 +250,21 @@ class Grammar:
         concept = next(self.concepts)
         if not split:
             past = self.rng.random() < 0.4
-            english = verb.past if past else (verb.base if plural else lx.third_person(verb.base))
-            german = self.german_finite(verb, past, plural)
+            form = verb.past if past else (verb.base if plural else lx.third_person(verb.base))
+            finite = self.german_finite(verb, past, plural)
             prefix = [(verb.prefix, concept)] if verb.prefix else []
-            return [(english, concept)], [(german, concept)], [(verb.prefix + german, concept)], prefix, []
+            return [(form, concept)], [(finite, concept)], [(verb.prefix + finite, concept)], prefix, []
         helper = next(self.concepts)
         if self.rng.random() < 0.5:
             english = [("have" if plural else "has", helper), (verb.participle, concept)]
             forms = ("ist", "sind") if verb.takes_sein else ("hat", "haben")
-            german, closing = forms[plural], verb.german_participle
+            closing = verb.german_participle
         else:
             modal, *forms = self.pick("modals")
             english = [(modal, helper), (verb.base, concept)]
-            german, closing = forms[plural], verb.prefix + verb.infinitive
-        finite = [(german, helper)]
-        return english, finite, finite, [(closing, concept)], [(closing, concept)]
+            closing = verb.prefix + verb.infinitive
+        auxiliary = [(forms[plural], helper)]
+        return english, auxiliary, auxiliary, [(closing, concept)], [(closing, concept)]
 
     @staticmethod
     def german_finite(verb: Verb, past: bool, plural: bool) -> str:

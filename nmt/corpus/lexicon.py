@@ -367,7 +367,11 @@ class Verb:
 
 
 def read_nouns(text: str, person: bool) -> tuple[Noun, ...]:
-    return tuple(Noun(*line.split(), person=person) for line in text.strip().split("\n"))
+    nouns = []
+    for line in text.strip().split("\n"):
+        singular, plural, german_singular, german_plural, gender = line.split()
+        nouns.append(Noun(singular, plural, german_singular, german_plural, gender, person))
+    return tuple(nouns)
 
 
 def read_verbs(text: str, object_case: str = "a") -> tuple[Verb, ...]:

@@ -148,6 +148,6 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
         except RuntimeError as error:
             reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
             raise UserError(
-                f"tokenizer.vocabulary_size={options.vocabulary_size}: cannot be trained on this text ({reason.strip()}); "
-                "try another size, or tokenizer.kind=char"
+                f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
+                "try another size or tokenizer.kind=char"
             ) from None

@@ -8,7 +8,7 @@ resampling, and is tested equal.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,6 @@ class Metric(ABC):
     """A metric whose corpus score depends only on the sum of its sentence statistics."""
 
     name: str
-    higher_is_better = True
 
     def __init__(self, scorer: SacrebleuMetric):
         self.scorer = scorer
@@ -78,14 +77,13 @@ class Chrf(Metric):
             orders = counted.sum(axis=1)
             precision = np.where(counted, match / hypothesis, 0).sum(axis=1) / orders
             recall = np.where(counted, match / reference, 0).sum(axis=1) / orders
-            factor = self.scorer.beta**2
+            factor = CHRF.BETA**2
             scores = 100 * (1 + factor) * precision * recall / (factor * precision + recall)
         return np.nan_to_num(scores)
 
 
 class Ter(Metric):
     name = "ter"
-    higher_is_better = False
 
     def __init__(self) -> None:
         super().__init__(TER())
@@ -96,7 +94,7 @@ class Ter(Metric):
             return 100 * np.where(reference > 0, edits / reference, edits > 0)
 
 
-METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter)}
+METRICS: dict[str, Callable[[], Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter)}
 
 
 def make_metrics(names: Sequence[str]) -> list[Metric]:

@@ -145,7 +145,7 @@ class RecurrentModel(Model):
         return Memory(states, mask, summary)
 
     def start(self, memory: Memory) -> State:
-        of_source = {}
+        of_source: dict[str, Tensor] = {}
         if self.attention is not None:
             of_source = {"states": memory.states, "keys": self.attention.keys(memory.states), "mask": memory.mask}
         elif self.options.feed_context:
@@ -183,7 +183,7 @@ class RecurrentModel(Model):
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
         gates = self.layers[0].input_gates(embedded)  # (B, T, G)
         step_weights = self._step_weights()
-        hiddens, weights = [], []
+        hiddens, weights = [], []  # of each step: (B, E), (B, S)
         for t in range(embedded.shape[1]):
             hidden, state, attention = self._advance(gates[:, t], state, step_weights)
             hiddens.append(hidden)

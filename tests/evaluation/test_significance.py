@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,4 +79,4 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(values):
     corrected = holm(values)
     assert all(c >= v and c <= 1 for c, v in zip(corrected, values, strict=True))
     order = np.argsort(values, kind="stable")
-    assert all(corrected[a] <= corrected[b] for a, b in zip(order, order[1:], strict=False))
+    assert all(corrected[a] <= corrected[b] for a, b in itertools.pairwise(order))

@@ -64,7 +64,7 @@ class Dot(Score):
         super().__init__(query_size, state_size, size)
         if query_size != state_size:
             raise UserError(
-                f"model.attention.score=dot multiplies decoder states ({query_size}) with encoder states ({state_size}), "
+                f"model.attention.score=dot multiplies decoder states ({query_size}) by encoder states ({state_size}), "
                 "of one size only; match the sizes or use general"
             )
 
