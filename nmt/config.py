@@ -48,8 +48,6 @@ class TrainConfig:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
-    decoding: DecodingOptions = field(default_factory=DecodingOptions)
-    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     run: RunOptions = field(default_factory=RunOptions)
     seed: int = 1
     device: str = "auto"  # auto, cpu, cuda or cuda:N

@@ -23,24 +23,12 @@ from nmt.training.checkpoint import Checkpoints, load_weights
 from nmt.training.precision import choose_precision
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs.
-FREE = {
-    "run",
-    "device",
-    "resume",
-    "cache",
-    "decoding",
-    "evaluation",
-    "validation",
-    "trainer.max_steps",
-    "trainer.max_epochs",
-    "trainer.max_tokens",
-    "trainer.max_minutes",
-    "trainer.patience",
-    "trainer.keep_checkpoints",
-    "trainer.log_every",
-    "trainer.threads",
-    "trainer.compile",
-    "trainer.validate_every",
+FREE = {"run", "device", "resume", "cache", "validation"} | {
+    f"trainer.{name}"
+    for name in (
+        *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),
+        *("keep_checkpoints", "log_every", "threads", "compile"),
+    )
 }
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 

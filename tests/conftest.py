@@ -39,11 +39,13 @@ TINY_SIZES = {
 }
 
 
-def door(name: str, *arguments: str, folder: Path, text: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def door(
+    name: str, *arguments: str, folder: Path, text: bytes | None = None, limit: float = 300, threads: str = "1"
+) -> subprocess.CompletedProcess[bytes]:
     """``python -m nmt.<name> ...`` in ``folder``, as a user types it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", f"nmt.{name}", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, timeout=300)
+    return subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, timeout=limit)
 
 
 @pytest.fixture(scope="session")

@@ -32,16 +32,6 @@ class Batch:
         names = ("source", "source_mask", "target_in", "target_out", "target_mask")
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
-    def split(self) -> tuple[Batch, Batch]:
-        """Two halves; their padding stays as it is."""
-        half = (len(self.sentences) + 1) // 2
-        return self._rows(slice(0, half)), self._rows(slice(half, None))
-
-    def _rows(self, rows: slice) -> Batch:
-        mask = self.target_mask[rows]
-        tensors = (self.source[rows], self.source_mask[rows], self.target_in[rows], self.target_out[rows], mask)
-        return Batch(*tensors, self.sentences[rows], int(mask.sum()))
-
 
 def pad(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     """Ids (B, longest) padded at the end, and the mask of real tokens."""

@@ -64,10 +64,11 @@ def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Ten
 
 def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
     for name, parameter in model.named_parameters():
-        found = {key.rpartition("/")[2]: value for key, value in tensors.items() if key.rpartition("/")[0] == name}
+        prefix = f"{name}/"
         optimizer.state[parameter] = {
-            key: value.clone() if key == "step" else value.to(parameter.device, copy=True)
-            for key, value in found.items()
+            key.removeprefix(prefix): value.to(parameter.device, copy=True)  # fused: the step count lies there too
+            for key, value in tensors.items()
+            if key.startswith(prefix)
         }
 
 

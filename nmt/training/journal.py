@@ -41,9 +41,6 @@ class Journal:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 self.board.add_scalar(f"{kind}/{name}", value, step)
 
-    def text(self, name: str, text: str, step: int) -> None:
-        self.board.add_text(name, text, step)
-
     @property
     def board(self) -> Any:
         if self._board is None:  # imported late: it takes longer than the first training step

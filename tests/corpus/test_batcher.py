@@ -62,8 +62,6 @@ def test_a_batch_has_start_before_end_after_and_true_at_real_tokens():
     assert batch.target_out.tolist() == [[8, END, PADDING], [9, 10, END]]
     assert batch.target_mask.tolist() == [[True, True, False], [True, True, True]]
     assert batch.tokens == 5 and batch.sentences == (4, 2)
-    first, second = batch.split()
-    assert first.tokens + second.tokens == 5
 
 
 def test_padding_nothing_gives_one_empty_column():

@@ -116,13 +116,12 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_without_doubles_in_the_jo
 
 def test_accumulated_batches_equal_one_large_one(make):
     trainer = make(max_steps=1, kind="transformer")
-    trainer.model.eval()  # without dropout
-    batch = trainer.batcher.batch(trainer.batcher.plan(0)[0])
+    rows, make_batch = trainer.batcher.plan(0)[0], trainer.batcher.batch
     results = []
-    for batches in ([batch], list(batch.split())):
+    for batches in ([make_batch(rows)], [make_batch(rows[:3]), make_batch(rows[3:])]):
         # An epsilon above the gradients, or Adam makes steps of one size from gradients however small.
         again = make(max_steps=1, kind="transformer", optimizer=OptimizerOptions(epsilon=1.0))
-        again.model.eval()
+        again.model.eval()  # without dropout
         again._update(batches)
         results.append(weights(again))
     for name in results[0]:
