@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.pairs import test_names
+from nmt.corpus.pairs import read_pairs, test_names
 from nmt.errors import UserError, nearest
 from nmt.evaluation.comparison import compare_on, pick_examples
 from nmt.evaluation.evaluate import Evaluation, score_rows, write_scores
@@ -36,6 +36,7 @@ def compare_systems(config: CompareConfig) -> tuple[Comparison, Path]:
         (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
     }
     _check(config, configs)
+    _freeze_buckets(config, next(iter(configs.values())))
     folder = Path(config.runs) / config.name
     trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
     evaluated: dict[tuple[str, int], list[Evaluation]] = {}
@@ -92,6 +93,16 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
     for name in config.test_sets:
         if name not in known:
             raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+
+
+def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
+    """Tells how many sentences each bucket of each test set holds, before any system is trained or scored."""
+    for name in config.test_sets or test_names(train_config.corpus):
+        sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
+        if not sources:
+            raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
+        buckets = make_buckets(sources, config.evaluation.bucket_bounds)
+        log.info("%s: %s", name, ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets))
 
 
 def _gather(

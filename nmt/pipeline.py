@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,8 +13,8 @@ import torch
 
 from nmt.config import TrainConfig
 from nmt.corpus.batcher import Batcher
-from nmt.corpus.encoded import cached_pairs, cached_tokenizer, encode_pairs
-from nmt.corpus.pairs import read_pairs, test_names
+from nmt.corpus.encoded import cached_pairs, cached_tokenizer
+from nmt.corpus.pairs import CleaningReport, clean, read_pairs, test_names
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.evaluation.evaluate import Evaluation, evaluate
@@ -72,11 +73,14 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
 
 
 def _validation(config: TrainConfig, run: Run, device: torch.device) -> Validation:
-    pairs = list(read_pairs(config.corpus, "valid"))
-    encoded = encode_pairs(pairs, run.tokenizer)
+    encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
+    if encoded.report.kept < encoded.report.read:
+        log.info("validation: %s", encoded.report)
+    readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
+    pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batcher = Batcher(encoded, config.batching, seed=0)
     batch_size = 256 if device.type == "cuda" else 64
-    return Validation(batcher, pairs, run.tokenizer, config.validation, batch_size)
+    return Validation(batcher, pairs, run.tokenizer, batch_size)
 
 
 def evaluate_run(

@@ -41,7 +41,7 @@ def _translate(config) -> None:  # type: ignore[no-untyped-def]
                 lines.append(line.rstrip(b"\r\n").decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise UserError(f"standard input, line {number}: not valid UTF-8 ({error.reason})") from None
-        for translation in translator.translate(lines):
+        for translation in translator.translate(lines, first_line=block[0][0]):
             sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
         sys.stdout.flush()
 

@@ -13,7 +13,7 @@ import torch
 
 from nmt.corpus.builtin import GrammarOptions
 from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import Pair, read_pairs
+from nmt.corpus.pairs import CleaningReport, Pair, read_pairs
 from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def tokenizer(tiny_pairs: list[Pair], tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def encoded(tiny_pairs: list[Pair], tokenizer: Tokenizer):
-    return encode_pairs(tiny_pairs, tokenizer)
+    return encode_pairs(tiny_pairs, tokenizer, CleaningReport())
 
 
 @pytest.fixture(scope="session")

@@ -67,13 +67,13 @@ class EncodedPairs:
         return len(self.source)
 
 
-def encode_pairs(pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport | None = None) -> EncodedPairs:
+def encode_pairs(pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport) -> EncodedPairs:
     sources, targets = [], []
     for source, target in pairs:
         sources.append(tokenizer.encode_source(source))
         targets.append(tokenizer.encode_target(target))
-    report = report or CleaningReport(read=len(sources), kept=len(sources))
-    return EncodedPairs(Ragged.of(sources, tokenizer.source_size), Ragged.of(targets, tokenizer.target_size), report)
+    sizes = tokenizer.source_size, tokenizer.target_size
+    return EncodedPairs(Ragged.of(sources, sizes[0]), Ragged.of(targets, sizes[1]), report)
 
 
 def cached_tokenizer(
@@ -100,24 +100,18 @@ def cached_tokenizer(
 def cached_pairs(
     corpus: CorpusOptions, split: str, cleaning: CleaningOptions, tokenizer: Tokenizer, cache: Path
 ) -> EncodedPairs:
-    """A split as memory-mapped ids, encoded where the cache has none. Only ``train`` is cleaned.
+    """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
 
-    Raises UserError when nothing is left of the split.
+    Raises UserError when no pair is left.
     """
-    cleaned = asdict(cleaning) if split == "train" else {}
-    folder = cache / f"pairs-{_key(fingerprint(corpus, split), cleaned, tokenizer.digest)}"
+    folder = cache / f"pairs-{_key(fingerprint(corpus, split), asdict(cleaning), tokenizer.digest)}"
     if not folder.is_dir():
         report = CleaningReport()
-        pairs: Iterable[Pair] = read_pairs(corpus, split)
-        if split == "train":
-            pairs = clean(pairs, cleaning, report)
-        encoded = encode_pairs(
-            tqdm(pairs, desc=f"encoding {split}", unit=" pairs", leave=False, disable=None),
-            tokenizer,
-            report if split == "train" else None,
-        )
+        pairs = clean(read_pairs(corpus, split), cleaning, report)
+        shown = tqdm(pairs, desc=f"encoding {split}", unit=" pairs", leave=False, disable=None)
+        encoded = encode_pairs(shown, tokenizer, report)
         if not len(encoded):
-            raise UserError(f"corpus: no usable pair in '{split}' ({encoded.report})")
+            raise UserError(f"corpus.{split}: no usable pair ({encoded.report}); at least one is needed")
         _save(encoded, folder)
     try:
         report = CleaningReport(**json.loads((folder / "report.json").read_text()))

@@ -55,7 +55,7 @@ CORPUS_OPTIONS: dict[str, type] = {"grammar": GrammarOptions, "files": FilesOpti
 
 @dataclass
 class CleaningOptions:
-    """Which training pairs are left out. Held-out sets are never cleaned."""
+    """Which training and validation pairs are left out. Test sets are never cleaned."""
 
     max_words: int = 200  # on either side
     max_ratio: float = 4.0  # characters of the longer side over the shorter, where the longer has 20 or more

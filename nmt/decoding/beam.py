@@ -26,6 +26,7 @@ class DecodingOptions:
     length_penalty_alpha: float = 1.0  # exponent of either; 0 is none
     max_length_factor: float = 2.0  # at most this times the source tokens,
     max_length_offset: int = 10  # and so many more
+    max_source_tokens: int = 2000  # a longer source is cut there, and the line named
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
 
@@ -35,7 +36,7 @@ def check(options: DecodingOptions) -> None:
         raise UserError(
             f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}"
         )
-    for name in ("beam_size", "batch_size"):
+    for name in ("beam_size", "batch_size", "max_source_tokens"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")
     for name in ("max_length_factor", "max_length_offset", "temperature"):

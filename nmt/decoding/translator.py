@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from nmt.corpus.batch import pad
-from nmt.corpus.tokenizer import START, Tokenizer
+from nmt.corpus.tokenizer import END, START, Tokenizer
 from nmt.decoding.beam import DecodingOptions, beam_search, check
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.sampling import sample
 from nmt.models.interface import Memory, Model
+
+log = logging.getLogger("nmt")
 
 CELLS = 32_768  # source cells times beam in one batch: long sentences come in smaller batches
 
@@ -30,9 +33,13 @@ class Translator:
         lines: Sequence[str],
         want_attention: bool = False,
         progress: Callable[[int], object] | None = None,
+        first_line: int = 1,
     ) -> list[Translation]:
-        """One Translation per line; a blank line gives an empty one. ``progress`` is told how many are done."""
-        encoded = [self.tokenizer.encode_source(line) if line.strip() else [] for line in lines]
+        """One Translation per line; a blank line gives an empty one.
+
+        ``progress`` is told how many are done; ``first_line`` is the number of the first in messages.
+        """
+        encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
         results = [Translation("", 0.0)] * len(lines)
         was_training = self.model.training
         self.model.eval()
@@ -46,6 +53,14 @@ class Translator:
                 progress(done)
         self.model.train(was_training)
         return results
+
+    def _encode(self, line: str, number: int) -> list[int]:
+        ids = self.tokenizer.encode_source(line) if line.strip() else []
+        limit = self.options.max_source_tokens
+        if len(ids) <= limit:
+            return ids
+        log.warning("line %d: %d tokens, cut at decoding.max_source_tokens=%d", number, len(ids), limit)
+        return [*ids[: limit - 1], END]
 
     def _batches(self, encoded: list[list[int]]) -> Iterator[list[int]]:
         """Rows of like length, longest first, so that memory peaks at once."""

@@ -25,13 +25,10 @@ class ValidationOptions:
 
 
 class Validation:
-    """Called with a model in evaluation mode."""
+    """Called with a model in evaluation mode. BLEU is measured on ``pairs``, the loss on all that ``batcher`` holds."""
 
-    def __init__(
-        self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, options: ValidationOptions, batch_size: int
-    ):
-        self.batcher, self.tokenizer = batcher, tokenizer
-        self.pairs = list(pairs)[: options.bleu_sentences]
+    def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
+        self.batcher, self.pairs, self.tokenizer = batcher, pairs, tokenizer
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
     def __call__(self, model: Model) -> dict[str, float]:

@@ -46,7 +46,7 @@ class Journal:
         if self._board is None:  # imported late: it takes longer than the first training step
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self.folder), purge_step=self._first_step or None)
+            self._board = SummaryWriter(str(self.folder), purge_step=self._first_step + 1)
         return self._board
 
     def progress(self, share: float, title: str) -> None:
@@ -90,7 +90,7 @@ def _drop_after(path: Path, step: int) -> None:
     """Leaves out what a crash had written after the checkpoint that the run goes on from."""
     if not path.exists():
         return
-    kept = [event for event in read_journal(path.parent) if event["step"] <= step]
+    kept = [event for event in read_journal(path.parent) if event["step"] <= step] if step else []
     aside = path.with_suffix(".partial")
     aside.write_text("".join(json.dumps(event) + "\n" for event in kept), encoding="utf-8")
     os.replace(aside, path)

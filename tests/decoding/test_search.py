@@ -141,6 +141,12 @@ def test_blank_lines_stay_blank_and_lines_keep_their_place(translators, size):
     assert translator.translate([]) == []
 
 
+def test_a_source_beyond_the_limit_is_cut_and_its_line_is_named(translators, caplog):
+    lines = ["The man sleeps.", "word " * 100_000]
+    found = translators(beam_size=2, max_source_tokens=20, max_length_factor=1.0).translate(lines)
+    assert len(found) == 2 and "line 2: " in caplog.text and "decoding.max_source_tokens=20" in caplog.text
+
+
 @settings(max_examples=25, deadline=None)
 @given(lines=st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=5))
 def test_any_text_gives_one_line_each(translators, lines):

@@ -10,7 +10,7 @@ import torch
 
 from nmt.corpus.batcher import Batcher, BatchingOptions
 from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import Pair
+from nmt.corpus.pairs import CleaningReport, Pair
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -260,7 +260,7 @@ def test_a_tiny_model_learns_what_can_be_learnt_and_not_shuffled_targets(make, t
         trainer = make(
             folder,
             model=LEARNERS[kind],
-            pairs=encode_pairs(train_pairs, tokenizer),
+            pairs=encode_pairs(train_pairs, tokenizer, CleaningReport()),
             optimizer=optimizer,
             max_steps=300,
             validate_every=1000,
