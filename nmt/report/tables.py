@@ -145,7 +145,7 @@ def findings(comparison: Comparison) -> list[str]:
 def _told(comparison: Comparison, system: str, test_set: str, short: DifferenceRow, long: DifferenceRow) -> str:
     return (
         f"On {test_set}, sources of {short.bucket} words: {system} {_against(comparison, short)}; "
-        f"of {long.bucket} words: {_against(comparison, long)}."
+        f"sources of {long.bucket} words: {system} {_against(comparison, long)}."
     )
 
 
