@@ -62,8 +62,9 @@ def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
         f"device={config.device}",
     ]
     if config.match != "none":
+        budget = config.budget if config.match == "minutes" else round(config.budget)
         overrides += [
-            f"trainer.max_{name}={config.budget if name == config.match else 0}" for name in MATCHED if name != "none"
+            f"trainer.max_{name}={budget if name == config.match else 0}" for name in MATCHED if name != "none"
         ]
     return configuration.compose_train(overrides + config.overrides + options.overrides)
 

@@ -20,7 +20,7 @@ from nmt.decoding.translator import Translator
 from nmt.evaluation.evaluate import Evaluation, evaluate
 from nmt.evaluation.validation import Validation
 from nmt.models.build import build_model
-from nmt.run import Run, start_run
+from nmt.run import Run, git_commit, machine, start_run
 from nmt.training.checkpoint import Progress
 from nmt.training.journal import Journal
 from nmt.training.precision import choose_device, choose_precision
@@ -56,6 +56,7 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     def journal(step: int) -> Journal:
         made = Journal(run.folder, step)
         facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
+        facts |= {"commit": git_commit(), "machine": machine()}
         made.event("start", step, **facts, pairs=asdict(pairs.report))
         return made
 

@@ -22,8 +22,8 @@ from nmt.models.interface import Model, Vocabulary
 from nmt.training.checkpoint import Checkpoints, load_weights
 from nmt.training.precision import choose_precision
 
-# What a run may go on with although it changed: budgets, what is watched and kept, where it runs.
-FREE = {"run", "device", "resume", "cache", "validation"} | {
+# What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.
+FREE = {"corpus", "run", "device", "resume", "cache", "validation"} | {
     f"trainer.{name}"
     for name in (
         *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),
@@ -76,7 +76,7 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
     if any((folder / "checkpoints").glob("step-*.safetensors")):
         if config.resume == "never":
             raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
-        changed = difference(asdict(configuration.load_train(path)), asdict(config))
+        changed = difference(asdict(configuration.load_train(path)), asdict(config)) or _other_text(folder, config)
         if changed:
             key, old, new = changed
             raise UserError(
@@ -86,10 +86,24 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
         folder.mkdir(parents=True, exist_ok=True)
         configuration.save(config, path)
         tokenizer.save(folder / "tokenizer")
-        (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
+        if not (folder / "provenance.json").exists():  # of the first start; later ones are in the journal
+            (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
     return Run(folder, config, tokenizer)
+
+
+def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | None:
+    """Where the text was may have changed, the text itself not: held by the hashes of its content."""
+    try:
+        known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError):
+        return None
+    for split in ("train", "valid"):
+        found = fingerprint(config.corpus, split)
+        if known[split] != found:
+            return f"corpus.{split} (hash of the text)", known[split], found
+    return None
 
 
 def difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:

@@ -188,6 +188,8 @@ def test_a_mistake_ends_in_one_line_with_the_place_and_the_mend(tmp_path, argume
 def test_a_run_of_another_configuration_is_not_overwritten(trained_run):
     made = door("train", *TINY_TRAIN, "run.dir=run", "model.dropout=0.5", folder=trained_run.parent)
     fails(made, "model.dropout=0.1, not 0.5", "another run.dir")
+    made = door("train", *TINY_TRAIN, "run.dir=run", "corpus.seed=2", folder=trained_run.parent)
+    fails(made, "corpus.train (hash of the text)")
     made = door("train", *TINY_TRAIN, "run.dir=run", "resume=never", folder=trained_run.parent)
     fails(made, "resume=never")
 
