@@ -61,7 +61,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             totals += (logits.gather(1, index).float() - chosen).sum(dtype=torch.float64)
         mean_weight, mean_bias = weight.mean(dim=0), bias.mean()  # (E,), ()
         sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
-        uniform = totals - (sum_rows @ mean_weight + len(rows) * mean_bias)
+        uniform = totals - ((sum_rows * mean_weight).sum() + len(rows) * mean_bias)  # no product: autocast rounds those
         if needs_gradient:
             share = smoothing / len(weight)
             grad_weight -= share * torch.cat((sum_rows, sum_rows.new_full((1,), len(rows))))
