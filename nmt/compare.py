@@ -21,11 +21,14 @@ def main() -> None:
 
 
 def _compare(config) -> None:  # type: ignore[no-untyped-def]
+    import shlex
+    import sys
+
     from nmt.comparing import compare_systems
     from nmt.report.tables import markdown_summary
     from nmt.report.write import write_report
 
-    comparison, folder = compare_systems(config)
+    comparison, folder = compare_systems(config, "python -m nmt.compare " + shlex.join(sys.argv[1:]))
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
     print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {paths['bleu_by_length.png']})")

@@ -30,8 +30,11 @@ MATCHED = {
 }
 
 
-def compare_systems(config: CompareConfig) -> tuple[Comparison, Path]:
-    """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder."""
+def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Path]:
+    """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder.
+
+    ``command`` is what the user typed, for the record.
+    """
     configs = {
         (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
     }
@@ -49,7 +52,7 @@ def compare_systems(config: CompareConfig) -> tuple[Comparison, Path]:
         for evaluation in evaluations:
             rows = score_rows(evaluation, config.evaluation, system, str(seed))
             write_scores(run.folder / "evaluations" / evaluation.test_set, rows, config.evaluation)
-    return _gather(config, trained, evaluated), folder
+    return _gather(config, command, trained, evaluated), folder
 
 
 def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
@@ -108,6 +111,7 @@ def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
 
 def _gather(
     config: CompareConfig,
+    command: str,
     trained: dict[tuple[str, int], tuple[Run, Progress]],
     evaluated: dict[tuple[str, int], list[Evaluation]],
 ) -> Comparison:
@@ -150,7 +154,7 @@ def _gather(
         examples=examples,
         heat_maps=heat_maps,
         provenance={
-            "command": f"python -m nmt.compare +comparison={config.name}",
+            "command": command,
             "commit": git_commit() or "not in a git checkout",
             "machine": machine(),
             "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
