@@ -16,6 +16,8 @@ from nmt.corpus.encoded import encode_pairs
 from nmt.corpus.pairs import CleaningReport, Pair, read_pairs
 from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 
+torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
+
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
 
