@@ -31,7 +31,8 @@ def _compare(config) -> None:  # type: ignore[no-untyped-def]
     comparison, folder = compare_systems(config, "python -m nmt.compare " + shlex.join(sys.argv[1:]))
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
-    print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {paths['bleu_by_length.png']})")
+    figure = paths[f"{comparison.metrics[0]}_by_length.png"]
+    print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {figure})")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from pathlib import Path
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import read_pairs, test_names
+from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, nearest
 from nmt.evaluation.comparison import compare_on, pick_examples
 from nmt.evaluation.evaluate import Evaluation, score_rows, write_scores
 from nmt.evaluation.results import Comparison, DifferenceRow, Example, Row, RunInfo
 from nmt.evaluation.scores import make_buckets, make_metrics
 from nmt.pipeline import evaluate_run, train_run
-from nmt.run import Run, git_commit, machine
+from nmt.run import Run, commit_of, git_commit, machine
 from nmt.training.checkpoint import Progress
 from nmt.training.journal import read_journal
 
@@ -46,6 +47,7 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
         log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
         run, progress = train_run(train_config)
+        _check_spent(config, system, progress)
         trained[system, seed] = run, progress
         evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device)
         evaluated[system, seed] = evaluations
@@ -82,11 +84,13 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
         raise UserError(f"budget={config.budget}: how many {config.match} does each system get?")
     if not config.seeds or len(set(config.seeds)) != len(config.seeds):
         raise UserError(f"seeds={config.seeds}: one or more, each once")
-    make_metrics(config.evaluation.metrics)
+    if not make_metrics(config.evaluation.metrics):
+        raise UserError("evaluation.metrics: at least one of bleu, chrf, ter is needed")
+    check_decoding(config.decoding)
     make_buckets(["a"], config.evaluation.bucket_bounds)
     (first_name, _), first = next(iter(configs.items()))
     for (system, _), other in configs.items():
-        for part in ("corpus", "cleaning", "tokenizer"):
+        for part in ("corpus", "cleaning", "tokenizer", "validation"):
             if getattr(other, part) != getattr(first, part):
                 raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
         if other.trainer.select_by != first.trainer.select_by:
@@ -94,9 +98,26 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
                 f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
             )
     known = test_names(first.corpus)
+    if not known:
+        raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
     for name in config.test_sets:
         if name not in known:
             raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+
+
+def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
+    """A run that was trained longer before is not what this comparison matches."""
+    spent = {
+        "minutes": progress.seconds / 60,
+        "tokens": progress.tokens,
+        "steps": progress.step,
+        "epochs": progress.position.epoch,
+    }.get(config.match, 0.0)
+    if spent > 1.1 * config.budget + 0.5 and config.match != "none":  # the last validation may go over
+        raise UserError(
+            f"{system}: its run has had {spent:.1f} {config.match}, more than budget={config.budget:g}; "
+            "give the comparison another name, or delete the run"
+        )
 
 
 def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
@@ -155,7 +176,8 @@ def _gather(
         heat_maps=heat_maps,
         provenance={
             "command": command,
-            "commit": git_commit() or "not in a git checkout",
+            "scored at commit": git_commit() or "not in a git checkout",
+            "trained at commit": ", ".join(f"{system} {commit_of(run)}" for (system, _), (run, _) in trained.items()),
             "machine": machine(),
             "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
             "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",

@@ -138,6 +138,12 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     except OmegaConfBaseException as error:
         raise UserError(str(error).splitlines()[0]) from None
     assert isinstance(made, schema)
+    for group, (key, kinds) in KINDS.items():
+        part = getattr(made, group, None)
+        if part is not None and kinds.get(getattr(part, key)) is not type(part):
+            raise UserError(
+                f"{group}.{key}={getattr(part, key)}: not set by itself; say {group}=NAME, see configs/{group}/"
+            )
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -82,6 +83,9 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
             raise UserError(
                 f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
             )
+    else:  # what a start left that never came to a checkpoint
+        shutil.rmtree(folder / "tokenizer", ignore_errors=True)
+        (folder / "provenance.json").unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         configuration.save(config, path)
@@ -128,6 +132,14 @@ def provenance(config: TrainConfig) -> dict[str, Any]:
         "data": {split: fingerprint(config.corpus, split) for split in splits},
         "machine": machine(),
     }
+
+
+def commit_of(run: Run) -> str:
+    """The commit that a run was first started at."""
+    try:
+        return json.loads((run.folder / "provenance.json").read_text(encoding="utf-8"))["commit"] or "not recorded"
+    except (OSError, ValueError, KeyError):
+        return "not recorded"
 
 
 def git_commit() -> str:

@@ -27,13 +27,14 @@ def section(comparison: Comparison) -> str:
         table = tables.comparison_table(comparison, test_set, comparison.metrics[0])
         parts += [f"{tables.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
     cost_header, cost_rows = tables.cost_table(comparison)
-    made = comparison.provenance
     parts += [
         tables.legend(comparison),
         "\n".join(f"- {finding}" for finding in tables.findings(comparison)),
         tables.markdown_table(cost_header, cost_rows),
-        f"Matched: {comparison.matched}. Made by `{made['command']}` ({made['search']}) at commit `{made['commit']}` "
-        f"on {made['machine']}. " + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
+        f"Matched: {comparison.matched}. "
+        + " ".join(f"{name.capitalize()}: `{value}`." for name, value in comparison.provenance.items())
+        + " "
+        + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
     ]
     return "\n\n".join(parts)
 

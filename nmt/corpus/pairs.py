@@ -251,7 +251,7 @@ def _pair_of(record: Any, options: FilesOptions, place: str) -> Pair:
         record = record.get("translation", record)
     for keys in ((options.source_language, options.target_language), ("source", "target")):
         if isinstance(record, dict) and all(isinstance(record.get(key), str) for key in keys):
-            return Pair(record[keys[0]], record[keys[1]])
+            return Pair(*(record[key].replace("\r", " ").replace("\n", " ") for key in keys))
     wanted = f"'{options.source_language}' and '{options.target_language}', or 'source' and 'target'"
     raise UserError(f"{place}: no text under {wanted}")
 
@@ -283,10 +283,10 @@ def _read_datasets(split: str, options: DatasetsOptions) -> Iterator[Pair]:
             raise UserError(f"corpus.path={options.path}: no column '{column}'; {nearest(column, loaded.column_names)}")
     for record in loaded:
         if options.source_column:
-            yield Pair(record[options.source_column], record[options.target_column])
+            yield Pair(record[options.source_column] or "", record[options.target_column] or "")
             continue
         texts = record["translation"]
         for language in (options.source_language, options.target_language):
             if language not in texts:
                 raise UserError(f"corpus.path={options.path}: no language '{language}'; {nearest(language, texts)}")
-        yield Pair(texts[options.source_language], texts[options.target_language])
+        yield Pair(texts[options.source_language] or "", texts[options.target_language] or "")

@@ -135,7 +135,6 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 character_coverage=1.0,
                 byte_fallback=options.byte_fallback and subwords,
                 hard_vocab_limit=options.kind == "bpe",
-                use_all_vocab=not subwords,
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
                 max_sentence_length=100_000,

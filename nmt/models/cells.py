@@ -54,12 +54,19 @@ class RecurrentLayer(nn.Module):
         return self._fused_then_steps(inputs, lengths, shortest, state)
 
     def _fused(self, inputs: Tensor, state: CellState) -> tuple[Tensor, CellState]:
+        if inputs.device.type != "cpu":  # autocast would run cuDNN in fp16, whatever format was asked for
+            with torch.autocast(inputs.device.type, enabled=False):
+                outputs, final = self.rnn(inputs.float().contiguous(), self._to_library(state, torch.float32))
+            return outputs, self._from_library(final)
         outputs, final = self.rnn(inputs.contiguous(), self._to_library(state))
         return outputs, self._from_library(final)
 
     def _packed(self, inputs: Tensor, lengths: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        packed = nn.utils.rnn.pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        outputs, final = self.rnn(packed, self._to_library(state))
+        with torch.autocast(inputs.device.type, enabled=False):  # as in _fused
+            packed = nn.utils.rnn.pack_padded_sequence(
+                inputs.float(), lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
+            outputs, final = self.rnn(packed, self._to_library(state, torch.float32))
         outputs, _ = nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         return outputs, self._from_library(final)
 
@@ -109,8 +116,8 @@ class RecurrentLayer(nn.Module):
         memory = torch.sigmoid(forget) * state[1] + torch.sigmoid(enter) * torch.tanh(candidate)
         return torch.sigmoid(leave) * torch.tanh(memory), memory
 
-    def _to_library(self, state: CellState) -> Tensor | CellState:
-        parts = tuple(part[None].contiguous() for part in state)
+    def _to_library(self, state: CellState, kind: torch.dtype | None = None) -> Tensor | CellState:
+        parts = tuple(part[None].to(kind or part.dtype).contiguous() for part in state)
         return parts if self.cell == "lstm" else parts[0]
 
     def _from_library(self, final: Tensor | CellState) -> CellState:

@@ -159,7 +159,7 @@ class RecurrentModel(Model):
         embedded = self.dropout(self.target_embedding(target_in))  # (B, T, E)
         state = self.start(memory)
         if self.asks_before or self.input_feeding:
-            return self._decode_by_steps(embedded, state)
+            return self._decode_by_steps(embedded, state, attend)
         return self._decode_at_once(embedded, state)
 
     def _decode_at_once(self, embedded: Tensor, state: State) -> Output:
@@ -179,7 +179,7 @@ class RecurrentModel(Model):
             context, weights = self.attention(inputs, source["keys"], source["states"], source["mask"])
         return Output(self._predict(inputs, context), weights)
 
-    def _decode_by_steps(self, embedded: Tensor, state: State) -> Output:
+    def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool) -> Output:
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
         gates = self.layers[0].input_gates(embedded)  # (B, T, G)
         step_weights = self._step_weights()
@@ -188,7 +188,7 @@ class RecurrentModel(Model):
             hidden, state, attention = self._advance(gates[:, t], state, step_weights)
             hiddens.append(hidden)
             weights.append(attention)
-        return Output(torch.stack(hiddens, dim=1), torch.stack(weights, dim=1))
+        return Output(torch.stack(hiddens, dim=1), torch.stack(weights, dim=1) if attend else None)
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         embedded = self.dropout(self.target_embedding(tokens))  # (B, E)

@@ -81,8 +81,9 @@ def learning_curves(comparison: Comparison) -> Figure:
         for run in comparison.runs:
             label = None if run.system in seen else run.system
             seen.add(run.system)
-            minutes = [point["seconds"] / 60 for point in run.curve]
-            losses = [point["loss"] for point in run.curve]
+            measured = [point for point in run.curve if "loss" in point]  # a loss that was not finite has no point
+            minutes = [point["seconds"] / 60 for point in measured]
+            losses = [point["loss"] for point in measured]
             axes.plot(minutes, losses, color=colour(comparison, run.system), marker=".", linewidth=1.6, label=label)
         axes.set_xlabel("minutes of training")
         axes.set_ylabel("validation loss, nats a token")

@@ -182,7 +182,7 @@ def markdown_report(comparison: Comparison) -> str:
     """report.md: ready for a README."""
     lines = [f"# {comparison.name}: quality by source length", ""]
     lines += [f"- {finding}" for finding in findings(comparison)]
-    lines += ["", "![BLEU by source length](bleu_by_length.png)", ""]
+    lines += ["", f"![Quality by source length]({comparison.metrics[0]}_by_length.png)", ""]
     for test_set in comparison.test_sets:
         for metric in comparison.metrics:
             lines += [f"## {NAMES[metric]}, {test_set}", ""]

@@ -61,7 +61,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             totals += (logits.gather(1, index).float() - chosen).sum(dtype=torch.float64)
         mean_weight, mean_bias = weight.mean(dim=0), bias.mean()  # (E,), ()
         sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
-        uniform = totals - ((sum_rows * mean_weight).sum() + len(rows) * mean_bias)  # no product: autocast rounds those
+        uniform = totals - ((sum_rows * mean_weight).sum() + len(rows) * mean_bias)
         if needs_gradient:
             share = smoothing / len(weight)
             grad_weight -= share * torch.cat((sum_rows, sum_rows.new_full((1,), len(rows))))
@@ -88,4 +88,5 @@ def token_loss(
     if torch.is_autocast_enabled(hidden.device.type):
         kind = torch.get_autocast_dtype(hidden.device.type)
     rows, labels = hidden[mask], target[mask]  # (N, E), (N,)
-    return ChunkedCrossEntropy.apply(rows, output.weight, output.bias, labels, smoothing, kind)
+    with torch.autocast(hidden.device.type, enabled=False):  # the function casts by itself
+        return ChunkedCrossEntropy.apply(rows, output.weight, output.bias, labels, smoothing, kind)

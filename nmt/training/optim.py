@@ -37,7 +37,9 @@ def check(options: OptimizerOptions) -> None:
         raise UserError(f"optimizer.schedule={options.schedule}: {nearest(options.schedule, SCHEDULES)}")
     if options.learning_rate <= 0:
         raise UserError(f"optimizer.learning_rate={options.learning_rate}: must be above 0")
-    if len(options.betas) != 2:
+    if options.plateau_patience < 1:
+        raise UserError(f"optimizer.plateau_patience={options.plateau_patience}: must be 1 or more")
+    if len(options.betas) != 2 or not all(0 <= beta < 1 for beta in options.betas):
         raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
 
 

@@ -95,7 +95,7 @@ class Trainer:
             return progress
         progress.finished = False
         journal = self.open_journal(progress.step)
-        meter = Meter(progress.tokens)
+        meter = Meter()
         self.model.train()
         try:
             with self._signals():
@@ -109,8 +109,14 @@ class Trainer:
                     if progress.step % options.log_every == 0:
                         self._report(journal, meter)
                     ended = self._share() >= 1
-                    if ended or self.signal or progress.step % options.validate_every == 0:
-                        ended = self._validate(journal, clock, ended, meter)
+                    if ended or progress.step % options.validate_every == 0:
+                        ended = self._validate(journal, clock, ended)
+                    elif self.signal:
+                        self.checkpoints.save(self._state(), is_best=False)
+                    if self.signal and not ended:
+                        raise Interrupted(self.signal, progress.step)
+                    if ended or progress.step % options.validate_every == 0:
+                        meter.restart()
                         clock = time.monotonic()
                     if ended:
                         break
@@ -192,7 +198,7 @@ class Trainer:
 
     def _report(self, journal: Journal, meter: Meter) -> None:
         progress = self.progress
-        values = meter.read(progress)
+        values = meter.read()
         rate = self.optimizer.param_groups[0]["lr"]
         journal.event(
             "train",
@@ -208,29 +214,20 @@ class Trainer:
             f"step {progress.step}  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s",
         )
 
-    def _validate(self, journal: Journal, clock: float, ended: bool, meter: Meter) -> bool:
+    def _validate(self, journal: Journal, clock: float, ended: bool) -> bool:
         """Scores the weights, keeps a checkpoint, and says whether the run is over."""
         progress = self.progress
-        is_best = False
-        if not self.signal:
-            with self._judged_weights():
-                self.model.eval()
-                scores = self.validate(self.model)
-                self.model.train()
-            is_best = self._judge(scores)
-            ended = ended or self._out_of_patience()
+        with self._judged_weights():
+            self.model.eval()
+            scores = self.validate(self.model)
+            self.model.train()
+        is_best = self._judge(scores)
         progress.seconds += time.monotonic() - clock
-        progress.finished = ended
-        if not self.signal:
-            told = "  ".join(
-                f"{name} {value:.3f}" if name == "loss" else f"{name} {value:.1f}" for name, value in scores.items()
-            )
-            journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
-            journal.say("step %d  valid %s%s", progress.step, told, "  (best)" if is_best else "")
+        progress.finished = ended = ended or self._out_of_patience()
+        told = "  ".join(f"{name} {value:.{3 if name == 'loss' else 1}f}" for name, value in scores.items())
+        journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
+        journal.say("step %d  valid %s%s", progress.step, told, "  (best)" if is_best else "")
         self.checkpoints.save(self._state(), is_best)
-        meter.restart()
-        if self.signal and not ended:
-            raise Interrupted(self.signal, progress.step)
         return ended
 
     def _out_of_patience(self) -> bool:
@@ -242,7 +239,7 @@ class Trainer:
         if options.select_by not in scores:
             raise UserError(f"trainer.select_by={options.select_by}: validation gives {', '.join(scores)}")
         score = scores[options.select_by] * (-1 if options.select_by == "loss" else 1)
-        if progress.best_score is None or score > progress.best_score:
+        if math.isfinite(score) and (progress.best_score is None or score > progress.best_score):
             progress.best_score, progress.best_step, progress.stale = score, progress.step, 0
             return True
         progress.stale += 1
@@ -288,7 +285,8 @@ class Trainer:
                 self.average[name].copy_(tensor)
         if self.scaler.is_enabled():
             scaler = {name: tensor.item() for name, tensor in ck.part(state.tensors, "scaler").items()}
-            self.scaler.load_state_dict(scaler)
+            counts = {name: int(scaler[name]) for name in ("growth_interval", "_growth_tracker")}
+            self.scaler.load_state_dict(scaler | counts)
         self.progress = state.progress
         log.info("going on from step %d", self.progress.step)
 
@@ -317,10 +315,8 @@ class Trainer:
 class Meter:
     """Means since the last reading."""
 
-    def __init__(self, tokens: int):
-        self.tokens, self.losses, self.norms = tokens, 0.0, 0.0
-        self.count = self.updates = 0
-        self.clock = time.monotonic()
+    def __init__(self) -> None:
+        self.restart()
 
     def add(self, loss: float, norm: float, tokens: int) -> None:
         self.losses += loss * tokens
@@ -328,7 +324,7 @@ class Meter:
         self.norms += norm
         self.updates += 1
 
-    def read(self, progress: Progress) -> dict[str, float]:
+    def read(self) -> dict[str, float]:
         seconds = time.monotonic() - self.clock
         values = {
             "loss": self.losses / max(self.count, 1),
