@@ -112,8 +112,9 @@ def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None
         "tokens": progress.tokens,
         "steps": progress.step,
         "epochs": progress.position.epoch,
-    }.get(config.match, 0.0)
-    if spent > 1.1 * config.budget + 0.5 and config.match != "none":  # the last validation may go over
+    }.get(config.match, config.budget)
+    slack = 3.0 if config.match == "minutes" else 0.1 * config.budget  # the last validation, the last batch
+    if spent > config.budget + slack:
         raise UserError(
             f"{system}: its run has had {spent:.1f} {config.match}, more than budget={config.budget:g}; "
             "give the comparison another name, or delete the run"
