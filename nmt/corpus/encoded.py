@@ -67,11 +67,18 @@ class EncodedPairs:
         return len(self.source)
 
 
-def encode_pairs(pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport) -> EncodedPairs:
+def encode_pairs(
+    pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport, max_tokens: int = 1000
+) -> EncodedPairs:
+    """Pairs as ids; those with more than ``max_tokens`` on a side are left out and counted in ``report``."""
     sources, targets = [], []
-    for source, target in pairs:
-        sources.append(tokenizer.encode_source(source))
-        targets.append(tokenizer.encode_target(target))
+    for pair in pairs:
+        source, target = tokenizer.encode_source(pair.source), tokenizer.encode_target(pair.target)
+        if max(len(source), len(target)) > max_tokens:
+            report.kept, report.too_long = report.kept - 1, report.too_long + 1
+            continue
+        sources.append(source)
+        targets.append(target)
     sizes = tokenizer.source_size, tokenizer.target_size
     return EncodedPairs(Ragged.of(sources, sizes[0]), Ragged.of(targets, sizes[1]), report)
 
@@ -109,7 +116,7 @@ def cached_pairs(
         report = CleaningReport()
         pairs = clean(read_pairs(corpus, split), cleaning, report)
         shown = tqdm(pairs, desc=f"encoding {split}", unit=" pairs", leave=False, disable=None)
-        encoded = encode_pairs(shown, tokenizer, report)
+        encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens)
         if not len(encoded):
             raise UserError(f"corpus.{split}: no usable pair ({encoded.report}); at least one is needed")
         _save(encoded, folder)

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from nmt.corpus.batch import make_batch, pad
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.encoded import EncodedPairs, Ragged, cached_pairs, cached_tokenizer
-from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions
+from nmt.corpus.encoded import EncodedPairs, Ragged, cached_pairs, cached_tokenizer, encode_pairs
+from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions, Pair
 from nmt.corpus.tokenizer import END, PADDING, START, TokenizerOptions
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=80)
@@ -62,6 +62,13 @@ def test_a_batch_has_start_before_end_after_and_true_at_real_tokens():
     assert batch.target_out.tolist() == [[8, END, PADDING], [9, 10, END]]
     assert batch.target_mask.tolist() == [[True, True, False], [True, True, True]]
     assert batch.tokens == 5 and batch.sentences == (4, 2)
+
+
+def test_a_pair_of_too_many_tokens_is_left_out_and_counted(tokenizer):
+    report = CleaningReport(read=2, kept=2)
+    pairs = [Pair("The man sleeps.", "Der Mann schläft."), Pair("x" * 5000, "y" * 4000)]
+    assert len(encode_pairs(pairs, tokenizer, report)) == 1
+    assert (report.kept, report.too_long) == (1, 1)
 
 
 def test_padding_nothing_gives_one_empty_column():
