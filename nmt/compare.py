@@ -13,14 +13,21 @@ What people change most:
 A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import CompareConfig
 
 
 def main() -> None:
     open_door("compare", __doc__, _compare)
 
 
-def _compare(config) -> None:  # type: ignore[no-untyped-def]
+def _compare(config: CompareConfig) -> None:
     import shlex
     import sys
 

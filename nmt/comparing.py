@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
@@ -12,12 +13,13 @@ from nmt.corpus.pairs import read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, nearest
 from nmt.evaluation.comparison import compare_on, pick_examples
-from nmt.evaluation.evaluate import Evaluation, score_rows, write_scores
+from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.results import Comparison, DifferenceRow, Example, Row, RunInfo
+from nmt.evaluation.scores import check as check_evaluation
 from nmt.evaluation.scores import make_buckets, make_metrics
 from nmt.pipeline import evaluate_run, train_run
 from nmt.run import Run, commit_of, git_commit, machine
-from nmt.training.checkpoint import Progress
+from nmt.training.checkpoint import NAMED, Progress
 from nmt.training.journal import read_journal
 
 log = logging.getLogger("nmt")
@@ -49,12 +51,14 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
         run, progress = train_run(train_config)
         _check_spent(config, system, progress)
         trained[system, seed] = run, progress
-        evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device)
-        evaluated[system, seed] = evaluations
-        for evaluation in evaluations:
-            rows = score_rows(evaluation, config.evaluation, system, str(seed))
-            write_scores(run.folder / "evaluations" / evaluation.test_set, rows, config.evaluation)
-    return _gather(config, command, trained, evaluated), folder
+        evaluated[system, seed] = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device)
+    comparison = _gather(config, command, trained, evaluated)
+    for (system, seed), (run, _) in trained.items():
+        for test_set in comparison.test_sets:
+            wanted = (system, str(seed), test_set)
+            rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
+            write_scores(run.folder / "evaluations" / test_set, rows, config.evaluation)
+    return comparison, folder
 
 
 def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
@@ -84,10 +88,10 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
         raise UserError(f"budget={config.budget}: how many {config.match} does each system get?")
     if not config.seeds or len(set(config.seeds)) != len(config.seeds):
         raise UserError(f"seeds={config.seeds}: one or more, each once")
-    if not make_metrics(config.evaluation.metrics):
-        raise UserError("evaluation.metrics: at least one of bleu, chrf, ter is needed")
+    if config.checkpoint not in NAMED and not config.checkpoint.isdigit():
+        raise UserError(f"checkpoint={config.checkpoint}: {nearest(config.checkpoint, NAMED)}, or a step number")
+    check_evaluation(config.evaluation)
     check_decoding(config.decoding)
-    make_buckets(["a"], config.evaluation.bucket_bounds)
     (first_name, _), first = next(iter(configs.items()))
     for (system, _), other in configs.items():
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
@@ -183,7 +187,16 @@ def _gather(
             "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
             "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
         },
+        options={system: _flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems},
     )
+
+
+def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Options by their full names, as they are typed on the command line."""
+    made: dict[str, str] = {}
+    for name, value in options.items():
+        made |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": str(value)}
+    return made
 
 
 def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:

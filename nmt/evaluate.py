@@ -12,23 +12,34 @@ What people change most:
 Translations and scores are written to RUN/evaluations/<test set>/.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import EvaluateConfig
 
 
 def main() -> None:
     open_door("evaluate", __doc__, _evaluate)
 
 
-def _evaluate(config) -> None:  # type: ignore[no-untyped-def]
-    from nmt.evaluation.evaluate import score_rows, write_scores
+def _evaluate(config: EvaluateConfig) -> None:
+    from nmt.evaluation.comparison import compare_on
+    from nmt.evaluation.evaluate import write_scores
+    from nmt.evaluation.scores import check
     from nmt.pipeline import evaluate_run
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
+    check(config.evaluation)
     run = open_run(config.run)
+    name, seed = run.config.run.name, str(run.config.seed)
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
-        rows = score_rows(evaluation, config.evaluation, run.config.run.name, str(run.config.seed))
+        rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation)
         write_scores(folder, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
         print(score_table(rows))

@@ -17,8 +17,10 @@ from nmt.corpus.encoded import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import CleaningReport, clean, read_pairs, test_names
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
+from nmt.errors import UserError
 from nmt.evaluation.evaluate import Evaluation, evaluate
 from nmt.evaluation.validation import Validation
+from nmt.evaluation.validation import check as check_validation
 from nmt.models.build import build_model
 from nmt.run import Run, git_commit, machine, start_run
 from nmt.training.checkpoint import Progress
@@ -36,10 +38,10 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     device = choose_device(config.device)
     precision = choose_precision(device, config.trainer.precision)
     cache = Path(config.cache)
-    tokenizer = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache)
-    pairs = cached_pairs(config.corpus, "train", config.cleaning, tokenizer, cache)
+    check_validation(config.validation, config.trainer.select_by)
+    run = start_run(config, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
+    pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache)
     log.info("corpus: %s", pairs.report)
-    run = start_run(config, tokenizer)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(device)
     batcher = Batcher(pairs, config.batching, config.seed)
@@ -97,6 +99,8 @@ def evaluate_run(
         "decoding": {key: value for key, value in asdict(decoding).items() if key != "batch_size"},
     }
     names = list(test_sets) or test_names(run.config.corpus)
+    if not names:
+        raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     return [
         evaluate(
             translator, name, list(read_pairs(run.config.corpus, name)), run.folder / "evaluations" / name, identity

@@ -6,6 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -65,8 +66,8 @@ def open_run(folder: str | Path) -> Run:
     return Run(path, loaded, Tokenizer.load(path / "tokenizer"))
 
 
-def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
-    """The folder of this configuration, made or gone on with.
+def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> Run:
+    """The folder of this configuration, made or gone on with; a trained run keeps its own tokenizer.
 
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
     """
@@ -74,7 +75,8 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
     if config.resume not in ("auto", "never"):
         raise UserError(f"resume={config.resume}: auto or never")
     path = folder / "config.yaml"
-    if any((folder / "checkpoints").glob("step-*.safetensors")):
+    trained = any((folder / "checkpoints").glob("step-*.safetensors"))
+    if trained:
         if config.resume == "never":
             raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
         changed = difference(asdict(configuration.load_train(path)), asdict(config)) or _other_text(folder, config)
@@ -83,13 +85,15 @@ def start_run(config: TrainConfig, tokenizer: Tokenizer) -> Run:
             raise UserError(
                 f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
             )
-    else:  # what a start left that never came to a checkpoint
+    tokenizer = Tokenizer.load(folder / "tokenizer") if trained else make_tokenizer()
+    if not trained:  # what a start left that never came to a checkpoint
         shutil.rmtree(folder / "tokenizer", ignore_errors=True)
         (folder / "provenance.json").unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         configuration.save(config, path)
-        tokenizer.save(folder / "tokenizer")
+        if not trained:
+            tokenizer.save(folder / "tokenizer")
         if not (folder / "provenance.json").exists():  # of the first start; later ones are in the journal
             (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
     except OSError as error:

@@ -13,14 +13,21 @@ What people change most:
 The same command again goes on from the last checkpoint. --cfg job prints the whole configuration without running it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import TrainConfig
 
 
 def main() -> None:
     open_door("train", __doc__, _train)
 
 
-def _train(config) -> None:  # type: ignore[no-untyped-def]
+def _train(config: TrainConfig) -> None:
     import logging
 
     from nmt.pipeline import train_run

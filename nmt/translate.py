@@ -12,7 +12,14 @@ What people change most:
 Line i of the output is line i of the input, empty lines too.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import TranslateConfig
 
 LINES_AT_ONCE = 4096  # read, sorted by length and translated together
 
@@ -21,7 +28,7 @@ def main() -> None:
     open_door("translate", __doc__, _translate)
 
 
-def _translate(config) -> None:  # type: ignore[no-untyped-def]
+def _translate(config: TranslateConfig) -> None:
     import itertools
     import sys
 

@@ -31,6 +31,7 @@ def section(comparison: Comparison) -> str:
         tables.legend(comparison),
         "\n".join(f"- {finding}" for finding in tables.findings(comparison)),
         tables.markdown_table(cost_header, cost_rows),
+        "Training options that differ:\n\n" + tables.markdown_table(*tables.differing_options(comparison)),
         f"Matched: {comparison.matched}. "
         + " ".join(f"{name.capitalize()}: `{value}`." for name, value in comparison.provenance.items())
         + " "

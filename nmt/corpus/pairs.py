@@ -252,9 +252,20 @@ def _pair_of(record: Any, options: FilesOptions, place: str) -> Pair:
         record = record.get("translation", record)
     for keys in ((options.source_language, options.target_language), ("source", "target")):
         if isinstance(record, dict) and all(isinstance(record.get(key), str) for key in keys):
-            return Pair(*(record[key].replace("\r", " ").replace("\n", " ") for key in keys))
+            return _pair(record[keys[0]], record[keys[1]], place)
     wanted = f"'{options.source_language}' and '{options.target_language}', or 'source' and 'target'"
     raise UserError(f"{place}: no text under {wanted}")
+
+
+def _pair(source: str | None, target: str | None, place: str) -> Pair:
+    """One line each: a record, unlike a line of text, may hold line ends and half characters."""
+    texts = [(text or "").replace("\r", " ").replace("\n", " ") for text in (source, target)]
+    try:
+        for text in texts:
+            text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"{place}: half of a surrogate pair, which is no text; mend or leave out the record") from None
+    return Pair(*texts)
 
 
 def _load_datasets(split: str, options: DatasetsOptions) -> Any:
@@ -282,12 +293,13 @@ def _read_datasets(split: str, options: DatasetsOptions) -> Iterator[Pair]:
     for column in columns:
         if column not in loaded.column_names:
             raise UserError(f"corpus.path={options.path}: no column '{column}'; {nearest(column, loaded.column_names)}")
-    for record in loaded:
+    for number, record in enumerate(loaded):
+        place = f"corpus.path={options.path}, split '{split}', record {number}"
         if options.source_column:
-            yield Pair(record[options.source_column] or "", record[options.target_column] or "")
+            yield _pair(record[options.source_column], record[options.target_column], place)
             continue
         texts = record["translation"]
         for language in (options.source_language, options.target_language):
             if language not in texts:
                 raise UserError(f"corpus.path={options.path}: no language '{language}'; {nearest(language, texts)}")
-        yield Pair(texts[options.source_language] or "", texts[options.target_language] or "")
+        yield _pair(texts[options.source_language], texts[options.target_language], place)

@@ -37,7 +37,8 @@ class Translator:
     ) -> list[Translation]:
         """One Translation per line; a blank line gives an empty one.
 
-        ``progress`` is told how many are done; ``first_line`` is the number of the first in messages.
+        ``progress`` is told how many are done; ``first_line`` is the number of the first, in messages and
+        for the noise of sampling, which differs from line to line.
         """
         encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
         results = [Translation("", 0.0)] * len(lines)
@@ -45,7 +46,8 @@ class Translator:
         self.model.eval()
         done = sum(not ids for ids in encoded)
         for rows in self._batches(encoded):
-            hypotheses = self._search(rows, [encoded[row] for row in rows], want_attention)
+            lines_of_rows = [first_line + row for row in rows]
+            hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], want_attention)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, want_attention)
             done += len(rows)
@@ -72,7 +74,7 @@ class Translator:
             yield order[start : start + count]
             start += count
 
-    def _search(self, rows: list[int], sources: list[list[int]], want_attention: bool) -> list[Hypothesis]:
+    def _search(self, numbers: list[int], sources: list[list[int]], want_attention: bool) -> list[Hypothesis]:
         options, device = self.options, self.model.device
         ids, mask = pad(sources)
         ids, mask = ids.to(device), mask.to(device)
@@ -81,7 +83,7 @@ class Translator:
         limits = (lengths * options.max_length_factor).long() + options.max_length_offset
         limits = limits.clamp(min=1)
         if options.temperature > 0:
-            generators = [torch.Generator().manual_seed((options.seed << 32) + row) for row in rows]
+            generators = [torch.Generator().manual_seed((options.seed << 32) + number) for number in numbers]
             found = sample(self.model, memory, limits, options.temperature, generators)
         elif options.beam_size == 1:
             found = sample(self.model, memory, limits)

@@ -138,15 +138,23 @@ def _differences(
 def _length_ratios(evaluations: Evaluations, buckets: Sequence[Bucket]) -> list[Row]:
     rows = []
     for system, by_seed in evaluations.items():
-        for seed, evaluation in by_seed.items():
-            ours, theirs = (
-                np.array([len(t.split()) for t in texts]) for texts in (evaluation.hypotheses, evaluation.references)
-            )
-            for bucket in buckets:
-                index = list(bucket.sentences)
-                ratio = float(ours[index].sum() / max(theirs[index].sum(), 1))
-                rows.append(Row(system, seed, evaluation.test_set, bucket.label, len(index), LENGTH_RATIO, ratio))
+        for bucket in buckets:
+            ratios = {seed: _length_ratio(evaluation, bucket) for seed, evaluation in by_seed.items()}
+            if len(ratios) > 1:
+                ratios[ALL_SEEDS] = float(np.mean(list(ratios.values())))
+            test_set = next(iter(by_seed.values())).test_set
+            count = len(bucket.sentences)
+            rows += [
+                Row(system, seed, test_set, bucket.label, count, LENGTH_RATIO, ratio) for seed, ratio in ratios.items()
+            ]
     return rows
+
+
+def _length_ratio(evaluation: Evaluation, bucket: Bucket) -> float:
+    ours, theirs = (
+        sum(len(texts[i].split()) for i in bucket.sentences) for texts in (evaluation.hypotheses, evaluation.references)
+    )
+    return ours / max(theirs, 1)
 
 
 def pick_examples(evaluations: Evaluations, options: EvaluationOptions) -> list[Example]:

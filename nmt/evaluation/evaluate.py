@@ -17,8 +17,7 @@ from nmt.corpus.pairs import Pair, lines_of
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap, Row
-from nmt.evaluation.scores import EvaluationOptions, make_buckets, make_metrics
-from nmt.evaluation.significance import Resampler, score
+from nmt.evaluation.scores import EvaluationOptions, make_metrics
 
 HEAT_MAP_WORDS = (6, 14)  # source words of sentences whose attention can be read at a glance
 
@@ -33,10 +32,6 @@ class Evaluation:
     hypotheses: list[str]
     seconds: float  # spent in search
     heat_maps: list[HeatMap]
-
-    def statistics(self, metric_names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Sentence statistics (N, K) for each metric."""
-        return {m.name: m.statistics(self.hypotheses, self.references) for m in make_metrics(metric_names)}
 
 
 def evaluate(
@@ -62,33 +57,6 @@ def evaluate(
     )
     _write(folder, evaluation, identity)
     return evaluation
-
-
-def score_rows(evaluation: Evaluation, options: EvaluationOptions, system: str, seed: str) -> list[Row]:
-    """Every metric in every bucket with its band."""
-    rows = []
-    statistics = evaluation.statistics(options.metrics)
-    for bucket in make_buckets(evaluation.sources, options.bucket_bounds):
-        count = len(bucket.sentences)
-        enough = count >= options.min_sentences
-        resampler = Resampler(count, options.resamples, options.confidence, options.seed) if enough else None
-        for metric in make_metrics(options.metrics):
-            chosen = [statistics[metric.name][list(bucket.sentences)]]
-            band = resampler.band(metric, chosen) if resampler else None
-            rows.append(
-                Row(
-                    system,
-                    seed,
-                    evaluation.test_set,
-                    bucket.label,
-                    count,
-                    metric.name,
-                    score(metric, chosen),
-                    band.low if band else None,
-                    band.high if band else None,
-                )
-            )
-    return rows
 
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -98,6 +99,7 @@ class Comparison:
     examples: list[Example]
     heat_maps: list[HeatMap]
     provenance: dict[str, str]
+    options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -117,6 +119,16 @@ class Comparison:
             if (row.system, row.test_set, row.bucket, row.metric) == (system, test_set, bucket, metric)
         ]
         return next((row for row in rows if row.seed == ALL_SEEDS), rows[0] if rows else None)
+
+    def spread(self, system: str, test_set: str, bucket: str, metric: str) -> float | None:
+        """The standard deviation of the score over seeds; None where there is only one."""
+        scores = [
+            row.score
+            for row in self.rows
+            if (row.system, row.test_set, row.bucket, row.metric) == (system, test_set, bucket, metric)
+            and row.seed != ALL_SEEDS
+        ]
+        return statistics.stdev(scores) if len(scores) > 1 else None
 
     def difference(self, system: str, test_set: str, bucket: str, metric: str) -> DifferenceRow | None:
         wanted = (system, test_set, bucket, metric)

@@ -118,6 +118,23 @@ class EvaluationOptions:
     examples_per_bucket: int = 2
 
 
+def check(options: EvaluationOptions) -> None:
+    """Raises UserError for what can't be measured."""
+    if not make_metrics(options.metrics):
+        raise UserError("evaluation.metrics: at least one of bleu, chrf, ter is needed")
+    _check_bounds(options.bucket_bounds)
+    if not 0 < options.confidence < 1:
+        raise UserError(f"evaluation.confidence={options.confidence}: must be above 0 and below 1")
+    for name, least in (("resamples", 1), ("min_sentences", 1), ("examples_per_bucket", 0), ("seed", 0)):
+        if getattr(options, name) < least:
+            raise UserError(f"evaluation.{name}={getattr(options, name)}: must be {least} or more")
+
+
+def _check_bounds(bounds: Sequence[int]) -> None:
+    if not bounds or any(high <= low for low, high in zip([0, *bounds], bounds, strict=False)):
+        raise UserError(f"evaluation.bucket_bounds={list(bounds)}: numbers above 0, each larger than the one before")
+
+
 ALL = "all"
 
 
@@ -134,8 +151,7 @@ def make_buckets(sources: Sequence[str], bounds: Sequence[int]) -> list[Bucket]:
 
     The last bucket is ``all``. Labels: 1-10, 11-20, ..., 81+.
     """
-    if not bounds or any(high <= low for low, high in zip([0, *bounds], bounds, strict=False)):
-        raise UserError(f"evaluation.bucket_bounds={list(bounds)}: numbers above 0, each larger than the one before")
+    _check_bounds(bounds)
     words = np.array([len(source.split()) for source in sources])
     lows = [1, *(bound + 1 for bound in bounds)]
     labels = [f"{low}-{high}" for low, high in zip(lows, bounds, strict=False)] + [f"{bounds[-1] + 1}+"]

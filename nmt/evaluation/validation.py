@@ -12,6 +12,7 @@ from nmt.corpus.pairs import Pair
 from nmt.corpus.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
+from nmt.errors import UserError
 from nmt.evaluation.scores import Bleu
 from nmt.models.interface import Model
 from nmt.training.loss import token_loss
@@ -22,6 +23,14 @@ class ValidationOptions:
     """What is measured while training."""
 
     bleu_sentences: int = 200  # the first so many are translated greedily for BLEU; 0 measures the loss alone
+
+
+def check(options: ValidationOptions, select_by: str) -> None:
+    """Raises UserError for what can't be measured, or where the best could not be chosen by it."""
+    if options.bleu_sentences < 0:
+        raise UserError(f"validation.bleu_sentences={options.bleu_sentences}: must not be negative")
+    if select_by == "bleu" and options.bleu_sentences == 0:
+        raise UserError("trainer.select_by=bleu needs validation.bleu_sentences above 0")
 
 
 class Validation:

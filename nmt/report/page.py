@@ -37,6 +37,7 @@ def html_text(comparison: Comparison) -> str:
         legend=tables.legend(comparison),
         sections=sections,
         costs=tables.cost_table(comparison),
+        differing=tables.differing_options(comparison),
         curves=_inline(figures.svg_text(figures.learning_curves(comparison)), "curves"),
         ratios=[(test_set, tables.length_ratio_table(comparison, test_set)) for test_set in comparison.test_sets],
         heat_maps=[

@@ -78,8 +78,24 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> tupl
     rows = []
     for bucket, count in comparison.test_sets[test_set].items():
         found = [comparison.find(system, test_set, bucket, metric) for system in comparison.systems]
-        rows.append([bucket, f"{count:,}", *(with_band(row) + mark(row) for row in found)])
+        spreads = [comparison.spread(system, test_set, bucket, metric) for system in comparison.systems]
+        cells = [
+            with_band(row) + mark(row) + ("" if spread is None else f" ±{spread:.1f}")
+            for row, spread in zip(found, spreads, strict=True)
+        ]
+        rows.append([bucket, f"{count:,}", *cells])
     return header, rows
+
+
+def differing_options(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """What the systems were not given alike besides the model: a line an option."""
+    names = dict.fromkeys(name for options in comparison.options.values() for name in options)
+    rows = [
+        [name, *(comparison.options[system].get(name, "") for system in comparison.systems)]
+        for name in names
+        if not name.startswith(("model.", "run.")) and len({o.get(name) for o in comparison.options.values()}) > 1
+    ]
+    return ["option", *comparison.systems], rows
 
 
 def length_ratio_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
@@ -160,8 +176,10 @@ def _against(comparison: Comparison, difference: DifferenceRow) -> str:
 
 def legend(comparison: Comparison) -> str:
     share = round(100 * comparison.confidence)
+    seeds = len({run.seed for run in comparison.runs})
+    spread = f"±: standard deviation over {seeds} seeds. " if seeds > 1 else ""
     return (
-        f"In brackets: {share} % bootstrap band. *: differs from {comparison.baseline} (p < {SIGNIFICANT}, "
+        f"In brackets: {share} % bootstrap band. {spread}*: differs from {comparison.baseline} (p < {SIGNIFICANT}, "
         f"{comparison.provenance['significance']}). "
         f"In round brackets: fewer than {comparison.min_sentences} sentences, too few to say."
     )
@@ -188,7 +206,11 @@ def markdown_report(comparison: Comparison) -> str:
             lines += [f"## {NAMES[metric]}, {test_set}", ""]
             lines += [markdown_table(*comparison_table(comparison, test_set, metric)), ""]
     lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
-    lines += [markdown_table(*cost_table(comparison)), "", "## How it was made", ""]
+    lines += [markdown_table(*cost_table(comparison)), ""]
+    differing = differing_options(comparison)
+    if differing[1]:
+        lines += ["Training options that differ between systems:", "", markdown_table(*differing), ""]
+    lines += ["## How it was made", ""]
     lines += [f"- {name}: `{value}`" for name, value in comparison.provenance.items()]
     lines += [f"- {NAMES[name]}: `{signature}`" for name, signature in comparison.signatures.items()]
     return "\n".join(lines) + "\n"

@@ -11,16 +11,17 @@ from nmt.report import figures, page, tables
 
 def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
     """Writes every form of the report; returns the paths by file name. Raises UserError where it can't."""
-    test_set = next(iter(comparison.test_sets))
     contents: dict[str, str | bytes] = {
         "report.json": tables.json_text(comparison),
         "scores.csv": tables.csv_text(comparison.rows),
         "report.md": tables.markdown_report(comparison),
     }
-    for metric in comparison.metrics:
-        figure = figures.by_length(comparison, test_set, metric)
-        contents[f"{metric}_by_length.png"] = figures.png_bytes(figure)
-        contents[f"{metric}_by_length.svg"] = figures.svg_text(figure)
+    for number, test_set in enumerate(comparison.test_sets):
+        for metric in comparison.metrics:
+            stem = f"{metric}_by_length" + (f"_{test_set}" if number else "")  # the first one's names are plain
+            figure = figures.by_length(comparison, test_set, metric)
+            contents[f"{stem}.png"] = figures.png_bytes(figure)
+            contents[f"{stem}.svg"] = figures.svg_text(figure)
     contents["index.html"] = page.html_text(comparison)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -17,11 +17,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt.corpus.batcher import Position
-from nmt.errors import UserError
+from nmt.errors import UserError, nearest
 
 log = logging.getLogger("nmt")
 
 VERSION = 1
+NAMED = ("best", "last", "average")
 Tensors = dict[str, Tensor]
 
 
@@ -76,14 +77,15 @@ def random_tensors() -> Tensors:
     """The state of every random generator in use."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        states["cuda"] = torch.cuda.get_rng_state()
+        states |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
     return states
 
 
 def load_random(tensors: Tensors) -> None:
     torch.set_rng_state(tensors["cpu"])
-    if "cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["cuda"])
+    for i in range(torch.cuda.device_count()):
+        if f"cuda:{i}" in tensors:
+            torch.cuda.set_rng_state(tensors[f"cuda:{i}"], i)
 
 
 def part(tensors: Tensors, prefix: str) -> Tensors:
@@ -196,8 +198,12 @@ class Checkpoints:
             path = self._any_steps()[-1]
         elif which == "best":
             path = self.best if self.best.exists() else self._any_steps()[-1]
+        elif which.isdigit():
+            path = self.folder / f"step-{int(which):08d}.safetensors"
         else:
-            path = self.folder / f"step-{int(which):08d}.safetensors" if which.isdigit() else Path(which)
+            path = Path(which)
+            if not path.exists():
+                raise UserError(f"checkpoint={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
         return _model_weights(load_state(path)), path
 
     def _any_steps(self) -> list[Path]:

@@ -37,6 +37,11 @@ def check(options: OptimizerOptions) -> None:
         raise UserError(f"optimizer.schedule={options.schedule}: {nearest(options.schedule, SCHEDULES)}")
     if options.learning_rate <= 0:
         raise UserError(f"optimizer.learning_rate={options.learning_rate}: must be above 0")
+    if options.epsilon <= 0:
+        raise UserError(f"optimizer.epsilon={options.epsilon}: must be above 0")
+    for name in ("weight_decay", "warmup_steps", "final_ratio", "plateau_factor"):
+        if getattr(options, name) < 0:
+            raise UserError(f"optimizer.{name}={getattr(options, name)}: must not be negative")
     if options.plateau_patience < 1:
         raise UserError(f"optimizer.plateau_patience={options.plateau_patience}: must be 1 or more")
     if len(options.betas) != 2 or not all(0 <= beta < 1 for beta in options.betas):

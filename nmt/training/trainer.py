@@ -93,6 +93,8 @@ class Trainer:
         if progress.finished and (self._share() >= 1 or self._out_of_patience()):
             log.info("already trained: %d steps, %s tokens", progress.step, f"{progress.tokens:,}")
             return progress
+        if progress.finished and self.optimizer_options.schedule in ("cosine", "linear"):
+            log.warning("the run had ended: with more budget, its learning rate rises again (cosine and linear do)")
         progress.finished = False
         journal = self.open_journal(progress.step)
         meter = Meter()

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from nmt.corpus.batch import make_batch, pad
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.encoded import EncodedPairs, Ragged, cached_pairs, cached_tokenizer, encode_pairs
+from nmt.corpus.encoded import EncodedPairs, RaggedBuilder, cached_pairs, cached_tokenizer, encode_pairs
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions, Pair
 from nmt.corpus.tokenizer import END, PADDING, START, TokenizerOptions
 
@@ -12,8 +12,11 @@ LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1
 
 
 def corpus_of(lengths) -> EncodedPairs:
-    sources = Ragged.of([[5] * s for s, _ in lengths], 100)
-    return EncodedPairs(sources, Ragged.of([[6] * t for _, t in lengths], 100), CleaningReport())
+    sources, targets = RaggedBuilder(100), RaggedBuilder(100)
+    for source_length, target_length in lengths:
+        sources.append([5] * source_length)
+        targets.append([6] * target_length)
+    return EncodedPairs(sources.made(), targets.made(), CleaningReport())
 
 
 @settings(max_examples=100, deadline=None)

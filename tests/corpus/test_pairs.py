@@ -103,6 +103,7 @@ def test_files_of_unequal_length_are_refused_with_both_counts(tmp_path):
         ("t.tsv", b"a\tb\n\xff\tb\n", "line 2: not valid UTF-8"),
         ("t.jsonl", b'{"en": "a", "de": "b"}\n{"en": 3}\n', "line 2: no text under 'en' and 'de'"),
         ("t.jsonl", b"{oops\n", "line 1: not valid JSON"),
+        ("t.jsonl", b'{"en": "a", "de": "b"}\n{"en": "\\ud800", "de": "b"}\n', "line 2: half of a surrogate pair"),
         ("t.parquet", b"none", "not a parquet file"),
         ("t.tsv.gz", b"none", "damaged"),
         ("t.xyz", b"none", "put {language}"),

@@ -132,6 +132,13 @@ def test_the_same_text_whatever_the_batch_size(translators, search):
     assert len(outputs[0]) == len(lines)
 
 
+def test_sampling_draws_anew_for_each_line_also_across_calls(translators):
+    sampler = translators(temperature=1.0)
+    whole = [t.text for t in sampler.translate(["The man sleeps."] * 6)]
+    blocks = [t.text for first in (1, 4) for t in sampler.translate(["The man sleeps."] * 3, first_line=first)]
+    assert blocks == whole and len(set(whole)) > 1
+
+
 @pytest.mark.parametrize("size", [1, 3])
 def test_blank_lines_stay_blank_and_lines_keep_their_place(translators, size):
     translator = translators(beam_size=size)

@@ -32,7 +32,7 @@ def test_every_system_seed_bucket_and_metric_has_a_row(compared):
     for system in ("base", "same", "better"):
         for seed in ("1", "2", ALL_SEEDS):
             for bucket in ("1-8", "9-12", "13+", "all"):
-                assert {(system, seed, bucket, "bleu"), (system, seed, bucket, "chrf")} <= seen
+                assert {(system, seed, bucket, metric) for metric in ("bleu", "chrf", "length_ratio")} <= seen
     assert len(rows) == len(seen), "and only one"
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
+from nmt.evaluation.scores import METRICS, EvaluationOptions, check, make_buckets, make_metrics
 
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", ".", "Ü"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=8)
@@ -66,3 +66,18 @@ def test_bad_names_and_bounds_are_told():
     for bounds in ([], [10, 10], [0], [20, 10]):
         with pytest.raises(UserError, match="bucket_bounds"):
             make_buckets(["a"], bounds)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": []}, "at least one"),
+        ({"confidence": 1.5}, "confidence=1.5"),
+        ({"resamples": 0}, "resamples=0: must be 1 or more"),
+        ({"examples_per_bucket": -1}, "examples_per_bucket=-1"),
+        ({"bucket_bounds": [5, 5]}, "bucket_bounds"),
+    ],
+)
+def test_options_that_measure_nothing_are_told(options, message):
+    with pytest.raises(UserError, match=message):
+        check(EvaluationOptions(**options))

@@ -58,6 +58,10 @@ def comparison() -> Comparison:
         examples=pick_examples(systems, OPTIONS),
         heat_maps=[HeatMap("attention", ["▁a", "$b"], ["▁c"], [[0.2, 0.8]])],
         provenance={"command": "python -m nmt.compare +comparison=trial", "significance": "approximate randomisation"},
+        options={
+            name: {"model.size": str(i), "seed": "1", "optimizer.learning_rate": f"0.00{i}"}
+            for i, name in enumerate(systems)
+        },
     )
 
 
@@ -106,3 +110,9 @@ def test_a_table_marks_what_differs_and_brackets_what_is_too_few(comparison):
     assert header == ["source words", "sentences", "fixed", "attention", "<b>"]
     assert [row[3].endswith("*") for row in rows] == [True, True, False, True]
     assert re.fullmatch(r"\(\d+\.\d\)", rows[2][2])
+
+
+def test_what_systems_were_not_given_alike_is_told(comparison, folder):
+    assert tables.differing_options(comparison)[1] == [["optimizer.learning_rate", "0.000", "0.001", "0.002"]]
+    assert "optimizer.learning_rate" in (folder / "index.html").read_text()
+    assert "optimizer.learning_rate" in (folder / "report.md").read_text()

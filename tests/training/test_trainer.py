@@ -148,9 +148,10 @@ def test_the_first_budget_spent_ends_the_run(make, budget, reached):
     assert again.fit().step == trainer.progress.step, "a finished run is not trained again"
 
 
-def test_a_raised_budget_goes_on(make):
+def test_a_raised_budget_goes_on_and_says_that_the_rate_rises(make, caplog):
     make(max_steps=4).fit()
     assert make(max_steps=6).fit().step == 6
+    assert "learning rate rises again" in caplog.text
 
 
 def test_patience_ends_a_run_that_no_longer_improves_and_the_best_is_kept(make):
