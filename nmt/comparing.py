@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, nearest
-from nmt.evaluation.comparison import compare_on, pick_examples
+from nmt.evaluation.comparison import compare_on, sentence_set
 from nmt.evaluation.evaluate import Evaluation, write_scores
-from nmt.evaluation.results import Comparison, DifferenceRow, Example, Row, RunInfo
+from nmt.evaluation.findings import find
+from nmt.evaluation.results import Comparison, DifferenceRow, Finding, Row, RunInfo, SentenceSet
 from nmt.evaluation.scores import check as check_evaluation
 from nmt.evaluation.scores import make_buckets, make_metrics
 from nmt.pipeline import evaluate_run, train_run
@@ -44,6 +45,7 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     _check(config, configs)
     _freeze_buckets(config, next(iter(configs.values())))
     folder = Path(config.runs) / config.name
+    shown = config.evaluation.shown_sentences
     trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
     evaluated: dict[tuple[str, int], list[Evaluation]] = {}
     for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
@@ -51,7 +53,9 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
         run, progress = train_run(train_config)
         _check_spent(config, system, progress)
         trained[system, seed] = run, progress
-        evaluated[system, seed] = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device)
+        evaluated[system, seed] = evaluate_run(
+            run, config.test_sets, config.checkpoint, config.decoding, shown, config.device
+        )
     comparison = _gather(config, command, trained, evaluated)
     for (system, seed), (run, _) in trained.items():
         for test_set in comparison.test_sets:
@@ -143,7 +147,8 @@ def _gather(
 ) -> Comparison:
     rows: list[Row] = []
     differences: list[DifferenceRow] = []
-    examples: list[Example] = []
+    findings: list[Finding] = []
+    sentences: list[SentenceSet] = []
     test_sets: dict[str, dict[str, int]] = {}
     for index, shown in enumerate(next(iter(evaluated.values()))):
         by_system = {
@@ -152,14 +157,10 @@ def _gather(
         made, found = compare_on(by_system, config.baseline, config.evaluation)
         rows += made
         differences += found
-        examples += pick_examples(by_system, config.evaluation)
+        findings += find(by_system, config.baseline, config.evaluation)
+        sentences.append(sentence_set(by_system, config.evaluation))
         buckets = make_buckets(shown.sources, config.evaluation.bucket_bounds)
         test_sets[shown.test_set] = {bucket.label: len(bucket.sentences) for bucket in buckets}
-    heat_maps = [
-        replace(heat_map, system=system)
-        for system in config.systems
-        for heat_map in evaluated[system, config.seeds[0]][0].heat_maps
-    ]
     metrics = make_metrics(config.evaluation.metrics)
     return Comparison(
         name=config.name,
@@ -177,8 +178,8 @@ def _gather(
             _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
             for system, seed in trained
         ],
-        examples=examples,
-        heat_maps=heat_maps,
+        findings=findings,
+        sentences=sentences,
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",

@@ -37,7 +37,8 @@ def _evaluate(config: EvaluateConfig) -> None:
     check(config.evaluation)
     run = open_run(config.run)
     name, seed = run.config.run.name, str(run.config.seed)
-    for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, config.device):
+    shown = config.evaluation.shown_sentences
+    for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
         rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation)
         write_scores(folder, rows, config.evaluation)

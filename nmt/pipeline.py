@@ -87,9 +87,12 @@ def _validation(config: TrainConfig, run: Run, device: torch.device) -> Validati
 
 
 def evaluate_run(
-    run: Run, test_sets: Sequence[str], checkpoint: str, decoding: DecodingOptions, device_name: str
+    run: Run, test_sets: Sequence[str], checkpoint: str, decoding: DecodingOptions, shown: int, device_name: str
 ) -> list[Evaluation]:
-    """Translates test sets ([]: all of the run's corpus), or reads the translations where they were made before."""
+    """Translates test sets ([]: all of the run's corpus), or reads the translations where they were made before.
+
+    ``shown`` sentences of each keep their attention weights.
+    """
     device = choose_device(device_name)
     model, file = run.model(checkpoint, device)
     translator = Translator(model, run.tokenizer, decoding)
@@ -98,13 +101,12 @@ def evaluate_run(
         "weights": weights_digest(model),
         "decoding": {key: value for key, value in asdict(decoding).items() if key != "batch_size"},
     }
+    evaluations = run.folder / "evaluations"
     names = list(test_sets) or test_names(run.config.corpus)
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     return [
-        evaluate(
-            translator, name, list(read_pairs(run.config.corpus, name)), run.folder / "evaluations" / name, identity
-        )
+        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), evaluations / name, identity, shown)
         for name in names
     ]
 

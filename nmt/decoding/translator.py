@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -31,14 +31,15 @@ class Translator:
     def translate(
         self,
         lines: Sequence[str],
-        want_attention: bool = False,
+        attention_for: Collection[int] = (),
         progress: Callable[[int], object] | None = None,
         first_line: int = 1,
     ) -> list[Translation]:
         """One Translation per line; a blank line gives an empty one.
 
-        ``progress`` is told how many are done; ``first_line`` is the number of the first, in messages and
-        for the noise of sampling, which differs from line to line.
+        ``attention_for`` names rows whose attention weights and pieces are wanted. ``progress`` is told how many are
+        done. ``first_line`` is the number of the first, in messages and for the noise of sampling, which differs from
+        line to line.
         """
         encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
         results = [Translation("", 0.0)] * len(lines)
@@ -47,9 +48,10 @@ class Translator:
         done = sum(not ids for ids in encoded)
         for rows in self._batches(encoded):
             lines_of_rows = [first_line + row for row in rows]
-            hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], want_attention)
-            for row, hypothesis in zip(rows, hypotheses, strict=True):
-                results[row] = self._result(encoded[row], hypothesis, want_attention)
+            wanted = [row in attention_for for row in rows]
+            hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
+            for row, hypothesis, pieces in zip(rows, hypotheses, wanted, strict=True):
+                results[row] = self._result(encoded[row], hypothesis, pieces)
             done += len(rows)
             if progress:
                 progress(done)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmt.errors import UserError
+from nmt.evaluation.diagnostics import DIAGNOSES
 from nmt.evaluation.evaluate import Evaluation
-from nmt.evaluation.results import ALL_SEEDS, DifferenceRow, Example, Row
+from nmt.evaluation.results import ALL_SEEDS, DifferenceRow, Row, SentenceSet
 from nmt.evaluation.scores import ALL, Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
 from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
-
-LENGTH_RATIO = "length_ratio"  # output words over reference words; brevity shows as less than 1
 
 Evaluations = Mapping[str, Mapping[str, Evaluation]]  # system, seed
 
@@ -61,8 +60,8 @@ def compare_on(
                     for s in scored
                 ]
                 if seed == ALL_SEEDS or len(by_seed) == 1:
-                    differences += _differences(system, shown.test_set, metric, scored, p_values)
-    return rows + _length_ratios(evaluations, buckets), differences
+                    differences += _differences(system, baseline, shown.test_set, metric, scored, p_values)
+    return rows + _diagnoses(evaluations, buckets), differences
 
 
 def _same_sentences(evaluations: Evaluations) -> Evaluation:
@@ -116,11 +115,12 @@ def _row(
 
 
 def _differences(
-    system: str, test_set: str, metric: Metric, scored: Sequence[_Scored], p_values: Mapping[str, float]
+    system: str, against: str, test_set: str, metric: Metric, scored: Sequence[_Scored], p_values: Mapping[str, float]
 ) -> list[DifferenceRow]:
     return [
         DifferenceRow(
             system=system,
+            against=against,
             test_set=test_set,
             bucket=s.bucket.label,
             sentences=len(s.bucket.sentences),
@@ -135,37 +135,47 @@ def _differences(
     ]
 
 
-def _length_ratios(evaluations: Evaluations, buckets: Sequence[Bucket]) -> list[Row]:
+def _diagnoses(evaluations: Evaluations, buckets: Sequence[Bucket]) -> list[Row]:
+    """Rows of every diagnosis, for each seed and their mean."""
     rows = []
     for system, by_seed in evaluations.items():
-        for bucket in buckets:
-            ratios = {seed: _length_ratio(evaluation, bucket) for seed, evaluation in by_seed.items()}
-            if len(ratios) > 1:
-                ratios[ALL_SEEDS] = float(np.mean(list(ratios.values())))
-            test_set = next(iter(by_seed.values())).test_set
-            count = len(bucket.sentences)
-            rows += [
-                Row(system, seed, test_set, bucket.label, count, LENGTH_RATIO, ratio) for seed, ratio in ratios.items()
-            ]
+        for name, diagnose in DIAGNOSES.items():
+            for bucket in buckets:
+                found = {
+                    seed: diagnose(
+                        [e.hypotheses[i] for i in bucket.sentences], [e.references[i] for i in bucket.sentences]
+                    )
+                    for seed, e in by_seed.items()
+                }
+                if len(found) > 1:
+                    found[ALL_SEEDS] = float(np.mean(list(found.values())))
+                test_set, count = next(iter(by_seed.values())).test_set, len(bucket.sentences)
+                rows += [Row(system, seed, test_set, bucket.label, count, name, value) for seed, value in found.items()]
     return rows
 
 
-def _length_ratio(evaluation: Evaluation, bucket: Bucket) -> float:
-    ours, theirs = (
-        sum(len(texts[i].split()) for i in bucket.sentences) for texts in (evaluation.hypotheses, evaluation.references)
-    )
-    return ours / max(theirs, 1)
-
-
-def pick_examples(evaluations: Evaluations, options: EvaluationOptions) -> list[Example]:
-    """A few sentences of each bucket with the outputs of every system's first seed, chosen by the seed alone."""
+def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> SentenceSet:
+    """The sentences of a test set, with the outputs of every system's first seed and the scores of each."""
     firsts = {system: next(iter(by_seed.values())) for system, by_seed in evaluations.items()}
-    shown = next(iter(firsts.values()))
-    rng = np.random.default_rng(options.seed)
-    examples = []
-    for bucket in make_buckets(shown.sources, options.bucket_bounds)[:-1]:
-        count = min(options.examples_per_bucket, len(bucket.sentences))
-        for i in sorted(rng.choice(bucket.sentences, count, replace=False).tolist()):
-            outputs = {system: evaluation.hypotheses[i] for system, evaluation in firsts.items()}
-            examples.append(Example(shown.test_set, bucket.label, shown.sources[i], shown.references[i], outputs))
-    return examples
+    first = next(iter(firsts.values()))
+    labels = [""] * len(first.sources)
+    for bucket in make_buckets(first.sources, options.bucket_bounds)[:-1]:
+        for i in bucket.sentences:
+            labels[i] = bucket.label
+    scores = {
+        metric.name: {
+            system: metric.by_sentence(metric.statistics(e.hypotheses, e.references)).tolist()
+            for system, e in firsts.items()
+        }
+        for metric in make_metrics(options.metrics)
+    }
+    return SentenceSet(
+        test_set=first.test_set,
+        buckets=labels,
+        sources=first.sources,
+        references=first.references,
+        outputs={system: e.hypotheses for system, e in firsts.items()},
+        scores=scores,
+        shown=first.shown,
+        heat_maps={system: e.heat_maps for system, e in firsts.items() if e.heat_maps},
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap, Row
 from nmt.evaluation.scores import EvaluationOptions, make_metrics
 
-HEAT_MAP_WORDS = (6, 14)  # source words of sentences whose attention can be read at a glance
+ATTENTION = "attention.npz"
 
 
 @dataclass(frozen=True)
@@ -31,32 +32,48 @@ class Evaluation:
     references: list[str]
     hypotheses: list[str]
     seconds: float  # spent in search
-    heat_maps: list[HeatMap]
+    shown: list[int]  # sentences spread evenly over lengths, which keep their heat maps
+    heat_maps: dict[int, HeatMap]  # by sentence; empty where the model has no attention
 
 
 def evaluate(
-    translator: Translator, name: str, pairs: Sequence[Pair], folder: Path, identity: dict[str, Any]
+    translator: Translator, name: str, pairs: Sequence[Pair], folder: Path, identity: dict[str, Any], shown: int
 ) -> Evaluation:
     """Translates ``pairs`` and writes source.txt, reference.txt and hypothesis.txt into ``folder``.
 
     ``identity`` says what made them (checkpoint, search); where the folder already holds the translations of the same
-    test set made by the same, they are read instead.
+    test set made by the same, they are read instead. ``shown`` sentences keep their attention weights.
     """
     if not pairs:
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    known = _read(folder, name, sources, references, identity)
+    chosen = spread(sources, shown)
+    identity = {**identity, "shown": len(chosen)}
+    known = _read(folder, name, sources, references, chosen, identity)
     if known:
         return known
     start = time.monotonic()
     with tqdm(total=len(pairs), desc=f"translating {name}", unit=" sentences", leave=False, disable=None) as bar:
-        translations = translator.translate(sources, progress=lambda done: bar.update(done - bar.n))
+        translations = translator.translate(
+            sources, attention_for=set(chosen), progress=lambda done: bar.update(done - bar.n)
+        )
     seconds = time.monotonic() - start
-    evaluation = Evaluation(
-        name, sources, references, [t.text for t in translations], seconds, _heat_maps(translator, sources)
-    )
+    heat_maps = {
+        row: HeatMap(list(made.source_pieces), list(made.target_pieces), np.rint(255 * made.attention).astype(np.uint8))
+        for row in chosen
+        if (made := translations[row]).attention is not None
+    }
+    texts = [translation.text for translation in translations]
+    evaluation = Evaluation(name, sources, references, texts, seconds, chosen, heat_maps)
     _write(folder, evaluation, identity)
     return evaluation
+
+
+def spread(sources: Sequence[str], count: int) -> list[int]:
+    """``count`` sentences evenly spread over the ranks of source length, in their order; all where there are fewer."""
+    order = np.argsort([len(source.split()) for source in sources], kind="stable")
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return sorted(order[ranks].tolist())
 
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
@@ -66,19 +83,6 @@ def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> N
     (folder / "scores.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _heat_maps(translator: Translator, sources: Sequence[str]) -> list[HeatMap]:
-    """Attention of the first sentence of readable length."""
-    low, high = HEAT_MAP_WORDS
-    chosen = next((s for s in sources if low <= len(s.split()) <= high), None)
-    if chosen is None or not translator.model.attends:
-        return []
-    [translation] = translator.translate([chosen], want_attention=True)
-    if translation.attention is None:
-        return []
-    weights = np.round(translation.attention, 4).tolist()
-    return [HeatMap("", list(translation.source_pieces), list(translation.target_pieces), weights)]
-
-
 def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,11 +90,10 @@ def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> No
         for name in ("source", "reference", "hypothesis"):
             lines = getattr(evaluation, {"source": "sources", "reference": "references"}.get(name, "hypotheses"))
             (folder / f"{name}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
-        content = {
-            "identity": identity,
-            "seconds": evaluation.seconds,
-            "heat_maps": [asdict(heat_map) for heat_map in evaluation.heat_maps],
-        }
+        pieces = {row: [m.source_pieces, m.target_pieces] for row, m in evaluation.heat_maps.items()}
+        content = {"identity": identity, "seconds": evaluation.seconds, "pieces": pieces}
+        flat = [heat_map.weights.ravel() for heat_map in evaluation.heat_maps.values()]
+        np.savez_compressed(folder / ATTENTION, weights=np.concatenate(flat) if flat else np.zeros(0, np.uint8))
         aside = folder / "evaluation.partial"
         aside.write_text(json.dumps(content), encoding="utf-8")
         os.replace(aside, folder / "evaluation.json")  # last: it vouches for the others
@@ -99,14 +102,22 @@ def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> No
 
 
 def _read(
-    folder: Path, name: str, sources: list[str], references: list[str], identity: dict[str, Any]
+    folder: Path, name: str, sources: list[str], references: list[str], shown: list[int], identity: dict[str, Any]
 ) -> Evaluation | None:
+    """What `_write` has written, if it is of this identity and whole."""
     try:
         content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         texts = [list(lines_of(folder / f"{side}.txt")) for side in ("source", "reference", "hypothesis")]
-    except (OSError, ValueError, UserError):
+        if content["identity"] != identity or texts[:2] != [sources, references] or len(texts[2]) != len(sources):
+            return None
+        with np.load(folder / ATTENTION) as stored:
+            weights = stored["weights"]
+        heat_maps, start = {}, 0
+        for row, (source_pieces, target_pieces) in content["pieces"].items():
+            shape = len(target_pieces), len(source_pieces)
+            end = start + shape[0] * shape[1]
+            heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights[start:end].reshape(shape))
+            start = end
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, UserError):
         return None
-    if content["identity"] != identity or texts[:2] != [sources, references] or len(texts[2]) != len(sources):
-        return None
-    heat_maps = [HeatMap(**heat_map) for heat_map in content["heat_maps"]]
-    return Evaluation(name, sources, references, texts[2], content["seconds"], heat_maps)
+    return Evaluation(name, sources, references, texts[2], content["seconds"], shown, heat_maps)

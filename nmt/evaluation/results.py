@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 ALL_SEEDS = "mean"  # the seed of a row over several seeds
 
@@ -28,9 +30,10 @@ class Row:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """A system against the baseline in one bucket, over all seeds."""
+    """A system against another in one bucket, over all seeds."""
 
     system: str
+    against: str
     test_set: str
     bucket: str
     sentences: int
@@ -38,6 +41,21 @@ class DifferenceRow:
     difference: float
     low: float
     high: float
+    p_value: float  # corrected over buckets
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is sure about two systems, over neighbouring buckets taken together."""
+
+    test_set: str
+    metric: str
+    system: str
+    against: str
+    range: str  # source words, such as 41+ or 1-20; all
+    differ: bool
+    difference: float
+    half_width: float  # of the band of the difference
     p_value: float
 
 
@@ -60,24 +78,26 @@ class RunInfo:
 
 
 @dataclass(frozen=True)
-class Example:
-    """One sentence and what every system made of it."""
+class HeatMap:
+    """Attention weights of one translation, target by source pieces, in steps of 1/255."""
 
-    test_set: str
-    bucket: str
-    source: str
-    reference: str
-    outputs: dict[str, str]
+    source_pieces: list[str]
+    target_pieces: list[str]
+    weights: np.ndarray  # (target, source) uint8
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """Attention weights of one translation, target by source pieces."""
+class SentenceSet:
+    """A test set and what every system's first seed made of it."""
 
-    system: str
-    source_pieces: list[str]
-    target_pieces: list[str]
-    weights: list[list[float]]
+    test_set: str
+    buckets: list[str]  # of each sentence
+    sources: list[str]
+    references: list[str]
+    outputs: dict[str, list[str]]  # by system
+    scores: dict[str, dict[str, list[float]]]  # by metric and system, of each sentence
+    shown: list[int]  # sentences spread evenly over lengths
+    heat_maps: dict[str, dict[int, HeatMap]]  # by system and sentence
 
 
 @dataclass(frozen=True)
@@ -96,18 +116,19 @@ class Comparison:
     rows: list[Row]
     differences: list[DifferenceRow]
     runs: list[RunInfo]
-    examples: list[Example]
-    heat_maps: list[HeatMap]
+    findings: list[Finding]
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
+    sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """All but the sentences, which lie in files of their own."""
+        return asdict(replace(self, sentences=[]))
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Comparison:
-        """The comparison that `to_json` was made of."""
-        kinds = {"rows": Row, "differences": DifferenceRow, "runs": RunInfo, "examples": Example, "heat_maps": HeatMap}
+        """The comparison that `to_json` was made of, without its sentences."""
+        kinds = {"rows": Row, "differences": DifferenceRow, "runs": RunInfo, "findings": Finding}
         parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
         return cls(**{**content, **parts})
 
@@ -129,7 +150,3 @@ class Comparison:
             and row.seed != ALL_SEEDS
         ]
         return statistics.stdev(scores) if len(scores) > 1 else None
-
-    def difference(self, system: str, test_set: str, bucket: str, metric: str) -> DifferenceRow | None:
-        wanted = (system, test_set, bucket, metric)
-        return next((d for d in self.differences if (d.system, d.test_set, d.bucket, d.metric) == wanted), None)

@@ -22,6 +22,7 @@ class Metric(ABC):
     """A metric whose corpus score depends only on the sum of its sentence statistics."""
 
     name: str
+    higher_is_better = True
 
     def __init__(self, scorer: SacrebleuMetric):
         self.scorer = scorer
@@ -39,6 +40,10 @@ class Metric(ABC):
     def many(self, totals: np.ndarray) -> np.ndarray:
         """The same for (R, K) at once: (R,)."""
 
+    def by_sentence(self, statistics: np.ndarray) -> np.ndarray:
+        """The score of each sentence by itself, from (N, K): (N,)."""
+        return self.many(statistics)
+
     @property
     def signature(self) -> str:
         """How sacrebleu names this very computation."""
@@ -53,8 +58,20 @@ class Bleu(Metric):
         super().__init__(BLEU(force=True))  # force: no warning about text that looks tokenised
 
     def many(self, totals: np.ndarray) -> np.ndarray:
+        return self._of_orders(totals, 4)
+
+    def by_sentence(self, statistics: np.ndarray) -> np.ndarray:
+        """With effective order: n-grams longer than the output do not count (sacrebleu's sentence_bleu)."""
+        scores = np.zeros(len(statistics))
+        for order in range(1, 5):
+            longest = (statistics[:, 5 + order] > 0) & ((order == 4) | (statistics[:, 6 + min(order, 3)] == 0))
+            scores[longest] = self._of_orders(statistics[longest], order)
+        return scores
+
+    def _of_orders(self, totals: np.ndarray, orders: int) -> np.ndarray:
+        """BLEU of n-grams up to ``orders`` (R,)."""
         hypothesis, reference = totals[:, 0], totals[:, 1]
-        correct, total = totals[:, 2:6], totals[:, 6:10]  # (R, 4) each
+        correct, total = totals[:, 2 : 2 + orders], totals[:, 6 : 6 + orders]  # (R, orders) each
         with np.errstate(divide="ignore", invalid="ignore"):
             brevity = np.where(hypothesis < reference, np.exp(1 - reference / hypothesis), 1.0)
             # Exponential smoothing: the i-th order without a match counts as 1 / 2^i matches.
@@ -84,6 +101,7 @@ class Chrf(Metric):
 
 class Ter(Metric):
     name = "ter"
+    higher_is_better = False
 
     def __init__(self) -> None:
         super().__init__(TER())
@@ -109,13 +127,13 @@ def make_metrics(names: Sequence[str]) -> list[Metric]:
 class EvaluationOptions:
     """What is measured of translations, and how surely."""
 
-    metrics: list[str] = field(default_factory=lambda: ["bleu", "chrf"])  # bleu, chrf, ter
+    metrics: list[str] = field(default_factory=lambda: ["bleu", "chrf"])  # bleu, chrf, ter (minutes on long sentences)
     bucket_bounds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50, 60, 70, 80])  # last word of each
     resamples: int = 1000  # of the bootstrap, and of the randomisation test
     confidence: float = 0.95
     min_sentences: int = 20  # a bucket with fewer gets no band and no test
     seed: int = 12345  # of resampling
-    examples_per_bucket: int = 2
+    shown_sentences: int = 1000  # of each test set, spread evenly over lengths: they keep their attention weights
 
 
 def check(options: EvaluationOptions) -> None:
@@ -125,7 +143,7 @@ def check(options: EvaluationOptions) -> None:
     _check_bounds(options.bucket_bounds)
     if not 0 < options.confidence < 1:
         raise UserError(f"evaluation.confidence={options.confidence}: must be above 0 and below 1")
-    for name, least in (("resamples", 1), ("min_sentences", 1), ("examples_per_bucket", 0), ("seed", 0)):
+    for name, least in (("resamples", 1), ("min_sentences", 1), ("shown_sentences", 0), ("seed", 0)):
         if getattr(options, name) < least:
             raise UserError(f"evaluation.{name}={getattr(options, name)}: must be {least} or more")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -14,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from nmt.evaluation.results import Comparison, HeatMap
-from nmt.report.tables import NAMES
+from nmt.evaluation.results import Comparison
+from nmt.report.words import NAMES
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
 MARKERS = "osD^vPX*<>"
@@ -73,51 +72,12 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     return figure
 
 
-def learning_curves(comparison: Comparison) -> Figure:
-    """Validation loss by minutes of training, a line for each run."""
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
-        seen: set[str] = set()
-        for run in comparison.runs:
-            label = None if run.system in seen else run.system
-            seen.add(run.system)
-            measured = [point for point in run.curve if "loss" in point]  # a loss that was not finite has no point
-            minutes = [point["seconds"] / 60 for point in measured]
-            losses = [point["loss"] for point in measured]
-            axes.plot(minutes, losses, color=colour(comparison, run.system), marker=".", linewidth=1.6, label=label)
-        axes.set_xlabel("minutes of training")
-        axes.set_ylabel("validation loss, nats a token")
-        axes.legend(loc="upper right")
-    return figure
-
-
-def heat_map(picture: HeatMap) -> Figure:
-    """Attention weights: each row says where the model looked when it wrote that piece."""
-    weights = np.asarray(picture.weights)
-    source, target = _readable(picture.source_pieces), _readable(picture.target_pieces)
-    with plt.rc_context({**STYLE, "axes.grid": False}):
-        size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
-        figure, axes = plt.subplots(figsize=size, layout="constrained")
-        axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor", fontsize=9)
-        axes.set_yticks(range(len(target)), target, fontsize=9)
-        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
-        axes.set_title(picture.system, loc="left", fontsize=11)
-    return figure
-
-
-def _readable(pieces: Sequence[str]) -> list[str]:
-    """SentencePiece marks the start of a word; matplotlib would read a dollar sign as mathematics."""
-    return [piece.replace("▁", "_").replace("$", r"\$") for piece in pieces]
-
-
 def svg_text(figure: Figure) -> str:
-    """The figure as an <svg> element, and closes it."""
+    """Closes the figure."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return buffer.getvalue()
 
 
 def png_bytes(figure: Figure) -> bytes:

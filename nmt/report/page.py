@@ -1,57 +1,150 @@
-"""One self-contained HTML file: figures inlined, no network, light and dark."""
+"""One self-contained HTML file: data, script and plotting library inlined; no request leaves it."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from plotly.offline import get_plotlyjs
 
-from nmt.evaluation.results import Comparison
-from nmt.report import figures, tables
+from nmt.evaluation.findings import SIGNIFICANT
+from nmt.evaluation.results import ALL_SEEDS, Comparison, SentenceSet
+from nmt.report import tables, words
+from nmt.report.figures import colour
+
+log = logging.getLogger("nmt")
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("charts.js", "sentences.js", "main.js")
+SENTENCE_BYTES = 8_000_000  # of all test sets together: with the library (5 MB) the page stays under 15 MB
 
 
 def html_text(comparison: Comparison) -> str:
+    """The page. Raises nothing for large results: what does not fit is thinned out evenly, and the page says so."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = [
-        {
-            "test_set": test_set,
-            "metric": tables.NAMES[metric],
-            "figure": _inline(
-                figures.svg_text(figures.by_length(comparison, test_set, metric)), f"{test_set}-{metric}"
-            ),
-            "table": tables.comparison_table(comparison, test_set, metric),
-        }
-        for test_set in comparison.test_sets
-        for metric in comparison.metrics
-    ]
+    budget = SENTENCE_BYTES // max(len(comparison.sentences), 1)
+    packed = {sentences.test_set: pack(sentences, budget) for sentences in comparison.sentences}
+    rules = {s.test_set: _rule(s, packed[s.test_set][1]) for s in comparison.sentences}
     return environment.get_template("page.html.jinja").render(
         comparison=comparison,
-        colours={system: figures.colour(comparison, system) for system in comparison.systems},
-        findings=tables.findings(comparison),
-        legend=tables.legend(comparison),
-        sections=sections,
+        names=words.NAMES,
+        seeds=_seeds(comparison),
+        colours={system: colour(comparison, system) for system in comparison.systems},
+        findings=words.findings(comparison),
+        legend=words.legend(comparison),
         costs=tables.cost_table(comparison),
         differing=tables.differing_options(comparison),
-        curves=_inline(figures.svg_text(figures.learning_curves(comparison)), "curves"),
-        ratios=[(test_set, tables.length_ratio_table(comparison, test_set)) for test_set in comparison.test_sets],
-        heat_maps=[
-            _inline(figures.svg_text(figures.heat_map(picture)), f"heat-{i}")
-            for i, picture in enumerate(comparison.heat_maps)
-        ],
-        names=tables.NAMES,
+        css=(ASSETS / "page.css").read_text(encoding="utf-8"),
+        data=_script_safe(_data(comparison, rules)),
+        blocks=[(test_set, block) for test_set, (block, _) in packed.items()],
+        plotly=get_plotlyjs(),
+        script="\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
 
 
-def _inline(svg: str, prefix: str) -> str:
-    """Identifiers made unique, so that several figures can share a page."""
+def _seeds(comparison: Comparison) -> list[str]:
+    """The mean first, where there are several."""
+    seeds = list(dict.fromkeys(row.seed for row in comparison.rows))
+    return [ALL_SEEDS, *(seed for seed in seeds if seed != ALL_SEEDS)] if ALL_SEEDS in seeds else seeds
+
+
+def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
+    options = next(iter(comparison.options.values()))
+    return {
+        "name": comparison.name,
+        "systems": [{"name": system, "colour": colour(comparison, system)} for system in comparison.systems],
+        "metrics": comparison.metrics,
+        "names": words.NAMES,
+        "higherIsBetter": {metric: metric not in words.LOWER_IS_BETTER for metric in comparison.metrics},
+        "significant": SIGNIFICANT,
+        "seeds": _seeds(comparison),
+        "testSets": comparison.test_sets,
+        "rows": [
+            [
+                r.system,
+                r.seed,
+                r.test_set,
+                r.bucket,
+                r.metric,
+                _short(r.score),
+                _short(r.low),
+                _short(r.high),
+                r.p_value,
+            ]
+            for r in comparison.rows
+        ],
+        "runs": [{"system": run.system, "seed": run.seed, "curve": run.curve} for run in comparison.runs],
+        "sentenceRules": rules,
+        "sourceLanguage": options.get("corpus.source_language", ""),
+        "targetLanguage": options.get("corpus.target_language", ""),
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _script_safe(content: Any) -> str:
+    """JSON that can't end the script element it stands in."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def pack(sentences: SentenceSet, budget: int) -> tuple[str, int]:
+    """Shown sentences with their heat maps, gzip in base64, and how many: all if they fit, else every so many."""
+    shown = sentences.shown
+    while True:
+        block = _block(sentences, shown)
+        if len(block) <= budget or len(shown) <= 1:
+            return block, len(shown)
+        keep = max(1, int(0.95 * len(shown) * budget / len(block)))
+        shown = [shown[i * len(shown) // keep] for i in range(keep)]
+
+
+def _block(sentences: SentenceSet, shown: list[int]) -> str:
+    rows = [
+        {
+            "number": i + 1,
+            "bucket": sentences.buckets[i],
+            "words": len(sentences.sources[i].split()),
+            "source": sentences.sources[i],
+            "reference": sentences.references[i],
+            "outputs": [texts[i] for texts in sentences.outputs.values()],
+            "scores": {
+                metric: [round(scores[i], 1) for scores in by_system.values()]
+                for metric, by_system in sentences.scores.items()
+            },
+        }
+        for i in shown
+    ]
+    maps = {
+        system: {
+            str(i + 1): [found[i].source_pieces, found[i].target_pieces, found[i].weights.tobytes().hex()]
+            for i in shown
+            if i in found
+        }
+        for system, found in sentences.heat_maps.items()
+    }
+    text = json.dumps({"rows": rows, "maps": maps}, ensure_ascii=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode()
+
+
+def _rule(sentences: SentenceSet, count: int) -> str:
+    total = len(sentences.sources)
+    beside = f"sentences_{sentences.test_set}.jsonl"
+    if count == total:
+        return f"All {total:,} sentences, first seed of each system; also in {beside}."
     return (
-        svg.replace('id="', f'id="{prefix}-')
-        .replace('href="#', f'href="#{prefix}-')
-        .replace("url(#", f"url(#{prefix}-")
+        f"{count:,} of {total:,} sentences, spread evenly over source lengths, first seed of each system; "
+        f"all are in {beside} beside this page."
     )

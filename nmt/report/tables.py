@@ -8,10 +8,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from nmt.evaluation.results import Comparison, DifferenceRow, Row
-
-NAMES = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER", "length_ratio": "length ratio"}
-SIGNIFICANT = 0.05
+from nmt.evaluation.findings import SIGNIFICANT
+from nmt.evaluation.results import Comparison, Row, SentenceSet
+from nmt.report.words import NAMES, findings, legend
 
 
 def csv_text(rows: Sequence[Row]) -> str:
@@ -31,7 +30,27 @@ def _number(value: object) -> object:
 
 
 def json_text(comparison: Comparison) -> str:
+    """report.json: all but the sentences; docs/report.md documents it."""
     return json.dumps(comparison.to_json(), indent=1, ensure_ascii=False)
+
+
+def jsonl_text(sentences: SentenceSet) -> str:
+    """sentences_<test set>.jsonl: a line a sentence, with every output and its scores."""
+    lines = []
+    for i, source in enumerate(sentences.sources):
+        record = {
+            "number": i + 1,
+            "bucket": sentences.buckets[i],
+            "source": source,
+            "reference": sentences.references[i],
+            "outputs": {system: texts[i] for system, texts in sentences.outputs.items()},
+            "scores": {
+                metric: {system: round(scores[i], 2) for system, scores in by_system.items()}
+                for metric, by_system in sentences.scores.items()
+            },
+        }
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -98,13 +117,18 @@ def differing_options(comparison: Comparison) -> tuple[list[str], list[list[str]
     return ["option", *comparison.systems], rows
 
 
-def length_ratio_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
-    """Output words over reference words: below 1, the system leaves things out."""
-    header = ["source words", *comparison.systems]
+def diagnosis_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
+    """Length ratio and repeated 4-grams of every system: buckets down."""
+    shown = {"length_ratio": "{:.2f}", "repetition": "{:.1f}"}
+    header = ["source words", *(f"{system}: {NAMES[name]}" for system in comparison.systems for name in shown)]
     rows = []
     for bucket in comparison.test_sets[test_set]:
-        found = [comparison.find(system, test_set, bucket, "length_ratio") for system in comparison.systems]
-        rows.append([bucket, *("–" if row is None else f"{row.score:.2f}" for row in found)])
+        cells = [bucket]
+        for system in comparison.systems:
+            for name, form in shown.items():
+                row = comparison.find(system, test_set, bucket, name)
+                cells.append("–" if row is None else form.format(row.score))
+        rows.append(cells)
     return header, rows
 
 
@@ -139,50 +163,45 @@ def cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def findings(comparison: Comparison) -> list[str]:
-    """One sentence for each system and test set, from the statistics alone: its difference to the baseline."""
-    metric = comparison.metrics[0]
-    told = []
-    for test_set in comparison.test_sets:
-        for system in comparison.systems:
-            found = [
-                difference
-                for difference in comparison.differences
-                if (difference.system, difference.test_set, difference.metric) == (system, test_set, metric)
-            ]
-            parts = [difference for difference in found if difference.bucket != "all"]
-            if len(parts) >= 2:
-                told.append(_told(comparison, system, test_set, parts[0], parts[-1]))
-            elif found:
-                told.append(f"On {test_set}, {system} {_against(comparison, found[-1])}.")
-    return told
+def latex_table(comparison: Comparison, test_set: str, metric: str) -> str:
+    """A table in the style of booktabs, ready for \\input; its caption says how to read it."""
+    header, rows = comparison_table(comparison, test_set, metric)
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "  \\centering",
+        f"  \\begin{{tabular}}{{lr{'r' * len(comparison.systems)}}}",
+        "    \\toprule",
+        f"    {' & '.join(map(latex, header))} \\\\",
+        "    \\midrule",
+    ]
+    for row in rows:
+        if row[0] == "all" and len(rows) > 1:
+            lines.append("    \\midrule")
+        lines.append(f"    {' & '.join(map(latex, row))} \\\\")
+    caption = f"{NAMES[metric]} on {test_set} by source length. {legend(comparison)} {comparison.signatures[metric]}."
+    lines += [
+        "    \\bottomrule",
+        "  \\end{tabular}",
+        f"  \\caption{{{latex(caption)}}}",
+        f"  \\label{{tab:{comparison.name}-{test_set}-{metric}}}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
-def _told(comparison: Comparison, system: str, test_set: str, short: DifferenceRow, long: DifferenceRow) -> str:
-    return (
-        f"On {test_set}, sources of {short.bucket} words: {system} {_against(comparison, short)}; "
-        f"sources of {long.bucket} words: {system} {_against(comparison, long)}."
-    )
-
-
-def _against(comparison: Comparison, difference: DifferenceRow) -> str:
-    name, value, chance = NAMES[difference.metric], difference.difference, f"p = {difference.p_value:.2g}"
-    if difference.p_value >= SIGNIFICANT:
-        return f"and {comparison.baseline} do not differ ({value:+.1f} {name}, {chance})"
-    lead = "ahead of" if (value > 0) == (difference.metric != "ter") else "behind"
-    half = (difference.high - difference.low) / 2
-    return f"is {lead} {comparison.baseline} by {abs(value):.1f} ± {half:.1f} {name} ({chance})"
-
-
-def legend(comparison: Comparison) -> str:
-    share = round(100 * comparison.confidence)
-    seeds = len({run.seed for run in comparison.runs})
-    spread = f"±: standard deviation over {seeds} seeds. " if seeds > 1 else ""
-    return (
-        f"In brackets: {share} % bootstrap band. {spread}*: differs from {comparison.baseline} (p < {SIGNIFICANT}, "
-        f"{comparison.provenance['significance']}). "
-        f"In round brackets: fewer than {comparison.min_sentences} sentences, too few to say."
-    )
+def latex(text: str) -> str:
+    """Plain text, safe in LaTeX."""
+    special = {
+        "\\": r"\textbackslash{}",
+        "±": r"$\pm$",
+        "–": "--",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+    }
+    special |= {character: "\\" + character for character in "&%$#_{}"}
+    special |= {"<": "$<$", ">": "$>$", "|": r"\textbar{}"}
+    return "".join(special.get(character, character) for character in text)
 
 
 def markdown_summary(comparison: Comparison) -> str:

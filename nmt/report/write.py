@@ -1,4 +1,4 @@
-"""A comparison to a folder: page, tables, figure."""
+"""A comparison to a folder: page, tables, figures, sentences."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
             figure = figures.by_length(comparison, test_set, metric)
             contents[f"{stem}.png"] = figures.png_bytes(figure)
             contents[f"{stem}.svg"] = figures.svg_text(figure)
+            contents[f"{stem}.tex"] = tables.latex_table(comparison, test_set, metric)
+    for sentences in comparison.sentences:
+        contents[f"sentences_{sentences.test_set}.jsonl"] = tables.jsonl_text(sentences)
     contents["index.html"] = page.html_text(comparison)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
-            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+            (folder / name).write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
     except OSError as error:
         raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from None
     return {name: folder / name for name in contents}

@@ -162,7 +162,7 @@ def test_any_text_gives_one_line_each(translators, lines):
 
 
 def test_attention_has_a_row_for_each_piece_out_and_a_column_for_each_piece_in(translators):
-    [translation] = translators(beam_size=2).translate([LINES[2]], want_attention=True)
+    [translation] = translators(beam_size=2).translate([LINES[2]], attention_for={0})
     assert translation.attention.shape == (len(translation.target_pieces), len(translation.source_pieces))
 
 

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
+import sacrebleu
 
 from nmt.errors import UserError
-from nmt.evaluation.comparison import compare_on, pick_examples
+from nmt.evaluation.comparison import compare_on, sentence_set
 from nmt.evaluation.evaluate import Evaluation
-from nmt.evaluation.results import ALL_SEEDS
+from nmt.evaluation.findings import find
+from nmt.evaluation.results import ALL_SEEDS, HeatMap
 from nmt.evaluation.scores import EvaluationOptions
 from tests.evaluation.test_significance import REFERENCES, outputs
 
@@ -12,8 +15,11 @@ SOURCES = ["w " * (7 + 5 * (i % 2)) for i in range(len(REFERENCES))]
 SOURCES[:3] = ["w " * 30] * 3  # too few for a band
 
 
+MAPS = {0: HeatMap(["▁a", "$b"], ["▁c"], np.array([[51, 204]], dtype=np.uint8))}
+
+
 def evaluation(errors: float, seed: int) -> Evaluation:
-    return Evaluation("test", SOURCES, REFERENCES, outputs(errors, seed), 1.0, [])
+    return Evaluation("test", SOURCES, REFERENCES, outputs(errors, seed), 1.0, list(range(len(SOURCES))), MAPS)
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +64,38 @@ def test_the_baseline_is_compared_with_nothing(compared):
 
 
 def test_different_test_sentences_are_refused():
-    other = Evaluation("test", SOURCES[::-1], REFERENCES, outputs(0.1, 1), 1.0, [])
+    other = Evaluation("test", SOURCES[::-1], REFERENCES, outputs(0.1, 1), 1.0, [], {})
     with pytest.raises(UserError, match="not scored on the same sentences"):
         compare_on({"a": {"1": evaluation(0.1, 1)}, "b": {"1": other}}, "a", OPTIONS)
 
 
-def test_examples_of_every_bucket_are_the_same_for_all_systems():
+def test_sentences_carry_their_bucket_and_the_very_scores_of_sacrebleu():
     systems = {"a": {"1": evaluation(0.1, 1)}, "b": {"1": evaluation(0.2, 2)}}
-    examples = pick_examples(systems, OPTIONS)
-    assert [example.bucket for example in examples] == ["1-8", "1-8", "9-12", "9-12", "13+", "13+"]
-    assert all(example.outputs.keys() == {"a", "b"} for example in examples)
-    assert examples == pick_examples(systems, OPTIONS)
+    made = sentence_set(systems, OPTIONS)
+    assert made.buckets[:5] == ["13+", "13+", "13+", "9-12", "1-8"]
+    for i in (0, 7, 50):
+        by_hand = sacrebleu.sentence_bleu(made.outputs["b"][i], [made.references[i]]).score
+        assert made.scores["bleu"]["b"][i] == pytest.approx(by_hand)
+        by_hand = sacrebleu.sentence_chrf(made.outputs["b"][i], [made.references[i]]).score
+        assert made.scores["chrf"]["b"][i] == pytest.approx(by_hand)
+
+
+def test_findings_join_neighbouring_buckets_of_one_verdict():
+    systems = {
+        "base": {"1": evaluation(0.3, 1)},
+        "same": {"1": evaluation(0.3, 3)},
+        "better": {"1": evaluation(0.1, 5)},
+        "long": {"1": better_beyond(8)},
+    }
+    found = {(f.system, f.range): f for f in find(systems, "base", OPTIONS) if f.against == "base"}
+    assert found["better", "all"].differ and found["better", "all"].difference > 0
+    assert not found["same", "all"].differ
+    assert not found["long", "1-8"].differ and found["long", "9-12"].differ
+    assert {key[0] for key in found} == {"same", "better", "long"}
+
+
+def better_beyond(words: int) -> Evaluation:
+    """Like the baseline up to so many words, better beyond."""
+    good, bad = outputs(0.05, 9), outputs(0.3, 10)
+    texts = [g if len(s.split()) > words else b for s, g, b in zip(SOURCES, good, bad, strict=True)]
+    return Evaluation("test", SOURCES, REFERENCES, texts, 1.0, [], {})

@@ -74,7 +74,7 @@ def test_bad_names_and_bounds_are_told():
         ({"metrics": []}, "at least one"),
         ({"confidence": 1.5}, "confidence=1.5"),
         ({"resamples": 0}, "resamples=0: must be 1 or more"),
-        ({"examples_per_bucket": -1}, "examples_per_bucket=-1"),
+        ({"shown_sentences": -1}, "shown_sentences=-1"),
         ({"bucket_bounds": [5, 5]}, "bucket_bounds"),
     ],
 )

@@ -1,68 +1,25 @@
+import base64
 import csv
+import gzip
 import io
+import itertools
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
+from plotly.offline import get_plotlyjs
 
-from nmt.evaluation.comparison import compare_on, pick_examples
-from nmt.evaluation.results import Comparison, HeatMap, Row, RunInfo
-from nmt.evaluation.scores import make_metrics
-from nmt.report import tables
+from nmt.evaluation.results import Comparison, Row
+from nmt.report import tables, words
+from nmt.report.page import pack
 from nmt.report.write import write_report
-from tests.evaluation.test_comparison import OPTIONS, evaluation
+from tests.report.comparisons import make_comparison
 
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    systems = {
-        "fixed": {"1": evaluation(0.3, 1)},
-        "attention": {"1": evaluation(0.1, 2)},
-        "<b>": {"1": evaluation(0.3, 3)},
-    }
-    rows, differences = compare_on(systems, "fixed", OPTIONS)
-    runs = [
-        RunInfo(
-            name,
-            "1",
-            1000,
-            10,
-            5000,
-            60.0,
-            83.0,
-            8,
-            "fp32",
-            2.0,
-            f"runs/{name}",
-            [
-                {"step": 5, "seconds": 30.0, "tokens": 2500, "loss": 3.0},
-                {"step": 10, "seconds": 60.0, "tokens": 5000, "loss": 2.0},
-            ],
-        )
-        for name in systems
-    ]
-    return Comparison(
-        name="trial",
-        baseline="fixed",
-        systems=list(systems),
-        matched="minutes: 1 each",
-        metrics=["bleu", "chrf"],
-        signatures={m.name: m.signature for m in make_metrics(["bleu", "chrf"])},
-        confidence=0.95,
-        min_sentences=20,
-        test_sets={"test": {"1-8": 49, "9-12": 48, "13+": 3, "all": 100}},
-        rows=rows,
-        differences=differences,
-        runs=runs,
-        examples=pick_examples(systems, OPTIONS),
-        heat_maps=[HeatMap("attention", ["▁a", "$b"], ["▁c"], [[0.2, 0.8]])],
-        provenance={"command": "python -m nmt.compare +comparison=trial", "significance": "approximate randomisation"},
-        options={
-            name: {"model.size": str(i), "seed": "1", "optimizer.learning_rate": f"0.00{i}"}
-            for i, name in enumerate(systems)
-        },
-    )
+    return make_comparison()
 
 
 @pytest.fixture(scope="module")
@@ -74,17 +31,44 @@ def folder(comparison, tmp_path_factory):
 
 def test_every_form_is_written(folder):
     names = {path.name for path in folder.iterdir()}
-    assert {"index.html", "report.json", "scores.csv", "report.md", "bleu_by_length.png", "bleu_by_length.svg"} <= names
+    forms = {"index.html", "report.json", "scores.csv", "report.md", "sentences_test.jsonl"}
+    assert (
+        forms | {f"{metric}_by_length.{form}" for metric in ("bleu", "chrf") for form in ("png", "svg", "tex")} <= names
+    )
     assert (folder / "bleu_by_length.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_page_asks_for_nothing_outside_itself_and_escapes_what_it_shows(folder):
+def test_the_page_is_one_file_and_escapes_what_it_shows(folder):
     page = (folder / "index.html").read_text()
-    loads = re.findall(r'(?:src|href)="(?!#|data:)([^"]+)"|url\((?!#)([^)]+)\)|@import', page)
-    assert not loads
-    assert "<b>" not in page.replace("&lt;b&gt;", "")
-    identifiers = re.findall(r'\bid="([^"]+)"', page)
-    assert len(identifiers) == len(set(identifiers))
+    own = page.replace(get_plotlyjs(), "")
+    assert not re.findall(r'(?:src|href)="(?!#|data:)([^"]+)"|@import', own)
+    assert "<b>" not in own.replace("<b>${", "")
+    assert len(page) < 15_000_000
+
+
+def test_sentences_that_do_not_fit_are_thinned_evenly(comparison):
+    [sentences] = comparison.sentences
+    whole, count = pack(sentences, 10**9)
+    assert count == len(sentences.sources)
+    small, fewer = pack(sentences, len(whole) // 3)
+    assert len(small) <= len(whole) // 3 and 0 < fewer < count
+    rows = json.loads(gzip.decompress(base64.b64decode(small)))["rows"]
+    numbers = [row["number"] for row in rows]
+    assert len(numbers) == fewer and max(b - a for a, b in itertools.pairwise(numbers)) <= 2 * count / fewer
+
+
+def test_every_sentence_lies_beside_the_page(comparison, folder):
+    records = [json.loads(line) for line in (folder / "sentences_test.jsonl").read_text().splitlines()]
+    assert [r["source"] for r in records] == comparison.sentences[0].sources
+    assert records[0]["outputs"].keys() == records[0]["scores"]["bleu"].keys() == set(comparison.systems)
+
+
+def test_a_latex_table_compiles_in_spirit(comparison):
+    text = tables.latex_table(comparison, "test", "bleu")
+    assert text.count(r"\begin") == text.count(r"\end") == 2
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    assert all(line.count("&") == 4 for line in body.splitlines() if line.endswith(r"\\"))
+    assert tables.latex("5 % & $_x ±") == r"5 \% \& \$\_x $\pm$"
 
 
 def test_the_csv_has_the_columns_of_a_row_and_reads_back(comparison, folder):
@@ -96,13 +80,23 @@ def test_the_csv_has_the_columns_of_a_row_and_reads_back(comparison, folder):
 
 
 def test_the_json_holds_all(comparison, folder):
-    assert Comparison.from_json(json.loads((folder / "report.json").read_text())) == comparison
+    assert Comparison.from_json(json.loads((folder / "report.json").read_text())) == replace(comparison, sentences=[])
 
 
 def test_findings_say_better_only_where_it_is(comparison):
-    better, same = tables.findings(comparison)
-    assert better.count("is ahead of fixed by") == 2
-    assert same.count("do not differ") == 2 and "ahead" not in same
+    better, same = sorted(words.findings(comparison), key=lambda told: "do not differ" in told)
+    assert re.fullmatch(
+        r"At every length attention is ahead of fixed by \d+\.\d ± \d+\.\d BLEU \(p = 0\.\d+\)\.", better
+    )
+    assert "do not differ" in same and "ahead" not in same
+
+
+@pytest.mark.parametrize(
+    ("range", "told"), [("1-20", "Up to 20 words"), ("41+", "Beyond 40 words"), ("11-40", "From 11 to 40 words")]
+)
+def test_ranges_read_as_words(comparison, range, told):
+    finding = replace(comparison.findings[0], range=range)
+    assert words.findings(replace(comparison, findings=[finding]))[0].startswith(told)
 
 
 def test_a_table_marks_what_differs_and_brackets_what_is_too_few(comparison):

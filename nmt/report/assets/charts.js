@@ -1,0 +1,180 @@
+// Charts: what is drawn in the page's colours, and how it is downloaded. A chart is a function of the theme.
+const data = JSON.parse(document.getElementById("data").textContent);
+const systems = data.systems.map((system, index) => ({ ...system, index }));
+const symbols = ["circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon"];
+const rows = new Map(data.rows.map(([system, seed, testSet, bucket, metric, score, low, high, p]) =>
+  [key(system, seed, testSet, bucket, metric), { score, low, high, p }]));
+const charts = new Map(); // id to the function that makes it
+
+function key(...parts) { return parts.join("\u0000"); }
+
+function escapeHtml(text) {
+  return String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+}
+
+// The row of a system in a bucket for what is chosen in the controls.
+function find(state, system, bucket, metric) {
+  return rows.get(key(system, state.seed, state.testSet, bucket, metric));
+}
+
+function bucketsOf(state) { return Object.keys(data.testSets[state.testSet]).filter((bucket) => bucket !== "all"); }
+
+const LIGHT = { ink: "#1b1d20", soft: "#565c64", line: "#e3e5e8", paper: "#ffffff" };
+
+function pageTheme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  return { ink: colour("ink"), soft: colour("soft"), line: colour("line"), paper: colour("card") };
+}
+
+function baseLayout(theme, title, height) {
+  const axis = { gridcolor: theme.line, linecolor: theme.soft, tickcolor: theme.soft, zeroline: false, automargin: true, fixedrange: true };
+  return {
+    height, paper_bgcolor: theme.paper, plot_bgcolor: theme.paper,
+    font: { family: 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif', size: 13, color: theme.ink },
+    title: { text: escapeHtml(title), x: 0.01, xanchor: "left", y: 0.985, yanchor: "top", font: { size: 15 } },
+    margin: { l: 58, r: 16, t: 74, b: 58 },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", xanchor: "left" },
+    hoverlabel: { bgcolor: theme.paper, bordercolor: theme.soft, font: { color: theme.ink } },
+    xaxis: { ...axis, showgrid: false }, yaxis: { ...axis },
+  };
+}
+
+const number = (value, digits = 1) => value.toFixed(digits);
+
+function significance(row) {
+  return row.p === null ? "" : `, p = ${row.p < 0.001 ? "< 0.001" : number(row.p, 3)}${row.p < data.significant ? " *" : ""}`;
+}
+
+// A metric by source length, one line a system, bands where there are any.
+function byLength(state, metric, digits, height) {
+  return (theme) => {
+    const buckets = bucketsOf(state);
+    const counts = data.testSets[state.testSet];
+    const label = data.names[metric];
+    const place = (bucket) => `${bucket} words, n = ${counts[bucket].toLocaleString("en")}`; // also the head of what hovering shows
+    const traces = [];
+    const table = [["source words", "sentences", "system", label, "low", "high", "p"]];
+    const banded = data.metrics.includes(metric);
+    for (const system of systems) {
+      const points = buckets.map((bucket) => ({ x: place(bucket), bucket, ...find(state, system.name, bucket, metric) }))
+        .filter((point) => point.score !== undefined && (!banded || point.low !== null));
+      for (const { bucket, score, low, high, p } of points) table.push([bucket, counts[bucket], system.name, score, low, high, p]);
+      if (!points.length) continue;
+      const name = escapeHtml(system.name);
+      if (banded) {
+        traces.push({
+          x: [...points.map((point) => point.x), ...points.map((point) => point.x).reverse()],
+          y: [...points.map((point) => point.low), ...points.map((point) => point.high).reverse()],
+          fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines",
+          hoverinfo: "skip", showlegend: false, legendgroup: name,
+        });
+      }
+      traces.push({
+        x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
+        mode: "lines+markers", line: { color: system.colour, width: 2.4 },
+        marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
+        text: points.map((point) => number(point.score, digits) + (banded
+          ? ` [${number(point.low)}, ${number(point.high)}]${significance(point)}` : "")),
+        hovertemplate: "%{text}<extra>" + name + "</extra>",
+      });
+    }
+    const layout = baseLayout(theme, `${label} by source length, ${state.testSet}`, height);
+    layout.hovermode = "x unified";
+    const narrow = window.innerWidth < 700;
+    Object.assign(layout.xaxis, {
+      title: { text: "source length in words (n sentences)" }, type: "category", categoryorder: "array", categoryarray: buckets.map(place), tickvals: buckets.map(place),
+      ticktext: buckets.map((bucket) => `${bucket}<br>${narrow ? "" : "n="}${counts[bucket].toLocaleString("en")}`),
+      tickfont: { size: narrow ? 9 : 12 }, tickangle: 0, range: [-0.35, buckets.length - 0.65],
+    });
+    Object.assign(layout.yaxis, { title: { text: label }, rangemode: "tozero" });
+    return { traces, layout, table };
+  };
+}
+
+function learning(against, of) {
+  const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates", loss: "validation loss, nats a token", bleu: "validation BLEU" };
+  const at = (point) => (against === "minutes" ? point.seconds / 60 : point[against]);
+  return (theme) => {
+    const table = [["system", "seed", "step", "minutes", "tokens", of]];
+    const seen = new Set();
+    const traces = data.runs.map((run) => {
+      const system = systems.find((candidate) => candidate.name === run.system);
+      const points = run.curve.filter((point) => point[of] !== undefined);
+      for (const point of points) table.push([run.system, run.seed, point.step, point.seconds / 60, point.tokens, point[of]]);
+      const first = !seen.has(run.system);
+      seen.add(run.system);
+      return {
+        x: points.map(at), y: points.map((point) => point[of]), name: escapeHtml(run.system), legendgroup: run.system, showlegend: first,
+        mode: "lines+markers", line: { color: system.colour, width: 2 }, marker: { size: 5, symbol: symbols[system.index % symbols.length] },
+        hovertemplate: `%{y:.2f} at %{x:.4~s} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
+      };
+    });
+    const layout = baseLayout(theme, labels[of], 340);
+    Object.assign(layout.xaxis, { title: { text: labels[against] } });
+    Object.assign(layout.yaxis, { title: { text: of === "loss" ? "nats a token" : "BLEU" } });
+    return { traces, layout, table };
+  };
+}
+
+// Attention weights: each row says where the model looked when it wrote that piece.
+function heatMap(system, [source, target, hex]) {
+  const weights = target.map((_, t) => source.map((_, s) => parseInt(hex.substr(2 * (t * source.length + s), 2), 16) / 255));
+  return (theme) => {
+    const cell = Math.max(9, Math.min(22, 620 / source.length));
+    const size = Math.max(7, Math.min(12, cell * 0.62));
+    const layout = baseLayout(theme, system, undefined);
+    const ticks = (pieces) => ({
+      tickvals: pieces.map((_, i) => i), ticktext: pieces.map((piece) => escapeHtml(piece.replace("▁", "_"))), tickfont: { size }, showgrid: false, ticks: "",
+    });
+    Object.assign(layout.xaxis, { ...ticks(source), side: "top", tickangle: -60 });
+    Object.assign(layout.yaxis, { ...ticks(target), autorange: "reversed" });
+    layout.margin = { l: 70, r: 10, t: 90, b: 10 };
+    layout.width = Math.max(240, cell * source.length + 110);
+    layout.height = cell * 0.9 * target.length + 120;
+    const dark = theme.paper !== LIGHT.paper;
+    const traces = [{
+      type: "heatmap", z: weights, zmin: 0, zmax: 1, showscale: false, xgap: cell > 12 ? 1 : 0, ygap: cell > 12 ? 1 : 0,
+      colorscale: dark ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
+      customdata: weights.map((row, t) => row.map((_, s) => [escapeHtml(target[t]), escapeHtml(source[s])])),
+      hovertemplate: "%{customdata[0]} looks at %{customdata[1]}: %{z:.2f}<extra></extra>",
+    }];
+    return { traces, layout, table: [["", ...source], ...target.map((piece, t) => [piece, ...weights[t].map((w) => w.toFixed(3))])] };
+  };
+}
+
+function draw(id, make) {
+  charts.set(id, make);
+  const { traces, layout } = make(pageTheme());
+  return Plotly.react(id, traces, layout, { displayModeBar: false, responsive: layout.width === undefined });
+}
+
+// Drawn again in the colours of the moment; on paper always light.
+function redraw(theme) {
+  for (const [id, make] of charts) {
+    if (!document.getElementById(id)) { charts.delete(id); continue; }
+    const { traces, layout } = make(theme);
+    Plotly.react(id, traces, layout);
+  }
+}
+
+function save(name, content, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function csvText(table) {
+  const cell = (value) => { const text = value ?? ""; return /[",\n]/.test(text) ? `"${String(text).replaceAll('"', '""')}"` : text; };
+  return table.map((row) => row.map(cell).join(",")).join("\n") + "\n";
+}
+
+async function download(id, format) {
+  const made = charts.get(id)(LIGHT);
+  const name = `${data.name}-${id}`.replace(/[^\w.-]+/g, "_");
+  if (format === "csv") return save(`${name}.csv`, csvText(made.table), "text/csv");
+  const size = { width: made.layout.width ?? 860, height: made.layout.height };
+  return Plotly.downloadImage({ data: made.traces, layout: made.layout }, { format, filename: name, scale: format === "png" ? 3 : 1, ...size });
+}

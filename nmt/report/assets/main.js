@@ -1,0 +1,96 @@
+// What the controls choose, and what follows from it.
+const controls = document.getElementById("controls");
+const learningControls = document.getElementById("learning-controls");
+const sentenceControls = document.getElementById("sentence-controls");
+let page = 0;
+
+function chosen() {
+  const values = new FormData(controls);
+  return { metric: values.get("metric"), testSet: values.get("testSet"), seed: values.get("seed") };
+}
+
+const dot = (system) => `<span class="dot" style="background:${system.colour}"></span>${escapeHtml(system.name)}`;
+
+function spread(state, system, bucket) {
+  if (state.seed !== "mean") return "";
+  const scores = data.seeds.filter((seed) => seed !== "mean").map((seed) => rows.get(key(system, seed, state.testSet, bucket, state.metric))?.score);
+  const found = scores.filter((score) => score !== undefined);
+  if (found.length < 2) return "";
+  const mean = found.reduce((sum, score) => sum + score, 0) / found.length;
+  const variance = found.reduce((sum, score) => sum + (score - mean) ** 2, 0) / (found.length - 1);
+  return ` ±${number(Math.sqrt(variance))}`;
+}
+
+function scoreTable(state) {
+  const head = systems.map((system) => `<th scope="col">${dot(system)}</th>`).join("");
+  const body = Object.entries(data.testSets[state.testSet]).map(([bucket, count]) => {
+    const cells = systems.map((system) => {
+      const row = find(state, system.name, bucket, state.metric);
+      if (!row) return "<td>–</td>";
+      if (row.low === null) return `<td>(${number(row.score)})</td>`;
+      const star = row.p !== null && row.p < data.significant ? "*" : "";
+      return `<td title="p ${row.p === null ? "–" : number(row.p, 3)}">${number(row.score)}${star}${spread(state, system.name, bucket)} <span class="band">[${number(row.low)}, ${number(row.high)}]</span></td>`;
+    }).join("");
+    return `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td><td>${count.toLocaleString("en")}</td>${cells}</tr>`;
+  }).join("");
+  document.getElementById("score-table").innerHTML =
+    `<table><thead><tr><th scope="col">source words</th><th scope="col">sentences</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+function brevityTable(state) {
+  const columns = systems.flatMap((system) => ["length_ratio", "brevity_penalty", "repetition"].map((metric) => [system, metric]));
+  const head = columns.map(([system, metric]) => `<th scope="col">${dot(system)}<br>${data.names[metric]}</th>`).join("");
+  const body = Object.keys(data.testSets[state.testSet]).map((bucket) =>
+    `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td>${columns.map(([system, metric]) => {
+      const row = find(state, system.name, bucket, metric);
+      return `<td>${row ? number(row.score, metric === "repetition" ? 1 : 2) : "–"}</td>`;
+    }).join("")}</tr>`).join("");
+  document.getElementById("brevity-table").innerHTML =
+    `<table><thead><tr><th scope="col">source words</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+function fillSelects(state) {
+  const buckets = bucketsOf(state);
+  const kept = sentenceControls.bucket.value;
+  sentenceControls.bucket.innerHTML = `<option value="">all lengths</option>` + buckets.map((bucket) => `<option>${bucket}</option>`).join("");
+  sentenceControls.bucket.value = buckets.includes(kept) ? kept : "";
+  if (!sentenceControls.first.length) {
+    const options = systems.map((system) => `<option value="${system.index}">${escapeHtml(system.name)}</option>`).join("");
+    sentenceControls.first.innerHTML = sentenceControls.second.innerHTML = options;
+    sentenceControls.second.value = String(Math.min(1, systems.length - 1));
+  }
+}
+
+async function show() {
+  const state = chosen();
+  scoreTable(state);
+  brevityTable(state);
+  fillSelects(state);
+  draw("curve-chart", byLength(state, state.metric, 1, 430));
+  draw("length-chart", byLength(state, "length_ratio", 2, 320));
+  draw("repetition-chart", byLength(state, "repetition", 1, 320));
+  page = await showSentences(state, 0);
+}
+
+function showLearning() {
+  const values = new FormData(learningControls);
+  draw("learning-chart", learning(values.get("against"), values.get("of")));
+}
+
+async function turn(to) { page = await showSentences(chosen(), to); }
+
+controls.addEventListener("change", show);
+learningControls.addEventListener("change", showLearning);
+sentenceControls.addEventListener("input", () => turn(0));
+for (const form of [controls, learningControls, sentenceControls]) form.addEventListener("submit", (event) => event.preventDefault());
+document.getElementById("previous").addEventListener("click", () => turn(page - 1));
+document.getElementById("next").addEventListener("click", () => turn(page + 1));
+document.addEventListener("click", (event) => {
+  const button = event.target.closest(".downloads button");
+  if (button) download(button.parentElement.dataset.chart, button.dataset.as);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(pageTheme()));
+window.addEventListener("beforeprint", () => redraw(LIGHT));
+window.addEventListener("afterprint", () => redraw(pageTheme()));
+showLearning();
+show().then(() => { document.body.dataset.ready = "true"; });
