@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
@@ -188,16 +187,10 @@ def _gather(
             "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
             "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
         },
-        options={system: _flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems},
+        options={
+            system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
+        },
     )
-
-
-def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:
-    """Options by their full names, as they are typed on the command line."""
-    made: dict[str, str] = {}
-    for name, value in options.items():
-        made |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": str(value)}
-    return made
 
 
 def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:

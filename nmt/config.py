@@ -22,6 +22,7 @@ from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.models.build import MODEL_OPTIONS
 from nmt.training.optim import OptimizerOptions
+from nmt.training.second_journal import JournalOptions
 from nmt.training.trainer import TrainerOptions
 
 _PACKAGE = Path(__file__).parent
@@ -48,6 +49,7 @@ class TrainConfig:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
+    journal: JournalOptions = field(default_factory=JournalOptions)
     run: RunOptions = field(default_factory=RunOptions)
     seed: int = 1
     device: str = "auto"  # auto, cpu, cuda or cuda:N
@@ -169,6 +171,14 @@ def compose_train(overrides: list[str]) -> TrainConfig:
         return typed(compose("train", overrides), TrainConfig)
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
         return typed(compose("train", overrides), TrainConfig)
+
+
+def flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Options by their full names, as they are typed on the command line."""
+    made: dict[str, str] = {}
+    for name, value in options.items():
+        made |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": str(value)}
+    return made
 
 
 def save(config: Any, path: Path) -> None:

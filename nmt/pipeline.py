@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from nmt.config import TrainConfig
+from nmt.config import TrainConfig, flat
 from nmt.corpus.batcher import Batcher
 from nmt.corpus.encoded import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import CleaningReport, clean, read_pairs, test_names
@@ -19,13 +20,17 @@ from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.evaluate import Evaluation, evaluate
-from nmt.evaluation.validation import Validation
+from nmt.evaluation.results import HeatMap
+from nmt.evaluation.validation import Samples, Validation
 from nmt.evaluation.validation import check as check_validation
 from nmt.models.build import build_model
+from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, start_run
 from nmt.training.checkpoint import Progress
 from nmt.training.journal import Journal
 from nmt.training.precision import choose_device, choose_precision
+from nmt.training.second_journal import check as check_journal
+from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
@@ -38,6 +43,7 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     device = choose_device(config.device)
     precision = choose_precision(device, config.trainer.precision)
     cache = Path(config.cache)
+    check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
     run = start_run(config, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
     pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache)
@@ -56,26 +62,34 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     )
 
     def journal(step: int) -> Journal:
-        made = Journal(run.folder, step)
+        second = open_second(config.journal, config.run.name, run.folder, flat(asdict(config)))
+        made = Journal(run.folder, step, second)
         facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
         facts |= {"commit": git_commit(), "machine": machine()}
         made.event("start", step, **facts, pairs=asdict(pairs.report))
         return made
 
+    validation, look = _validation(config, run, device)
     trainer = Trainer(
         model=model,
         batcher=batcher,
-        validate=_validation(config, run, device),
+        validate=validation,
         options=config.trainer,
         optimizer_options=config.optimizer,
         precision=precision,
         checkpoints=run.checkpoints,
         journal=journal,
+        look=look,
     )
-    return run, trainer.fit()
+    before = run.checkpoints.steps()
+    progress = trainer.fit()
+    if progress.best_score is not None and run.checkpoints.steps() != before:
+        best = abs(progress.best_score)  # a loss is kept as its negative
+        record_options(run.folder, flat(asdict(config)), {f"final/valid_{config.trainer.select_by}": best})
+    return run, progress
 
 
-def _validation(config: TrainConfig, run: Run, device: torch.device) -> Validation:
+def _validation(config: TrainConfig, run: Run, device: torch.device) -> tuple[Validation, Samples | None]:
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
@@ -83,7 +97,14 @@ def _validation(config: TrainConfig, run: Run, device: torch.device) -> Validati
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batcher = Batcher(encoded, config.batching, seed=0)
     batch_size = 256 if device.type == "cuda" else 64
-    return Validation(batcher, pairs, run.tokenizer, batch_size)
+    samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
+    return Validation(batcher, pairs, run.tokenizer, batch_size), samples if samples.pairs else None
+
+
+def _draw(title: str, weights: HeatMap) -> np.ndarray:
+    from nmt.report.figures import heat_map, pixels  # late: drawing is not needed to start
+
+    return pixels(heat_map(title, weights))
 
 
 def evaluate_run(

@@ -25,7 +25,7 @@ from nmt.training.checkpoint import Checkpoints, load_weights
 from nmt.training.precision import choose_precision
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.
-FREE = {"corpus", "run", "device", "resume", "cache", "validation"} | {
+FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal"} | {
     f"trainer.{name}"
     for name in (
         *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),

@@ -10,8 +10,8 @@ import numpy as np
 from nmt.errors import UserError
 from nmt.evaluation.diagnostics import DIAGNOSES
 from nmt.evaluation.evaluate import Evaluation
-from nmt.evaluation.results import ALL_SEEDS, DifferenceRow, Row, SentenceSet
-from nmt.evaluation.scores import ALL, Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
+from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, Row, SentenceSet
+from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
 from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
 
 Evaluations = Mapping[str, Mapping[str, Evaluation]]  # system, seed

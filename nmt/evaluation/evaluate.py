@@ -58,11 +58,7 @@ def evaluate(
             sources, attention_for=set(chosen), progress=lambda done: bar.update(done - bar.n)
         )
     seconds = time.monotonic() - start
-    heat_maps = {
-        row: HeatMap(list(made.source_pieces), list(made.target_pieces), np.rint(255 * made.attention).astype(np.uint8))
-        for row in chosen
-        if (made := translations[row]).attention is not None
-    }
+    heat_maps = {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
     texts = [translation.text for translation in translations]
     evaluation = Evaluation(name, sources, references, texts, seconds, chosen, heat_maps)
     _write(folder, evaluation, identity)

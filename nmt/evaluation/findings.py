@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmt.evaluation.evaluate import Evaluation
-from nmt.evaluation.results import Finding
-from nmt.evaluation.scores import ALL, Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
+from nmt.evaluation.results import ALL, SIGNIFICANT, Finding
+from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
 from nmt.evaluation.significance import Difference, Resampler, Statistics, holm, score
-
-SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nmt.decoding.hypothesis import Translation
+
+ALL = "all"  # the bucket of all sentences
+SIGNIFICANT = 0.05  # a difference with a smaller p-value is told as one
 ALL_SEEDS = "mean"  # the seed of a row over several seeds
 
 
@@ -84,6 +88,13 @@ class HeatMap:
     source_pieces: list[str]
     target_pieces: list[str]
     weights: np.ndarray  # (target, source) uint8
+
+    @classmethod
+    def of(cls, translation: Translation) -> HeatMap:
+        """Of a translation whose attention was asked for."""
+        assert translation.attention is not None
+        weights = np.rint(255 * translation.attention).astype(np.uint8)
+        return cls(list(translation.source_pieces), list(translation.target_pieces), weights)
 
 
 @dataclass(frozen=True)

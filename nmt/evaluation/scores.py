@@ -16,6 +16,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric as SacrebleuMetric
 
 from nmt.errors import UserError, nearest
+from nmt.evaluation.results import ALL
 
 
 class Metric(ABC):
@@ -151,9 +152,6 @@ def check(options: EvaluationOptions) -> None:
 def _check_bounds(bounds: Sequence[int]) -> None:
     if not bounds or any(high <= low for low, high in zip([0, *bounds], bounds, strict=False)):
         raise UserError(f"evaluation.bucket_bounds={list(bounds)}: numbers above 0, each larger than the one before")
-
-
-ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from nmt.corpus.batcher import Batcher
@@ -13,8 +14,10 @@ from nmt.corpus.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.scores import Bleu
+from nmt.evaluation.results import HeatMap
+from nmt.evaluation.scores import Bleu, Chrf
 from nmt.models.interface import Model
+from nmt.training.journal import Look
 from nmt.training.loss import token_loss
 
 
@@ -22,13 +25,15 @@ from nmt.training.loss import token_loss
 class ValidationOptions:
     """What is measured while training."""
 
-    bleu_sentences: int = 200  # the first so many are translated greedily for BLEU; 0 measures the loss alone
+    bleu_sentences: int = 200  # the first so many are translated greedily for BLEU and chrF; 0: the loss alone
+    samples: int = 2  # of them are shown in the journal, with their attention, as training goes on
 
 
 def check(options: ValidationOptions, select_by: str) -> None:
     """Raises UserError for what can't be measured, or where the best could not be chosen by it."""
-    if options.bleu_sentences < 0:
-        raise UserError(f"validation.bleu_sentences={options.bleu_sentences}: must not be negative")
+    for name in ("bleu_sentences", "samples"):
+        if getattr(options, name) < 0:
+            raise UserError(f"validation.{name}={getattr(options, name)}: must not be negative")
     if select_by == "bleu" and options.bleu_sentences == 0:
         raise UserError("trainer.select_by=bleu needs validation.bleu_sentences above 0")
 
@@ -41,14 +46,14 @@ class Validation:
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
     def __call__(self, model: Model) -> dict[str, float]:
-        """``loss`` in nats per target token, without smoothing; ``bleu`` where asked for."""
+        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for."""
         scores = {"loss": self._loss(model)}
         if self.pairs:
             sources, references = zip(*self.pairs, strict=True)
             translations = Translator(model, self.tokenizer, self.decoding).translate(sources)
-            metric = Bleu()
-            statistics = metric.statistics([translation.text for translation in translations], references)
-            scores["bleu"] = metric.score(statistics.sum(axis=0))
+            for metric in (Bleu(), Chrf()):
+                statistics = metric.statistics([translation.text for translation in translations], references)
+                scores[metric.name] = metric.score(statistics.sum(axis=0))
         return scores
 
     @torch.no_grad()
@@ -61,3 +66,32 @@ class Validation:
             total += float(likelihood)
             tokens += batch.tokens
         return total / tokens
+
+
+SAMPLE_WORDS = (6, 16)  # of sentences whose attention can be read at a glance
+
+
+class Samples:
+    """Translations of the same few sentences, and where the model looked: called whenever it is validated.
+
+    ``draw`` makes a picture (height, width, 3) of a heat map.
+    """
+
+    def __init__(
+        self, pairs: Sequence[Pair], tokenizer: Tokenizer, count: int, draw: Callable[[str, HeatMap], np.ndarray]
+    ):
+        low, high = SAMPLE_WORDS
+        readable = [pair for pair in pairs if low <= len(pair.source.split()) <= high]
+        self.pairs, self.tokenizer, self.draw = (readable or list(pairs))[:count], tokenizer, draw
+
+    def __call__(self, model: Model) -> Look:
+        translator = Translator(model, self.tokenizer, DecodingOptions(beam_size=1))
+        made = translator.translate([pair.source for pair in self.pairs], attention_for=range(len(self.pairs)))
+        texts, pictures = {}, {}
+        for number, (pair, translation) in enumerate(zip(self.pairs, made, strict=True), 1):
+            lines = {"source": pair.source, "reference": pair.target, "output": translation.text}
+            texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
+            if translation.attention is not None:
+                heat_map = HeatMap.of(translation)
+                pictures[f"attention/{number}"] = self.draw("", heat_map)
+        return Look(texts, pictures)

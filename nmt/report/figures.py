@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -13,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from nmt.evaluation.results import Comparison
+from nmt.evaluation.results import Comparison, HeatMap
 from nmt.report.words import NAMES
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
@@ -70,6 +71,33 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
         if handles:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=min(4, len(handles)), borderaxespad=0.2)
     return figure
+
+
+def heat_map(title: str, picture: HeatMap) -> Figure:
+    """Attention weights: each row says where the model looked when it wrote that piece."""
+    source, target = _readable(picture.source_pieces), _readable(picture.target_pieces)
+    with plt.rc_context({**STYLE, "axes.grid": False}):
+        size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
+        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        axes.imshow(picture.weights, cmap="Blues", vmin=0, vmax=255, aspect="auto")
+        axes.set_xticks(range(len(source)), source, rotation=60, ha="left", rotation_mode="anchor", fontsize=9)
+        axes.set_yticks(range(len(target)), target, fontsize=9)
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+        axes.set_title(title, loc="left", fontsize=11)
+    return figure
+
+
+def _readable(pieces: Sequence[str]) -> list[str]:
+    """SentencePiece marks the start of a word; matplotlib would read a dollar sign as mathematics."""
+    return [piece.replace("▁", "_").replace("$", r"\$") for piece in pieces]
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as (height, width, 3) uint8, and closes it."""
+    figure.canvas.draw()
+    picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
+    plt.close(figure)
+    return picture
 
 
 def svg_text(figure: Figure) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from nmt.evaluation.findings import SIGNIFICANT
-from nmt.evaluation.results import ALL_SEEDS, Comparison, SentenceSet
+from nmt.evaluation.results import ALL_SEEDS, SIGNIFICANT, Comparison, SentenceSet
 from nmt.report import tables, words
 from nmt.report.figures import colour
 

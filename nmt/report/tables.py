@@ -8,8 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
-from nmt.evaluation.findings import SIGNIFICANT
-from nmt.evaluation.results import Comparison, Row, SentenceSet
+from nmt.evaluation.results import SIGNIFICANT, Comparison, Row, SentenceSet
 from nmt.report.words import NAMES, findings, legend
 
 

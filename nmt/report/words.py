@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from nmt.evaluation.findings import SIGNIFICANT
-from nmt.evaluation.results import Comparison, Finding
+from nmt.evaluation.results import SIGNIFICANT, Comparison, Finding
 
 NAMES = {
     "bleu": "BLEU",

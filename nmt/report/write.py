@@ -1,4 +1,4 @@
-"""A comparison to a folder: page, tables, figures, sentences."""
+"""A comparison to a folder: page, tables, figures, sentences, TensorBoard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from nmt.errors import UserError
 from nmt.evaluation.results import Comparison
 from nmt.report import figures, page, tables
+from nmt.report.board import write_board
 
 
 def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -30,6 +31,7 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
             (folder / name).write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
+        write_board(comparison, folder / "tensorboard")
     except OSError as error:
         raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from None
     return {name: folder / name for name in contents}

@@ -8,21 +8,33 @@ import math
 import os
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
+
+from nmt.training.second_journal import SecondJournal
 
 log = logging.getLogger("nmt")
 
 SECONDS_BETWEEN_LINES = 20  # on a console that is no terminal
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a person looks at while a model trains."""
+
+    texts: dict[str, str] = field(default_factory=dict)  # Markdown by name
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)  # (height, width, 3) uint8 by name
+
+
 class Journal:
     """What happened in a run. ``event`` goes to all three places; ``progress`` to the console's bar alone."""
 
-    def __init__(self, folder: Path, step: int = 0):
-        self.folder = folder
+    def __init__(self, folder: Path, step: int = 0, second: SecondJournal | None = None):
+        self.folder, self.second = folder, second
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "journal.jsonl"
         _drop_after(self.path, step)
@@ -33,13 +45,33 @@ class Journal:
         self._last_line = time.monotonic()
 
     def event(self, kind: str, step: int, **values: Any) -> None:
-        """One line of journal.jsonl; numbers also become TensorBoard scalars ``kind/name``."""
+        """One line of journal.jsonl; numbers also become scalars ``kind/name``, those of a dictionary ``name/key``."""
         values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
         self._file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
         self._file.flush()
+        scalars: dict[str, float] = {}
         for name, value in values.items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                self.board.add_scalar(f"{kind}/{name}", value, step)
+            group = (
+                {f"{name}/{key}": v for key, v in value.items()}
+                if isinstance(value, dict)
+                else {f"{kind}/{name}": value}
+            )
+            scalars |= {k: v for k, v in group.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        for name, value in scalars.items():
+            self.board.add_scalar(name, value, step)
+        if self.second:
+            self.second.scalars(scalars, step)
+
+    def look(self, look: Look, step: int) -> None:
+        """Sample translations and heat maps of the same sentences, to be followed through training."""
+        for name, content in look.texts.items():
+            self.board.add_text(name, content, step)
+            if self.second:
+                self.second.text(name, content, step)
+        for name, pixels in look.pictures.items():
+            self.board.add_image(name, pixels, step, dataformats="HWC")
+            if self.second:
+                self.second.picture(name, pixels, step)
 
     @property
     def board(self) -> Any:
@@ -71,6 +103,8 @@ class Journal:
             self._bar.close()
         if self._board is not None:
             self._board.close()
+        if self.second:
+            self.second.close()
         self._file.close()
 
 

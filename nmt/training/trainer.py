@@ -20,8 +20,9 @@ from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
 from nmt.training.checkpoint import Checkpoints, Progress, TrainState
-from nmt.training.journal import Journal
+from nmt.training.journal import Journal, Look
 from nmt.training.loss import token_loss
+from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 
@@ -74,16 +75,18 @@ class Trainer:
         precision: Precision,
         checkpoints: Checkpoints,
         journal: Callable[[int], Journal],
+        look: Callable[[Model], Look] | None = None,
     ):
         _check(options)
         self.model, self.batcher, self.validate = model, batcher, validate
         self.options, self.optimizer_options, self.precision = options, optimizer_options, precision
-        self.checkpoints, self.open_journal = checkpoints, journal
+        self.checkpoints, self.open_journal, self.look = checkpoints, journal, look
         self.optimizer = make_optimizer(model, optimizer_options)
         self.scaler = precision.scaler()
         self.average = {n: w.clone() for n, w in ck.weights_of(model).items()} if options.average_decay else {}
         self.forward = torch.compile(model) if options.compile else model
         self.progress = Progress()
+        self.meter = Meter()
         self.signal = 0
 
     def fit(self) -> Progress:
@@ -97,19 +100,19 @@ class Trainer:
             log.warning("the run had ended: with more budget, its learning rate rises again (cosine and linear do)")
         progress.finished = False
         journal = self.open_journal(progress.step)
-        meter = Meter()
         self.model.train()
         try:
             with self._signals():
                 clock = time.monotonic()
+                self.meter.restart()
                 for batches, position in self._groups():
                     loss, norm = self._update(batches)
                     progress.position = position
                     progress.seconds += time.monotonic() - clock
                     clock = time.monotonic()
-                    meter.add(loss, norm, sum(batch.tokens for batch in batches))
+                    self.meter.add(loss, norm, batches)
                     if progress.step % options.log_every == 0:
-                        self._report(journal, meter)
+                        self._report(journal)
                     ended = self._share() >= 1
                     if ended or progress.step % options.validate_every == 0:
                         ended = self._validate(journal, clock, ended)
@@ -118,7 +121,7 @@ class Trainer:
                     if self.signal and not ended:
                         raise Interrupted(self.signal, progress.step)
                     if ended or progress.step % options.validate_every == 0:
-                        meter.restart()
+                        self.meter.restart()
                         clock = time.monotonic()
                     if ended:
                         break
@@ -142,6 +145,8 @@ class Trainer:
         for batch in batches:
             total += self._backward(batch.to(self.precision.device), tokens)
         self.scaler.unscale_(self.optimizer)
+        if (progress.step + 1) % self.options.log_every == 0:
+            self.meter.part_norms = part_norms(self.model)
         limit = self.options.clip_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
         progress.step += 1
@@ -198,9 +203,9 @@ class Trainer:
         )
         return max(amount / budget for amount, budget in spent if budget)
 
-    def _report(self, journal: Journal, meter: Meter) -> None:
+    def _report(self, journal: Journal) -> None:
         progress = self.progress
-        values = meter.read()
+        values = self.meter.read()
         rate = self.optimizer.param_groups[0]["lr"]
         journal.event(
             "train",
@@ -209,6 +214,8 @@ class Trainer:
             learning_rate=rate,
             seconds=progress.seconds,
             tokens=progress.tokens,
+            memory_gigabytes=peak_memory(self.precision.device),
+            gradient_norm_of=self.meter.part_norms,
             **values,
         )
         journal.progress(
@@ -222,6 +229,8 @@ class Trainer:
         with self._judged_weights():
             self.model.eval()
             scores = self.validate(self.model)
+            if self.look:
+                journal.look(self.look(self.model), progress.step)
             self.model.train()
         is_best = self._judge(scores)
         progress.seconds += time.monotonic() - clock
@@ -312,35 +321,6 @@ class Trainer:
         finally:
             for number in numbers:
                 signal.signal(number, before[number])
-
-
-class Meter:
-    """Means since the last reading."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def add(self, loss: float, norm: float, tokens: int) -> None:
-        self.losses += loss * tokens
-        self.count += tokens
-        self.norms += norm
-        self.updates += 1
-
-    def read(self) -> dict[str, float]:
-        seconds = time.monotonic() - self.clock
-        values = {
-            "loss": self.losses / max(self.count, 1),
-            "gradient_norm": self.norms / max(self.updates, 1),
-            "tokens_per_second": self.count / max(seconds, 1e-9),
-        }
-        self.restart()
-        return values
-
-    def restart(self) -> None:
-        """Leaves out the time spent elsewhere, as in validation."""
-        self.losses = self.norms = 0.0
-        self.count = self.updates = 0
-        self.clock = time.monotonic()
 
 
 def _check(options: TrainerOptions) -> None:

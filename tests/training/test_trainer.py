@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 
+import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nmt.corpus.batcher import Batcher, BatchingOptions
 from nmt.corpus.encoded import encode_pairs
@@ -20,7 +22,7 @@ from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
 from nmt.training.checkpoint import Checkpoints, load_state, weights_of
-from nmt.training.journal import Journal, read_journal
+from nmt.training.journal import Journal, Look, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
 from nmt.training.trainer import Interrupted, Trainer, TrainerOptions
@@ -40,7 +42,15 @@ def make(encoded, tokenizer, tmp_path):
     """A trainer of a tiny model in ``folder``; every call builds it afresh, as a new process would."""
 
     def build(
-        folder="run", kind="attention", validate=None, optimizer=None, pairs=encoded, batch=256, model=None, **options
+        folder="run",
+        kind="attention",
+        validate=None,
+        optimizer=None,
+        pairs=encoded,
+        batch=256,
+        model=None,
+        look=None,
+        **options,
     ):
         torch.manual_seed(3)
         model = build_model(model or MODELS[kind], Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
@@ -55,6 +65,7 @@ def make(encoded, tokenizer, tmp_path):
             CPU,
             Checkpoints(place / "checkpoints"),
             lambda step: Journal(place, step),
+            look,
         )
 
     return build
@@ -215,6 +226,10 @@ def test_the_journal_is_lines_of_json_with_the_numbers_a_reader_wants(make, tmp_
     events = [json.loads(line) for line in (tmp_path / "run/journal.jsonl").read_text().splitlines()]
     train = next(event for event in events if event["event"] == "train")
     assert {"loss", "gradient_norm", "tokens_per_second", "learning_rate", "epoch", "seconds", "tokens"} <= train.keys()
+    assert {"padding", "memory_gigabytes"} <= train.keys()
+    assert 0 <= train["padding"] < 0.5 and train["memory_gigabytes"] > 0.05
+    parts = train["gradient_norm_of"]
+    assert {"encoder", "attention", "layers", "target_embedding"} <= parts.keys() and all(n > 0 for n in parts.values())
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 
@@ -275,3 +290,13 @@ def test_a_tiny_model_learns_what_can_be_learnt_and_not_shuffled_targets(make, t
 
     assert bleu([Pair(*pair) for pair in zip(SENTENCES, GERMAN, strict=True)], "straight") > 90
     assert bleu([Pair(source, target) for source in SENTENCES for target in GERMAN], "shuffled") < 50
+
+
+def test_what_is_looked_at_reaches_tensorboard_at_every_validation(make, tmp_path):
+    look = Look({"samples/1": "**output** x"}, {"attention/1": np.zeros((8, 9, 3), dtype=np.uint8)})
+    make(max_steps=8, look=lambda model: look).fit()
+    board = EventAccumulator(str(tmp_path / "run"))
+    board.Reload()
+    assert [event.step for event in board.Images("attention/1")] == [4, 8]
+    assert [event.step for event in board.Tensors("samples/1/text_summary")] == [4, 8]
+    assert {"train/padding", "gradient_norm_of/encoder", "train/memory_gigabytes"} <= set(board.Tags()["scalars"])

@@ -1,0 +1,66 @@
+"""What a run measures of itself between two reports."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import torch
+
+from nmt.corpus.batch import Batch
+from nmt.models.interface import Model
+
+
+@torch.no_grad()
+def part_norms(model: Model) -> dict[str, float]:
+    """The norm of the gradient of each part of the model, before clipping."""
+    norms = {}
+    for name, part in model.named_children():
+        gradients = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
+        if gradients:
+            norms[name] = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+    return norms
+
+
+def peak_memory(device: torch.device) -> float:
+    """The most memory in use so far, in GB: of the GPU where there is one, else of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    import resource  # not on every system
+
+    unit = 1 if sys.platform == "darwin" else 1024  # what the system counts in
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+class Meter:
+    """Means since the last reading."""
+
+    def __init__(self) -> None:
+        self.part_norms: dict[str, float] = {}
+        self.restart()
+
+    def add(self, loss: float, norm: float, batches: list[Batch]) -> None:
+        tokens = sum(batch.tokens for batch in batches)
+        self.losses += loss * tokens
+        self.count += tokens
+        self.cells += sum(batch.source.numel() + batch.target_in.numel() for batch in batches)
+        self.real += tokens + sum(int(batch.source_mask.sum()) for batch in batches)
+        self.norms += norm
+        self.updates += 1
+
+    def read(self) -> dict[str, float]:
+        seconds = time.monotonic() - self.clock
+        values = {
+            "loss": self.losses / max(self.count, 1),
+            "gradient_norm": self.norms / max(self.updates, 1),
+            "tokens_per_second": self.count / max(seconds, 1e-9),
+            "padding": 1 - self.real / max(self.cells, 1),
+        }
+        self.restart()
+        return values
+
+    def restart(self) -> None:
+        """Leaves out the time spent elsewhere, as in validation."""
+        self.losses = self.norms = 0.0
+        self.count = self.updates = self.cells = self.real = 0
+        self.clock = time.monotonic()

@@ -1,0 +1,23 @@
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from nmt.report.board import write_board
+from tests.report.comparisons import make_comparison
+
+
+def test_each_system_is_a_curve_over_source_length_with_its_band_and_final_scores(tmp_path):
+    comparison = make_comparison(seeds=("1", "2"))
+    for _ in range(2):  # a second writing replaces the first
+        write_board(comparison, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"fixed", "attention", "_b_"}
+    board = EventAccumulator(str(tmp_path / "attention"))
+    board.Reload()
+    curve = {event.step: event.value for event in board.Scalars("by_length/test/bleu")}
+    assert curve.keys() == {8, 12, 13}
+    for bucket, step in (("1-8", 8), ("9-12", 12), ("13+", 13)):
+        row = comparison.find("attention", "test", bucket, "bleu")
+        assert abs(curve[step] - row.score) < 1e-3
+    low = {event.step for event in board.Scalars("by_length/test/bleu_low")}
+    assert low == {8, 12}, "too few sentences have no band"
+    assert len(board.Scalars("final/test_bleu")) == 1
+    plugins = board.summary_metadata
+    assert "custom_scalars__config__" in plugins and "_hparams_/experiment" in plugins
