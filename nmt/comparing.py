@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.pairs import read_pairs, test_names
+from nmt.corpus.pairs import CleaningOptions, read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, nearest
 from nmt.evaluation.comparison import compare_on, sentence_set
 from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.findings import find
-from nmt.evaluation.results import Comparison, DifferenceRow, Finding, Row, RunInfo, SentenceSet
+from nmt.evaluation.published import judge
+from nmt.evaluation.results import ALL_SEEDS, Comparison, DifferenceRow, Finding, Published, Row, RunInfo, SentenceSet
 from nmt.evaluation.scores import check as check_evaluation
 from nmt.evaluation.scores import make_buckets, make_metrics
 from nmt.pipeline import evaluate_run, train_run
-from nmt.run import Run, commit_of, git_commit, machine
+from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
 from nmt.training.checkpoint import NAMED, Progress
 from nmt.training.journal import read_journal
 
@@ -38,6 +40,9 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
 
     ``command`` is what the user typed, for the record.
     """
+    for system in config.systems:
+        if not re.fullmatch(r"[\w.+-]+", system):
+            raise UserError(f"systems.{system}: a name of letters, digits and . + - _ is needed; it names a folder")
     configs = {
         (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
     }
@@ -98,7 +103,7 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
     (first_name, _), first = next(iter(configs.items()))
     for (system, _), other in configs.items():
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
-            if getattr(other, part) != getattr(first, part):
+            if _shared(getattr(other, part)) != _shared(getattr(first, part)):
                 raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
         if other.trainer.select_by != first.trainer.select_by:
             raise UserError(
@@ -110,6 +115,11 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
     for name in config.test_sets:
         if name not in known:
             raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+
+
+def _shared(options: object) -> object:
+    """How long the sentences are that a system is trained on may be the very thing that is compared."""
+    return replace(options, train_words=0) if isinstance(options, CleaningOptions) else options
 
 
 def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
@@ -178,6 +188,7 @@ def _gather(
             for system, seed in trained
         ],
         findings=findings,
+        published=_published(config, trained, rows),
         sentences=sentences,
         provenance={
             "command": command,
@@ -191,6 +202,21 @@ def _gather(
             system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
         },
     )
+
+
+def _published(
+    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]], rows: list[Row]
+) -> list[Published]:
+    """What the experiments' papers say, where they say something."""
+    found = []
+    for system, options in config.systems.items():
+        ours = trained[system, config.seeds[0]][0].config
+        paper = configuration.compose_train([f"+experiment={options.experiment}"])
+        changed = difference(asdict(paper), asdict(ours), SAME_EXPERIMENT)
+        seed = ALL_SEEDS if len(config.seeds) > 1 else str(config.seeds[0])
+        of_seed = [row for row in rows if row.seed == seed]
+        found.append(judge(ours.published, system, of_seed, "{0}={2}, not {1}".format(*changed) if changed else ""))
+    return [published for published in found if published]
 
 
 def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:

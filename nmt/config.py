@@ -18,6 +18,7 @@ from nmt.corpus.pairs import CORPUS_OPTIONS, CleaningOptions
 from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.errors import UserError, nearest
+from nmt.evaluation.published import PublishedOptions
 from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.models.build import MODEL_OPTIONS
@@ -49,6 +50,7 @@ class TrainConfig:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
+    published: PublishedOptions = field(default_factory=PublishedOptions)
     journal: JournalOptions = field(default_factory=JournalOptions)
     run: RunOptions = field(default_factory=RunOptions)
     seed: int = 1

@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -25,12 +25,16 @@ from nmt.training.checkpoint import Checkpoints, load_weights
 from nmt.training.precision import choose_precision
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.
-FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal"} | {
+FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"} | {
     f"trainer.{name}"
     for name in (
         *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),
         *("keep_checkpoints", "log_every", "threads", "compile"),
     )
+}
+# What an experiment may be run with and still be the one that a paper describes.
+SAME_EXPERIMENT = {"run", "seed", "device", "resume", "cache", "validation", "journal"} | {
+    f"trainer.{name}" for name in ("validate_every", "log_every", "threads", "compile", "precision")
 }
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
@@ -114,13 +118,13 @@ def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | Non
     return None
 
 
-def difference(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """The first option in which two configurations differ, unless a run is free to change it."""
-    if path in FREE:
+def difference(old: Any, new: Any, free: Set[str] = FREE, path: str = "") -> tuple[str, Any, Any] | None:
+    """The first option in which two configurations differ, but for those that are ``free`` to change."""
+    if path in free:
         return None
     if isinstance(old, dict) and isinstance(new, dict):
         for key in new:
-            found = difference(old.get(key), new[key], f"{path}.{key}" if path else key)
+            found = difference(old.get(key), new[key], free, f"{path}.{key}" if path else key)
             if found:
                 return found
         return None

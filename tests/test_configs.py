@@ -10,6 +10,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
+from nmt.comparing import compare_systems
 from nmt.config import CONFIG_FOLDER, CompareConfig, compose_train, load_train, register, save, typed
 from nmt.corpus.builtin import generate
 from nmt.corpus.pairs import FilesOptions
@@ -17,14 +18,15 @@ from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.pipeline import train_run
-from nmt.report import figures  # noqa: F401, imported once for all tests here
-from tests.conftest import TINY_GRAMMAR, TINY_SIZES
+from nmt.report import tables
+from nmt.report.write import write_report
+from tests.conftest import TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES
 
 
 def shipped(group: str) -> list[str]:
     folder = CONFIG_FOLDER / group
     names = [str(path.relative_to(folder).with_suffix("")) for path in sorted(folder.rglob("*.yaml"))]
-    return [name for name in names if not name.endswith("base")]
+    return [name for name in names if not name.endswith("shared")]
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +89,32 @@ def test_every_comparison_loads_and_its_systems_share_what_they_must(comparison)
     assert config.baseline in config.systems and len(config.systems) >= 2
     systems = [compose_train([f"+experiment={s.experiment}", *s.overrides]) for s in config.systems.values()]
     for system in systems[1:]:
-        assert (system.corpus, system.tokenizer, system.cleaning) == (
-            systems[0].corpus,
-            systems[0].tokenizer,
-            systems[0].cleaning,
-        )
+        assert (system.corpus, system.tokenizer) == (systems[0].corpus, systems[0].tokenizer)
+        assert replace(system.cleaning, train_words=0) == replace(systems[0].cleaning, train_words=0)
+
+
+def test_a_paper_s_figure_runs_whole_at_a_reduced_size_and_says_that_it_was_reduced(tmp_path):
+    small = [
+        *TINY_CORPUS,
+        *TINY_SIZES["recurrent"],
+        "corpus=grammar",
+        "model.dropout=0.1",
+        "trainer.max_epochs=0",
+        "trainer.max_steps=2",
+        f"cache={tmp_path}/cache",
+    ]
+    overrides = "[" + ",".join(f"'{override}'" for override in small) + "]"
+    register()
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        asked = ["+comparison=bahdanau2015_figure2", f"overrides={overrides}", f"runs={tmp_path}/runs"]
+        asked += ["decoding.beam_size=1", "decoding.max_length_factor=1", "device=cpu", "evaluation.resamples=20"]
+        config = typed(compose("compare", asked), CompareConfig)
+    comparison, folder = compare_systems(config, "python -m nmt.compare +comparison=bahdanau2015_figure2")
+    assert [found.published for found in comparison.published] == [26.75, 21.50, 17.82, 13.93]
+    assert all(found.verdict.startswith("not run at this scale (corpus") for found in comparison.published)
+    write_report(comparison, folder / "report")
+    assert "not run at this scale" in (folder / "report/index.html").read_text()
+    assert tables.differing_options(comparison)[1] == [["cleaning.train_words", "50", "30", "50", "30"]]
 
 
 def test_a_configuration_saved_and_loaded_is_the_same(tmp_path):

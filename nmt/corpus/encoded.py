@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from array import array
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ def cached_tokenizer(
     corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
 ) -> Tokenizer:
     """The tokenizer of this training text and these options, trained where the cache has none."""
-    key = _key(fingerprint(corpus, "train"), asdict(cleaning), asdict(options))
+    key = _key(fingerprint(corpus, "train"), asdict(replace(cleaning, train_words=0)), asdict(options))
     folder = cache / f"tokenizer-{key}"
     if folder.is_dir():
         return Tokenizer.load(folder)
@@ -119,6 +119,8 @@ def cached_pairs(
 
     Raises UserError when no pair is left.
     """
+    limit = cleaning.train_words if split == "train" else 0
+    cleaning = replace(cleaning, train_words=0, max_words=min(cleaning.max_words, limit or cleaning.max_words))
     folder = cache / f"pairs-{_key(fingerprint(corpus, split), asdict(cleaning), tokenizer.digest)}"
     if not folder.is_dir():
         report = CleaningReport()

@@ -58,6 +58,7 @@ class CleaningOptions:
     """Which training and validation pairs are left out. Test sets are never cleaned."""
 
     max_words: int = 200  # on either side
+    train_words: int = 0  # train on pairs of at most so many words; the tokenizer sees the others too; 0: no limit
     max_tokens: int = 1000  # on either side, once encoded: text without spaces is one word, however long
     max_ratio: float = 4.0  # characters of the longer side over the shorter, where the longer has 20 or more
 

@@ -64,6 +64,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Published:
+    """The score of a paper, ours, and what that says."""
+
+    system: str
+    source: str
+    test_set: str
+    metric: str
+    published: float
+    tolerance: float
+    score: float | None
+    verdict: str
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """What one system under one seed cost, and what it is."""
 
@@ -128,6 +142,7 @@ class Comparison:
     differences: list[DifferenceRow]
     runs: list[RunInfo]
     findings: list[Finding]
+    published: list[Published]
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
@@ -139,7 +154,13 @@ class Comparison:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Comparison:
         """The comparison that `to_json` was made of, without its sentences."""
-        kinds = {"rows": Row, "differences": DifferenceRow, "runs": RunInfo, "findings": Finding}
+        kinds = {
+            "rows": Row,
+            "differences": DifferenceRow,
+            "runs": RunInfo,
+            "findings": Finding,
+            "published": Published,
+        }
         parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
         return cls(**{**content, **parts})
 

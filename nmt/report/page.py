@@ -42,6 +42,7 @@ def html_text(comparison: Comparison) -> str:
         colours={system: colour(comparison, system) for system in comparison.systems},
         findings=words.findings(comparison),
         legend=words.legend(comparison),
+        published=tables.published_table(comparison),
         costs=tables.cost_table(comparison),
         differing=tables.differing_options(comparison),
         css=(ASSETS / "page.css").read_text(encoding="utf-8"),

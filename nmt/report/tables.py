@@ -111,9 +111,25 @@ def differing_options(comparison: Comparison) -> tuple[list[str], list[list[str]
     rows = [
         [name, *(comparison.options[system].get(name, "") for system in comparison.systems)]
         for name in names
-        if not name.startswith(("model.", "run.")) and len({o.get(name) for o in comparison.options.values()}) > 1
+        if not name.startswith(("model.", "run.", "published."))
+        and len({o.get(name) for o in comparison.options.values()}) > 1
     ]
     return ["option", *comparison.systems], rows
+
+
+def published_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Scores of papers beside ours."""
+    rows = [
+        [
+            found.system,
+            found.source,
+            f"{NAMES[found.metric]} {found.published:.2f} ± {found.tolerance:.1f}",
+            "–" if found.score is None else f"{found.score:.2f}",
+            found.verdict,
+        ]
+        for found in comparison.published
+    ]
+    return ["system", "published in", "published", "here", "verdict"], rows
 
 
 def diagnosis_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
@@ -223,6 +239,8 @@ def markdown_report(comparison: Comparison) -> str:
         for metric in comparison.metrics:
             lines += [f"## {NAMES[metric]}, {test_set}", ""]
             lines += [markdown_table(*comparison_table(comparison, test_set, metric)), ""]
+    if comparison.published:
+        lines += ["## Published scores", "", markdown_table(*published_table(comparison)), ""]
     lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
     lines += [markdown_table(*cost_table(comparison)), ""]
     differing = differing_options(comparison)

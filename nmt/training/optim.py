@@ -10,22 +10,24 @@ from torch import nn
 
 from nmt.errors import UserError, nearest
 
-SCHEDULES = ("inverse_sqrt", "cosine", "linear", "constant", "plateau")
-OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+SCHEDULES = ("inverse_sqrt", "cosine", "linear", "constant", "halving", "plateau")
+OPTIMIZERS = ("adamw", "adam", "sgd", "adadelta")
 
 
 @dataclass
 class OptimizerOptions:
     """Optimizer and learning rate."""
 
-    name: str = "adamw"  # adamw or adam
+    name: str = "adamw"  # adamw, adam, sgd (no momentum) or adadelta (the second beta is its rho)
     learning_rate: float = 1e-3  # the highest
     betas: list[float] = field(default_factory=lambda: [0.9, 0.98])
     epsilon: float = 1e-9
     weight_decay: float = 0.0  # of matrices only
-    schedule: str = "cosine"  # inverse_sqrt, cosine, linear, constant or plateau, each after the warm-up
+    schedule: str = "cosine"  # inverse_sqrt, cosine, linear, constant, halving or plateau, each after the warm-up
     warmup_steps: int = 200  # linear from 0
     final_ratio: float = 0.01  # cosine and linear: the last rate over the highest
+    halve_from: float = 0.5  # halving: the share of the budget after which it begins,
+    halvings: int = 5  # and how many there are, evenly, until the end
     plateau_factor: float = 0.5  # plateau: times this when validation does not improve
     plateau_patience: int = 1  # validations without improvement before that
 
@@ -39,7 +41,9 @@ def check(options: OptimizerOptions) -> None:
         raise UserError(f"optimizer.learning_rate={options.learning_rate}: must be above 0")
     if options.epsilon <= 0:
         raise UserError(f"optimizer.epsilon={options.epsilon}: must be above 0")
-    for name in ("weight_decay", "warmup_steps", "final_ratio", "plateau_factor"):
+    if not 0 <= options.halve_from < 1:
+        raise UserError(f"optimizer.halve_from={options.halve_from}: must be at least 0 and below 1")
+    for name in ("weight_decay", "warmup_steps", "final_ratio", "plateau_factor", "halvings"):
         if getattr(options, name) < 0:
             raise UserError(f"optimizer.{name}={getattr(options, name)}: must not be negative")
     if options.plateau_patience < 1:
@@ -56,9 +60,13 @@ def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.O
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    kind = OPTIMIZERS[options.name]
-    first, second = options.betas
-    return kind(groups, lr=options.learning_rate, betas=(first, second), eps=options.epsilon, fused=True)
+    rate, (first, second) = options.learning_rate, options.betas
+    if options.name == "sgd":
+        return torch.optim.SGD(groups, lr=rate, fused=True)
+    if options.name == "adadelta":
+        return torch.optim.Adadelta(groups, lr=rate, rho=second, eps=options.epsilon)
+    kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate, betas=(first, second), eps=options.epsilon, fused=True)
 
 
 def learning_rate(options: OptimizerOptions, step: int, progress: float, reductions: int) -> float:
@@ -75,6 +83,9 @@ def learning_rate(options: OptimizerOptions, step: int, progress: float, reducti
         factor = options.final_ratio + (1 - options.final_ratio) * (1 + math.cos(math.pi * progress)) / 2
     elif options.schedule == "linear":
         factor = 1 - (1 - options.final_ratio) * progress
+    elif options.schedule == "halving":  # Sutskever 2014, section 3.4; Luong 2015, section 4.1
+        since = (progress - options.halve_from) / (1 - options.halve_from)
+        factor = 0.5 ** min(math.floor(since * options.halvings) + 1, options.halvings) if since >= 0 else 1.0
     elif options.schedule == "plateau":
         factor = options.plateau_factor**reductions
     else:

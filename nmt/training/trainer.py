@@ -37,7 +37,7 @@ class TrainerOptions:
     """How long, how, and what is kept. At least one budget must be set; the first one spent ends the run."""
 
     max_steps: int = 0  # optimizer updates; 0 sets no bound, here and below
-    max_epochs: int = 0
+    max_epochs: float = 0.0
     max_tokens: int = 0  # real target tokens
     max_minutes: float = 0.0  # wall clock, validation included, summed over resumed parts
     precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 where the device has instructions for it, else fp32

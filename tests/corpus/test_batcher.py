@@ -98,3 +98,22 @@ def test_the_second_start_reads_the_cache_and_changed_text_does_not(tmp_path):
     (tmp_path / "t.en").write_text("".join(f"new{i % 7} here\n" for i in range(200)))
     start()
     assert len(list(cache.iterdir())) == 4
+
+
+def test_a_limit_on_training_words_leaves_the_tokenizer_and_validation_as_they_are(tmp_path):
+    words = [5, 12, 30]
+    for split in ("train", "valid"):
+        for side in ("a", "b"):
+            (tmp_path / f"{split}.{side}").write_text("".join("word " * count + "\n" for count in words))
+    place = {split: f"{tmp_path}/{split}.{{language}}" for split in ("train", "valid")}
+    corpus = FilesOptions(source_language="a", target_language="b", train=[place["train"]], valid=place["valid"])
+    options = TokenizerOptions(kind="char", vocabulary_size=20)
+    wide, narrow = CleaningOptions(), CleaningOptions(train_words=12)
+    tokenizers = [cached_tokenizer(corpus, cleaning, options, tmp_path / "cache") for cleaning in (wide, narrow)]
+    assert tokenizers[0].digest == tokenizers[1].digest
+    counts = {
+        (split, cleaning.train_words): len(cached_pairs(corpus, split, cleaning, tokenizers[0], tmp_path / "cache"))
+        for split in ("train", "valid")
+        for cleaning in (wide, narrow)
+    }
+    assert counts == {("train", 0): 3, ("train", 12): 2, ("valid", 0): 3, ("valid", 12): 3}

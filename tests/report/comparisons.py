@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from nmt.evaluation.comparison import compare_on, sentence_set
 from nmt.evaluation.findings import find
+from nmt.evaluation.published import PublishedOptions, judge
 from nmt.evaluation.results import Comparison, RunInfo
 from nmt.evaluation.scores import make_metrics
 from tests.evaluation.test_comparison import OPTIONS, evaluation
@@ -56,6 +57,9 @@ def make_comparison(
         runs=runs,
         findings=findings,
         sentences=sentences,
+        published=[
+            judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")
+        ],
         provenance={"command": "python -m nmt.compare +comparison=trial", "significance": "approximate randomisation"},
         options={
             name: {"model.size": str(i), "seed": "1", "optimizer.learning_rate": f"0.00{i}"}

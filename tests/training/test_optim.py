@@ -28,6 +28,9 @@ def test_schedules_are_their_formulas():
     assert rate("linear", 200, 0.5) == pytest.approx(0.55)
     assert rate("constant", 200, 0.9) == 1
     assert rate("plateau", 200, 0.9, stood=2) == 0.25
+    halved = OptimizerOptions(schedule="halving", learning_rate=1.0, warmup_steps=0, halve_from=2 / 3, halvings=5)
+    at = [learning_rate(halved, 1, epoch / 7.5, 0) for epoch in (0.5, 4.9, 5.1, 5.6, 6.1, 6.6, 7.1, 7.5)]
+    assert at == [1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 32], "Sutskever 2014, section 3.4"
 
 
 def test_weight_decay_spares_vectors():

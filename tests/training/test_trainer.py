@@ -102,6 +102,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, kind, stop)
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[1])
 
 
+@pytest.mark.parametrize("name", ["sgd", "adadelta", "adam"])
+def test_every_optimizer_resumes_bit_for_bit(make, name):
+    options = OptimizerOptions(name=name, warmup_steps=0, learning_rate=0.1, schedule="constant")
+    whole = make("whole", optimizer=options, max_steps=6)
+    whole.fit()
+    make("cut", optimizer=options, max_steps=3).fit()
+    again = make("cut", optimizer=options, max_steps=6)
+    again.fit()
+    own = weights(whole)
+    assert all(torch.equal(weight, own[name]) for name, weight in weights(again).items())
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint_without_doubles_in_the_journal(make, tmp_path):
     whole = make("whole", max_steps=10)
     whole.fit()

@@ -1,0 +1,46 @@
+"""A published score beside ours: reproduced, not reproduced, or not run at this scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nmt.evaluation.results import ALL, Published, Row
+
+REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run at this scale"
+
+
+@dataclass
+class PublishedOptions:
+    """The score that a paper gives for this very experiment."""
+
+    score: float = 0.0  # 0: none is known
+    tolerance: float = 1.0  # either way; papers mostly tokenise before they score, we score detokenised text
+    metric: str = "bleu"
+    test_set: str = ""
+    source: str = ""  # paper, table, row
+
+
+def judge(options: PublishedOptions, system: str, rows: Sequence[Row], changed: str) -> Published | None:
+    """None where nothing is published. ``changed`` names an option that is not the experiment's own: another scale.
+
+    ``rows`` are those of the system over all seeds.
+    """
+    if not options.score:
+        return None
+    wanted = (system, options.test_set, ALL, options.metric)
+    ours = next((r.score for r in rows if (r.system, r.test_set, r.bucket, r.metric) == wanted), None)
+    if changed or ours is None:
+        verdict = f"{NOT_RUN} ({changed or 'test set not scored'})"
+    else:
+        verdict = REPRODUCED if abs(ours - options.score) <= options.tolerance else NOT_REPRODUCED
+    return Published(
+        system=system,
+        source=options.source,
+        test_set=options.test_set,
+        metric=options.metric,
+        published=options.score,
+        tolerance=options.tolerance,
+        score=ours,
+        verdict=verdict,
+    )
