@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-data check format multi30k europarl tensorboard clean
+.PHONY: help setup demo test test-slow test-data check format multi30k europarl reproduce tensorboard clean
 
 help:  ## print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,9 @@ multi30k: $(READY)  ## the README's Multi30k table: 3 systems, 20 minutes each (
 
 europarl: $(READY)  ## the README's Europarl table, resumable; MINUTES=3 DEVICE=auto (needs NMT_DATA)
 	PYTHON=$(RUN) scripts/europarl.sh $(or $(MINUTES),3) $(or $(DEVICE),auto)
+
+reproduce: $(READY)  ## the README's results again, as far as MINUTES go; resumable, rewrites its tables
+	$(RUN) scripts/reproduce.py $(if $(MINUTES),--minutes $(MINUTES))
 
 tensorboard: $(READY)  ## watch all runs
 	$(VENV)/bin/tensorboard --logdir runs

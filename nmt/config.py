@@ -125,10 +125,19 @@ def register() -> None:
     """Tells Hydra of every options class: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
-        store.store(name=f"{door}_schema", node=schema)
+        store.store(name=f"{door}_schema", node=_with_open_dictionaries(schema))
     for group, (_, kinds) in KINDS.items():
         for name, options in kinds.items():
-            store.store(group=group, name=f"{name}_schema", node=options)
+            store.store(group=group, name=f"{name}_schema", node=_with_open_dictionaries(options))
+
+
+def _with_open_dictionaries(schema: type) -> DictConfig:
+    """Where names are the user's own (test sets, systems), a new one needs no ``+``."""
+    node = OmegaConf.structured(schema)
+    for option in fields(schema):
+        if OmegaConf.is_dict(node._get_node(option.name)) and not is_dataclass(OmegaConf.get_type(node, option.name)):
+            OmegaConf.set_struct(node[option.name], False)
+    return node
 
 
 def typed(config: DictConfig, schema: type[T]) -> T:

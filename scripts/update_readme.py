@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from nmt.evaluation.results import Comparison
-from nmt.report import tables
+from nmt.report import tables, words
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,36 +25,41 @@ def section(comparison: Comparison) -> str:
     parts = []
     for test_set in comparison.test_sets:
         table = tables.comparison_table(comparison, test_set, comparison.metrics[0])
-        parts += [f"{tables.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
+        parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
     cost_header, cost_rows = tables.cost_table(comparison)
     parts += [
-        tables.legend(comparison),
-        "\n".join(f"- {finding}" for finding in tables.findings(comparison)),
+        words.legend(comparison),
+        "\n".join(f"- {finding}" for finding in words.findings(comparison)),
         tables.markdown_table(cost_header, cost_rows),
-        "Training options that differ:\n\n" + tables.markdown_table(*tables.differing_options(comparison)),
+        *_differing(comparison),
         f"Matched: {comparison.matched}. "
         + " ".join(f"{name.capitalize()}: `{value}`." for name, value in comparison.provenance.items())
         + " "
-        + " ".join(f"{tables.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
+        + " ".join(f"{words.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
     ]
     return "\n\n".join(parts)
 
 
-def main(folders: list[str]) -> None:
+def _differing(comparison: Comparison) -> list[str]:
+    table = tables.differing_options(comparison)
+    return ["Training options that differ:", tables.markdown_table(*table)] if table[1] else []
+
+
+def update(folder: Path) -> None:
+    """Rewrites one comparison's part of README.md, and its figure. Stops where README.md has no place for it."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    for folder in map(Path, folders):
-        comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
-        name = comparison.name
-        found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
-        if not found:
-            sys.exit(f"README.md has no place for '{name}': add the lines <!-- {name} --> and <!-- /{name} -->")
-        made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
-        text = text[: found.start()] + made + text[found.end() :]
-        (ROOT / "docs").mkdir(exist_ok=True)
-        shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
-    readme.write_text(text, encoding="utf-8")
+    comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
+    name = comparison.name
+    found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
+    if not found:
+        sys.exit(f"README.md has no place for '{name}': add the lines <!-- {name} --> and <!-- /{name} -->")
+    made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
+    readme.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
+    (ROOT / "docs").mkdir(exist_ok=True)
+    shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    for name in sys.argv[1:]:
+        update(Path(name))

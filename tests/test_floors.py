@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "nmt"
 FLOORS = {
     "errors": 0,
+    "progress": 0,
     "corpus": 1,
     "models": 1,
     "training": 2,

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
-from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
+from nmt.progress import counted
 
 log = logging.getLogger("nmt")
 
@@ -106,10 +106,17 @@ def cached_tokenizer(
         "joint" if options.joint else "separate",
     )
 
-    def read() -> Iterable[Pair]:
-        return clean(read_pairs(corpus, "train"), cleaning, CleaningReport())
+    report = CleaningReport()
 
-    return train_tokenizer(read, options, folder)
+    def read() -> Iterable[Pair]:
+        return clean(read_pairs(corpus, "train"), cleaning, report)
+
+    try:
+        return train_tokenizer(read, options, folder)
+    except NotForThisText:
+        if not report.kept:
+            raise _nothing_left("train", report) from None
+        raise
 
 
 def cached_pairs(
@@ -125,16 +132,20 @@ def cached_pairs(
     if not folder.is_dir():
         report = CleaningReport()
         pairs = clean(read_pairs(corpus, split), cleaning, report)
-        shown = tqdm(pairs, desc=f"encoding {split}", unit=" pairs", leave=False, disable=None)
+        shown = counted(pairs, f"encoding {split}", "pairs")
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens)
         if not len(encoded):
-            raise UserError(f"corpus.{split}: no usable pair ({encoded.report}); at least one is needed")
+            raise _nothing_left(split, report)
         _save(encoded, folder)
     try:
         report = CleaningReport(**json.loads((folder / "report.json").read_text()))
         return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{folder}: damaged cache ({error}); delete this folder and start again") from None
+
+
+def _nothing_left(split: str, report: CleaningReport) -> UserError:
+    return UserError(f"corpus.{split}: no usable pair ({report}); at least one is needed")
 
 
 def _save(encoded: EncodedPairs, folder: Path) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import sentencepiece
-from tqdm import tqdm
 
 from nmt.errors import UserError, nearest
+from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 KINDS = ("bpe", "unigram", "char", "word")
@@ -27,6 +27,10 @@ class TokenizerOptions:
     vocabulary_size: int = 8000  # of each model; char and word may end with fewer
     joint: bool = True  # one model for both languages, so that embeddings can be shared
     byte_fallback: bool = True  # bpe and unigram spell unseen characters in bytes, so nothing is lost
+
+
+class NotForThisText(UserError):
+    """SentencePiece can't make such a model of such a text."""
 
 
 class Tokenizer:
@@ -118,7 +122,7 @@ def train_tokenizer(
 
 
 def _sentences(pairs: Iterable[tuple[str, str]], columns: tuple[int, ...], title: str) -> Iterator[str]:
-    for pair in tqdm(pairs, desc=f"reading text for the {title}", unit=" pairs", leave=False, disable=None):
+    for pair in counted(pairs, f"reading text for the {title}", "pairs"):
         for column in columns:
             yield pair[column].replace("\0", " ")
 
@@ -146,7 +150,7 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
             )
         except RuntimeError as error:
             reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
-            raise UserError(
+            raise NotForThisText(
                 f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
                 "try another size or tokenizer.kind=char"
             ) from None

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from nmt.corpus.pairs import Pair, lines_of
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap, Row
 from nmt.evaluation.scores import EvaluationOptions, make_metrics
+from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
 
@@ -53,10 +53,8 @@ def evaluate(
     if known:
         return known
     start = time.monotonic()
-    with tqdm(total=len(pairs), desc=f"translating {name}", unit=" sentences", leave=False, disable=None) as bar:
-        translations = translator.translate(
-            sources, attention_for=set(chosen), progress=lambda done: bar.update(done - bar.n)
-        )
+    with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
+        translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
     heat_maps = {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
     texts = [translation.text for translation in translations]

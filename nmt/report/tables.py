@@ -11,6 +11,8 @@ from dataclasses import asdict, fields
 from nmt.evaluation.results import SIGNIFICANT, Comparison, Row, SentenceSet
 from nmt.report.words import NAMES, findings, legend
 
+DIAGNOSES = {"length_ratio": "{:.2f}", "brevity_penalty": "{:.2f}", "repetition": "{:.1f}"}
+
 
 def csv_text(rows: Sequence[Row]) -> str:
     """scores.csv: a line a score, the columns named as the fields of Row."""
@@ -80,6 +82,8 @@ def with_band(row: Row | None) -> str:
     """34.1 [32.8, 35.5], or the bare score where there were too few sentences for a band."""
     if row is None:
         return "–"
+    if row.metric in DIAGNOSES:
+        return DIAGNOSES[row.metric].format(row.score)
     if row.low is None or row.high is None:
         return f"({row.score:.1f})"
     return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
@@ -133,17 +137,19 @@ def published_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]
 
 
 def diagnosis_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
-    """Length ratio and repeated 4-grams of every system: buckets down."""
-    shown = {"length_ratio": "{:.2f}", "repetition": "{:.1f}"}
-    header = ["source words", *(f"{system}: {NAMES[name]}" for system in comparison.systems for name in shown)]
-    rows = []
-    for bucket in comparison.test_sets[test_set]:
-        cells = [bucket]
-        for system in comparison.systems:
-            for name, form in shown.items():
-                row = comparison.find(system, test_set, bucket, name)
-                cells.append("–" if row is None else form.format(row.score))
-        rows.append(cells)
+    """What is wrong beside the score, for every system: buckets down."""
+    header = ["source words", *(f"{system}: {NAMES[name]}" for system in comparison.systems for name in DIAGNOSES)]
+    rows = [
+        [
+            bucket,
+            *(
+                with_band(comparison.find(system, test_set, bucket, name))
+                for system in comparison.systems
+                for name in DIAGNOSES
+            ),
+        ]
+        for bucket in comparison.test_sets[test_set]
+    ]
     return header, rows
 
 
@@ -241,6 +247,13 @@ def markdown_report(comparison: Comparison) -> str:
             lines += [markdown_table(*comparison_table(comparison, test_set, metric)), ""]
     if comparison.published:
         lines += ["## Published scores", "", markdown_table(*published_table(comparison)), ""]
+    for test_set in comparison.test_sets:
+        lines += [
+            f"## Brevity and repetition, {test_set}",
+            "",
+            markdown_table(*diagnosis_table(comparison, test_set)),
+            "",
+        ]
     lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
     lines += [markdown_table(*cost_table(comparison)), ""]
     differing = differing_options(comparison)

@@ -6,8 +6,6 @@ import json
 import logging
 import math
 import os
-import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from nmt.progress import Progress
 from nmt.training.second_journal import SecondJournal
 
 log = logging.getLogger("nmt")
-
-SECONDS_BETWEEN_LINES = 20  # on a console that is no terminal
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,7 @@ class Journal:
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115, closed by close()
         self._first_step = step
         self._board: Any = None
-        self._bar: tqdm | None = None
-        self._last_line = time.monotonic()
+        self._progress: Progress | None = None
 
     def event(self, kind: str, step: int, **values: Any) -> None:
         """One line of journal.jsonl; numbers also become scalars ``kind/name``, those of a dictionary ``name/key``."""
@@ -82,16 +78,12 @@ class Journal:
         return self._board
 
     def progress(self, share: float, title: str) -> None:
-        """Share of the budget spent (0 to 1): a bar with the time left, or a line now and then."""
-        if sys.stderr.isatty():
-            if self._bar is None:
-                shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-                self._bar = tqdm(total=1.0, initial=share, bar_format=shape, leave=False)
-            self._bar.set_description_str(title, refresh=False)
-            self._bar.update(share - self._bar.n)
-        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
-            log.info("%3.0f%%  %s", 100 * share, title)
+        """Share of the budget spent (0 to 1), with the time left."""
+        if self._progress is None:
+            self._first_share = share
+            shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+            self._progress = Progress(title, "", 1.0 - share, shape)
+        self._progress.update(share - self._first_share, title)
 
     def say(self, message: str, *values: object) -> None:
         """A line on the console, above the bar."""
@@ -99,8 +91,8 @@ class Journal:
             log.info(message, *values)
 
     def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        if self._progress is not None:
+            self._progress.close()
         if self._board is not None:
             self._board.close()
         if self.second:

@@ -1,0 +1,72 @@
+"""Progress of long work with the time left: a bar on a terminal, else a plain line now and then."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from tqdm import tqdm
+
+log = logging.getLogger("nmt")
+
+SECONDS_BETWEEN_LINES = 20  # where standard error is a file
+
+T = TypeVar("T")
+
+
+class Progress:
+    """``total`` None: how much there is in all is not known."""
+
+    def __init__(self, title: str, unit: str, total: float | None = None, shape: str | None = None):
+        self.title, self.unit, self.total = title, unit, total
+        self.start = self.last = time.monotonic()
+        self.bar: tqdm | None = None
+        if sys.stderr.isatty():
+            self.bar = tqdm(total=total, desc=title, unit=f" {unit}", leave=False, bar_format=shape)
+
+    def update(self, done: float, title: str = "") -> None:
+        """``done`` of all, not since the last call."""
+        self.title = title or self.title
+        if self.bar is not None:
+            self.bar.set_description_str(self.title, refresh=False)
+            self.bar.update(done - self.bar.n)
+        elif time.monotonic() - self.last > SECONDS_BETWEEN_LINES:
+            self.last = time.monotonic()
+            log.info("%s", self.line(done, self.last - self.start))
+
+    def line(self, done: float, seconds: float) -> str:
+        """What is said of ``done`` after so many seconds."""
+        if not self.total:
+            return f"{self.title}: {done:,.0f} {self.unit}"
+        share = min(done / self.total, 1.0)
+        left = clock(seconds * (1 - share) / share) if share > 0 else "?"
+        return f"{100 * share:3.0f}%  {self.title}  {left} left"
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def clock(seconds: float) -> str:
+    """1:02:03 or 2:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(items: Iterable[T], title: str, unit: str) -> Iterator[T]:
+    """The items, their number shown as they pass."""
+    with Progress(title, unit) as progress:
+        for number, item in enumerate(items, 1):
+            yield item
+            progress.update(number)

@@ -1,0 +1,56 @@
+"""The scripts that write the README."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from nmt.report.write import write_report
+from tests.conftest import ROOT
+from tests.report.comparisons import make_comparison
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import reproduce
+import update_readme
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.setattr(update_readme, "ROOT", tmp_path)
+    (tmp_path / "README.md").write_text("before\n<!-- trial -->\nold\n<!-- /trial -->\nafter\n")
+    write_report(make_comparison(), tmp_path / "runs/trial/report")
+    return tmp_path
+
+
+def test_a_table_is_rewritten_between_its_markers_alone(place):
+    for _ in range(2):
+        update_readme.update(place / "runs/trial")
+    text = (place / "README.md").read_text()
+    assert text.startswith("before\n<!-- trial -->") and text.endswith("<!-- /trial -->\nafter\n")
+    assert "old" not in text and text.count("| 9-12 ") == 1 and "reproduced" not in text
+    assert (place / "docs/trial.png").stat().st_size > 10_000
+
+
+def test_a_comparison_that_the_readme_has_no_place_for_is_told(place):
+    (place / "README.md").write_text("nothing here")
+    with pytest.raises(SystemExit, match="no place for 'trial'"):
+        update_readme.update(place / "runs/trial")
+
+
+def test_work_is_asked_to_save_and_stop_when_time_is_up(capsys):
+    code = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(143)); time.sleep(60)"
+    start = time.monotonic()
+    assert reproduce.run("trial", [sys.executable, "-c", code], start + 1) == 3
+    assert time.monotonic() - start < 20 and "goes on from there" in capsys.readouterr().out
+    assert reproduce.run("trial", [sys.executable, "-c", "raise SystemExit(2)"], float("inf")) == 2
+
+
+def test_an_unknown_name_is_told():
+    made = subprocess.run(
+        [sys.executable, "scripts/reproduce.py", "--only", "demoo"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert made.returncode == 2 and b"there are demo, multi30k" in made.stderr
