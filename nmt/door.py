@@ -43,8 +43,10 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+    from nmt.plugins import load_plugins
     from nmt.training.trainer import Interrupted
 
+    load_plugins()
     register()
     failures: list[BaseException] = []
 

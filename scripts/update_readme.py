@@ -58,6 +58,9 @@ def update(folder: Path) -> None:
     readme.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
     (ROOT / "docs").mkdir(exist_ok=True)
     shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
+    if name == "demo":  # the pictures of docs/bottleneck.md
+        for picture in (folder / "report").glob("attention_*.png"):
+            shutil.copyfile(picture, ROOT / "docs" / f"{name}_{picture.name}")
 
 
 if __name__ == "__main__":

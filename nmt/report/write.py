@@ -5,9 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from nmt.errors import UserError
-from nmt.evaluation.results import Comparison
+from nmt.evaluation.results import Comparison, HeatMap
 from nmt.report import figures, page, tables
 from nmt.report.board import write_board
+
+READABLE_WORDS = range(7, 14)  # a sentence whose attention can be read on paper
+
+
+def readable_maps(comparison: Comparison) -> dict[str, HeatMap]:
+    """Of each system with attention, the map of the same sentence: the first of readable length that all have."""
+    for sentences in comparison.sentences[:1]:
+        for i in sentences.shown:
+            maps = {system: found[i] for system, found in sentences.heat_maps.items() if i in found}
+            if maps and len(maps) == len(sentences.heat_maps) and len(sentences.sources[i].split()) in READABLE_WORDS:
+                return maps
+    return {}
 
 
 def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -24,6 +36,10 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
             contents[f"{stem}.png"] = figures.png_bytes(figure)
             contents[f"{stem}.svg"] = figures.svg_text(figure)
             contents[f"{stem}.tex"] = tables.latex_table(comparison, test_set, metric)
+    for system, picture in readable_maps(comparison).items():
+        figure = figures.heat_map(system, picture)
+        contents[f"attention_{system}.png"] = figures.png_bytes(figure)
+        contents[f"attention_{system}.svg"] = figures.svg_text(figure)
     for sentences in comparison.sentences:
         contents[f"sentences_{sentences.test_set}.jsonl"] = tables.jsonl_text(sentences)
     contents["index.html"] = page.html_text(comparison)

@@ -112,5 +112,5 @@ class ScaledDot(Score):
 def make_score(name: str, query_size: int, state_size: int, size: int) -> Score:
     """Raises UserError for a name that is not registered, or sizes that the score can't join."""
     if name not in SCORES:
-        raise UserError(f"model.attention.score={name}: {nearest(name, SCORES)}")
+        raise UserError(f"model.attention.score={name}: {nearest(name, SCORES)}; your own by NMT_PLUGINS")
     return SCORES[name](query_size, state_size, size)
