@@ -61,8 +61,8 @@ class Validation:
         total = tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
-            hidden = model(moved.source, moved.source_mask, moved.target_in).hidden
-            _, likelihood = token_loss(model.output, hidden, moved.target_out, moved.target_mask, smoothing=0.0)
+            output = model(moved.source, moved.source_mask, moved.target_in)
+            _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
             total += float(likelihood)
             tokens += batch.tokens
         return total / tokens

@@ -55,11 +55,31 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A source position drawn at each target position: no gradient reaches it but through its reward."""
+
+    log_probability: Tensor  # (B, T), of what was drawn
+    entropy: Tensor  # (B, T), of what it was drawn from, in nats
+    baseline: Tensor  # (B, T), the reward that was expected
+    entropy_weight: float
+    lasting: bool  # whether it changes what comes after its own position
+
+
+@dataclass(frozen=True)
 class Output:
     """All positions of the target at once, before the output projection (which the loss makes only at real tokens)."""
 
-    hidden: Tensor  # (B, T, E)
+    hidden: Tensor  # (B, T, E); with a mixture (B, T, S, E), a prediction from each source position
     attention: Tensor | None = None  # (B, T, S), only if asked for
+    mixture: Tensor | None = None  # (B, T, S), the weights of those predictions
+    choice: Choice | None = None
+
+
+def mixed(logits: Tensor, mixture: Tensor) -> Tensor:
+    """Logits (..., S, V) of each source position, and their weights (..., S), to log-probabilities (..., V)."""
+    logarithms = mixture.float().clamp(min=1e-30).log()  # padding has no weight, and a logarithm of 0 no gradient
+    weighted = torch.log_softmax(logits.float(), dim=-1) + logarithms[..., None]
+    return torch.logsumexp(weighted, dim=-2)
 
 
 class Model(nn.Module, ABC):
@@ -88,6 +108,12 @@ class Model(nn.Module, ABC):
 
     def forward(self, source: Tensor, source_mask: Tensor, target_in: Tensor) -> Output:
         return self.decode(self.encode(source, source_mask), target_in)
+
+    def logits(self, output: Output) -> Tensor:
+        """(B, T, V), or logarithms of the mixture's probabilities, which serve as well."""
+        if output.mixture is None:
+            return self.output(output.hidden)
+        return mixed(self.output(output.hidden), output.mixture)
 
     @property
     def attends(self) -> bool:

@@ -9,16 +9,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
-from nmt.models.attention.attention import Attention, AttentionOptions
+from nmt.models.attention.attention import Attention, Reading
+from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, RecurrentLayer, flip
 from nmt.models.embedding import Dropout, make_embeddings
-from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
+from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, mixed
 
 CONTEXTS = ("fixed", "attention")
 
@@ -151,6 +153,8 @@ class RecurrentModel(Model):
         elif self.options.feed_context:
             of_source = {"summary": memory.summary}
         of_hypothesis = _pack(self.bridge(memory.summary))
+        if self.attention is not None:
+            of_hypothesis["position"] = memory.mask.new_zeros(len(memory.mask), dtype=torch.long)
         if self.input_feeding:
             of_hypothesis["fed"] = memory.summary.new_zeros(len(memory.summary), self.fed_size)
         return State(of_source, of_hypothesis)
@@ -173,58 +177,74 @@ class RecurrentModel(Model):
         for number, (layer, initial) in enumerate(zip(self.layers, self._unpack(state), strict=True)):
             outputs, _ = layer.run(inputs, None, initial)  # (B, T, H)
             inputs = self._between(number, inputs, outputs)
-        context, weights = summary, None
-        if self.attention is not None:
-            source = state.of_source
-            context, weights = self.attention(inputs, source["keys"], source["states"], source["mask"])
-        return Output(self._predict(inputs, context), weights)
+        if self.attention is None:
+            return Output(self._predict(inputs, summary))
+        source = state.of_source
+        positions = torch.arange(length, device=inputs.device).expand(len(inputs), -1)  # (B, T)
+        reading = self.attention(inputs, source["keys"], source["states"], source["mask"], positions)
+        if self.attention.read.sums:
+            return Output(self._predict_each(inputs, reading.context), reading.weights, mixture=reading.weights)
+        return Output(self._predict(inputs, reading.context), reading.weights, choice=reading.choice)
 
     def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool) -> Output:
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
         gates = self.layers[0].input_gates(embedded)  # (B, T, G)
         step_weights = self._step_weights()
-        hiddens, weights = [], []  # of each step: (B, E), (B, S)
+        hiddens, readings = [], []  # of each step: (B, E)
         for t in range(embedded.shape[1]):
-            hidden, state, attention = self._advance(gates[:, t], state, step_weights)
+            hidden, state, reading = self._advance(gates[:, t], state, step_weights)
             hiddens.append(hidden)
-            weights.append(attention)
-        return Output(torch.stack(hiddens, dim=1), torch.stack(weights, dim=1) if attend else None)
+            readings.append(reading)
+        weights = torch.cat([reading.weights for reading in readings], dim=1) if attend else None  # (B, T, S)
+        return Output(torch.stack(hiddens, dim=1), weights, choice=_joined([reading.choice for reading in readings]))
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         embedded = self.dropout(self.target_embedding(tokens))  # (B, E)
-        hidden, state, attention = self._advance(self.layers[0].input_gates(embedded), state, self._step_weights())
-        return Step(self.output(hidden), state, attention if attend else None)
+        hidden, state, reading = self._advance(self.layers[0].input_gates(embedded), state, self._step_weights())
+        logits = self.output(hidden)
+        if reading is None:
+            return Step(logits, state)
+        weights = reading.weights[:, 0]  # (B, S)
+        if self.attention.read.sums:
+            logits = mixed(logits, weights)
+        return Step(logits, state, weights if attend else None)
 
     def _step_weights(self) -> list[tuple[Tensor, ...]]:
         return [layer.step_weights(self.fed_size if number == 0 else 0) for number, layer in enumerate(self.layers)]
 
     def _advance(
         self, gates: Tensor, state: State, step_weights: list[tuple[Tensor, ...]]
-    ) -> tuple[Tensor, State, Tensor | None]:
-        """One step from the first layer's gates (B, G): hidden (B, E), the new state, attention weights (B, S)."""
+    ) -> tuple[Tensor, State, Reading | None]:
+        """One step from the first layer's gates (B, G): hidden (B, E), or (B, S, E) of each position; state."""
         source = state.of_source
         cells = self._unpack(state)
-        context, weights = source.get("summary"), None  # (B, Z)
+        context, reading = source.get("summary"), None  # (B, Z)
         fed = state.of_hypothesis.get("fed", context)
         if self.asks_before:
-            context, weights = self._attend(cells[-1][0], source)  # (B, D), (B, S)
-            fed = context
+            reading = self._attend(cells[-1][0], state)
+            fed = context = reading.context[:, 0]  # (B, D)
         following, inputs = [], gates
         for number, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
             layer_gates = gates if number == 0 else layer.input_gates(inputs)
             following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights[number]))
             inputs = self._between(number, inputs, following[-1][0])
         if self.attends and not self.asks_before:
-            context, weights = self._attend(inputs, source)
-        hidden = self._predict(inputs, context)
+            reading = self._attend(inputs, state)
+            context = reading.context[:, 0]
+        if reading is not None and self.attention.read.sums:
+            hidden = self._predict_each(inputs[:, None], reading.context)[:, 0]  # (B, S, E)
+        else:
+            hidden = self._predict(inputs, context)
         of_hypothesis = _pack(following)
         if self.input_feeding:
             of_hypothesis["fed"] = hidden
-        return hidden, State(source, of_hypothesis), weights
+        if self.attends:
+            of_hypothesis["position"] = state.of_hypothesis["position"] + 1
+        return hidden, State(source, of_hypothesis), reading
 
-    def _attend(self, query: Tensor, source: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        context, weights = self.attention(query[:, None], source["keys"], source["states"], source["mask"])
-        return context[:, 0], weights[:, 0]
+    def _attend(self, query: Tensor, state: State) -> Reading:
+        source, positions = state.of_source, state.of_hypothesis["position"][:, None]  # (B, 1)
+        return self.attention(query[:, None], source["keys"], source["states"], source["mask"], positions)
 
     def _between(self, number: int, inputs: Tensor, outputs: Tensor) -> Tensor:
         """What the layer after ``number`` is given: residual and dropout as in the encoder."""
@@ -237,9 +257,27 @@ class RecurrentModel(Model):
         joined = top if context is None else torch.cat((top, context), dim=-1)
         return self.dropout(torch.tanh(self.readout(joined)))
 
+    def _predict_each(self, top: Tensor, states: Tensor) -> Tensor:
+        """`_predict` with every encoder state as context: (B, T, H) and (B, S, D) to (B, T, S, E)."""
+        weight = self.readout.weight
+        ours = F.linear(top, weight[:, : top.shape[-1]], self.readout.bias)  # (B, T, E)
+        theirs = F.linear(states, weight[:, top.shape[-1] :])  # (B, S, E)
+        return self.dropout(torch.tanh(ours[:, :, None] + theirs[:, None]))
+
     def _unpack(self, state: State) -> list[CellState]:
         parts = range(CELLS[self.options.cell])
         return [tuple(state.of_hypothesis[f"{i}.{part}"] for part in parts) for i in range(len(self.layers))]
+
+
+def _joined(choices: list[Choice | None]) -> Choice | None:
+    """The choices of single steps as one over all."""
+    if not choices or choices[0] is None:
+        return None
+    tensors = {
+        name: torch.cat([getattr(choice, name) for choice in choices], dim=1)
+        for name in ("log_probability", "entropy", "baseline")
+    }
+    return replace(choices[0], **tensors)
 
 
 def _pack(cells: list[CellState]) -> dict[str, Tensor]:

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.scopes import exact
+from nmt.models.attention.scores import make_score
 from nmt.models.embedding import AbsolutePositions, Dropout, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 
@@ -26,6 +29,7 @@ class TransformerOptions:
     feed_forward_size: int = 1024
     encoder_layers: int = 3
     decoder_layers: int = 3
+    score: str = "scaled_dot"  # or any other of models/attention/scores.py, in every head
     dropout: float = 0.1
     pre_norm: bool = True  # false: after each residual sum, as in the paper
     norm: str = "layer"  # layer or rms
@@ -60,12 +64,18 @@ class MultiHead(nn.Module):
     def __init__(self, options: TransformerOptions, rotary: bool):
         super().__init__()
         self.heads, self.rotary = options.heads, rotary
-        self.query = nn.Linear(options.size, options.size)
+        self.query: nn.Linear | None = nn.Linear(options.size, options.size)
         self.key_value = nn.Linear(options.size, 2 * options.size)
         self.output = nn.Linear(options.size, options.size)
         for layer in (self.query, self.key_value, self.output):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
+        width = options.size // options.heads
+        self.score = None  # scaled dot has kernels of its own
+        if options.score != "scaled_dot":
+            self.score = make_score(width, width, AttentionOptions(score=options.score, size=width), "model.score")
+            if not self.score.uses_query:
+                self.query = None
 
     def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
         """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
@@ -83,12 +93,28 @@ class MultiHead(nn.Module):
         want_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """(B, T, D) to (B, T, D), and the weights averaged over heads (B, T, S) if wanted."""
-        query = self._heads(self.query(inputs))
+        query = self._heads(inputs if self.query is None else self.query(inputs))
         if self.rotary:
             query = rotate(query, first)
-        context, weights = attend(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
+        if self.score is None:
+            context, weights = attend(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
+        else:
+            context, weights = self._attend_by_score(query, key, value, allowed, first)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
         return self.output(joined), None if weights is None else weights.mean(dim=1)
+
+    def _attend_by_score(
+        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int
+    ) -> tuple[Tensor, Tensor]:
+        """By any score of the registry: heads are rows to it, and share its parameters."""
+        rows, heads, length, _ = query.shape
+        positions = torch.arange(first, first + length, device=query.device).expand(rows * heads, -1)
+        keys = self.score.keys(key.flatten(0, 1))
+        scores = exact(self.score(query.flatten(0, 1), keys, positions)).unflatten(0, (rows, heads))  # (B, H, T, S)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, float("-inf"))
+        weights = torch.softmax(scores, dim=-1).to(value.dtype)
+        return weights @ value, weights
 
     def _heads(self, states: Tensor) -> Tensor:
         return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -183,7 +209,7 @@ class DecoderBlock(nn.Module):
         attended, _ = self.self_attention(inputs, key, value, causal, first)
         states = self.self_residual.after(states, attended)
         inputs = self.cross_residual.before(states)
-        attended, weights = self.cross_attention(inputs, *source, source_allowed, want_weights=want_weights)
+        attended, weights = self.cross_attention(inputs, *source, source_allowed, first, want_weights)
         states = self.cross_residual.after(states, attended)
         inputs = self.feed_forward_residual.before(states)
         return self.feed_forward_residual.after(states, self.feed_forward(inputs)), (key, value), weights

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from nmt.models.interface import Choice, Output, mixed
 
 CHUNK_ROWS = 512  # so that a chunk of logits stays near the processor
 
@@ -78,15 +81,64 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def token_loss(
-    output: nn.Linear, hidden: Tensor, target: Tensor, mask: Tensor, smoothing: float
+    projection: nn.Linear, output: Output, target: Tensor, mask: Tensor, smoothing: float
 ) -> tuple[Tensor, Tensor]:
     """Smoothed loss and negative log-likelihood in nats, summed over the real tokens of a batch.
 
-    hidden (B, T, E), target (B, T), mask (B, T). Padding is dropped before the projection to the vocabulary.
+    target (B, T), mask (B, T). Padding is dropped before the projection to the vocabulary. A choice that the model made
+    adds its reward to the loss, not to the likelihood.
     """
-    kind = hidden.dtype
-    if torch.is_autocast_enabled(hidden.device.type):
-        kind = torch.get_autocast_dtype(hidden.device.type)
-    rows, labels = hidden[mask], target[mask]  # (N, E), (N,)
-    with torch.autocast(hidden.device.type, enabled=False):  # the function casts by itself
-        return ChunkedCrossEntropy.apply(rows, output.weight, output.bias, labels, smoothing, kind)
+    rows, labels = output.hidden[mask], target[mask]  # (N, E) or (N, S, E), (N,)
+    kind = rows.dtype
+    if torch.is_autocast_enabled(rows.device.type):
+        kind = torch.get_autocast_dtype(rows.device.type)
+    if output.mixture is not None:
+        return _mixture_cross_entropy(projection, rows, output.mixture[mask], labels, smoothing)
+    with torch.autocast(rows.device.type, enabled=False):  # the function casts by itself
+        loss, likelihood = ChunkedCrossEntropy.apply(rows, projection.weight, projection.bias, labels, smoothing, kind)
+    if output.choice is not None and torch.is_grad_enabled():
+        rewards = torch.zeros(mask.shape, device=mask.device)
+        rewards[mask] = _log_likelihoods(projection, rows, labels)
+        loss = loss + choice_loss(output.choice, rewards, mask)
+    return loss, likelihood
+
+
+def _mixture_cross_entropy(
+    projection: nn.Linear, rows: Tensor, mixture: Tensor, labels: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Of sum of p(s) p(y | s), by chunks whose logits fit: rows (N, S, E), mixture (N, S), labels (N,)."""
+    loss, likelihood = rows.new_zeros((), dtype=torch.float32), rows.new_zeros((), dtype=torch.float32)
+    size = max(1, CHUNK_ROWS // rows.shape[1])
+    for start in range(0, len(rows), size):
+        chunk = slice(start, start + size)
+        made = checkpoint(_mixed_logits, projection, rows[chunk], mixture[chunk], use_reentrant=False)
+        negative = F.nll_loss(made, labels[chunk], reduction="sum")
+        loss = loss + (1 - smoothing) * negative - smoothing * made.mean(dim=-1).sum()
+        likelihood = likelihood + negative.detach()
+    return loss, likelihood
+
+
+def _mixed_logits(projection: nn.Linear, rows: Tensor, mixture: Tensor) -> Tensor:
+    return mixed(projection(rows), mixture)  # (C, V)
+
+
+@torch.no_grad()
+def _log_likelihoods(projection: nn.Linear, rows: Tensor, labels: Tensor) -> Tensor:
+    """Of each label (N,)."""
+    chunks = zip(rows.split(CHUNK_ROWS), labels.split(CHUNK_ROWS), strict=True)
+    return torch.cat([-F.cross_entropy(projection(r).float(), y, reduction="none") for r, y in chunks])
+
+
+def choice_loss(choice: Choice, rewards: Tensor, mask: Tensor) -> Tensor:
+    """What REINFORCE adds (Williams 1992; Xu 2015, equation 11), summed over real tokens.
+
+    ``rewards`` (B, T) are log-likelihoods of the target tokens. A choice that lasts is judged by all rewards from its
+    position on, else by its own. The baseline is learnt to expect the reward: it takes away variance, and, as it does
+    not depend on what was drawn, adds no bias.
+    """
+    rewards = rewards.masked_fill(~mask, 0.0)
+    if choice.lasting:
+        rewards = rewards.flip(1).cumsum(dim=1).flip(1)
+    surprise = rewards - choice.baseline.float()  # (B, T)
+    learnt = -surprise.detach() * choice.log_probability - choice.entropy_weight * choice.entropy
+    return (learnt + 0.5 * surprise.square())[mask].sum()

@@ -166,9 +166,9 @@ class Trainer:
     def _backward(self, batch: Batch, tokens: int) -> float:
         """Adds the gradient of the batch's summed loss over ``tokens``, the count of the whole update."""
         with self.precision.autocast():
-            hidden = self.forward(batch.source, batch.source_mask, batch.target_in).hidden
+            output = self.forward(batch.source, batch.source_mask, batch.target_in)
             loss, likelihood = token_loss(
-                self.model.output, hidden, batch.target_out, batch.target_mask, self.options.label_smoothing
+                self.model.output, output, batch.target_out, batch.target_mask, self.options.label_smoothing
             )
         self.scaler.scale(loss / tokens).backward()
         return float(likelihood)

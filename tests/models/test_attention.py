@@ -1,51 +1,119 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from nmt.errors import UserError
-from nmt.models.attention.attention import Attention, AttentionOptions
+from nmt.models.attention.attention import Attention
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.reads import sparsemax
+from nmt.models.attention.scopes import SCOPES, make_scope
 from nmt.models.attention.scores import SCORES, make_score
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 
+OPTIONS = AttentionOptions(size=5, max_positions=3, window=2)
+
 
 def test_each_score_is_its_paper_s_formula():
     torch.manual_seed(0)
     query, states = torch.randn(2, 3, 6), torch.randn(2, 4, 6)
-    scores = {name: make_score(name, 6, 6, 5) for name in SCORES}
-    additive, general, scaled = scores["additive"], scores["general"], scores["scaled_dot"]
+    positions = torch.tensor([[0, 1, 2], [2, 3, 4]])
+    made = {name: make_score(6, 6, replace(OPTIONS, score=name)) for name in SCORES}
+    additive, general, scaled = made["additive"], made["general"], made["scaled_dot"]
+    concat, location = made["concat"], made["location"]
     formulas = {
-        "additive": lambda q, h: (
+        "additive": lambda q, h, t, s: (
             additive.vector @ torch.tanh(additive.query.weight @ q + additive.key.weight @ h + additive.key.bias)
         ),
-        "dot": lambda q, h: q @ h,
-        "general": lambda q, h: q @ (general.key.weight @ h),
-        "scaled_dot": lambda q, h: (scaled.query.weight @ q) @ (scaled.key.weight @ h) / math.sqrt(5),
+        "dot": lambda q, h, t, s: q @ h,
+        "general": lambda q, h, t, s: q @ (general.key.weight @ h),
+        "concat": lambda q, h, t, s: concat.vector @ torch.tanh(concat.joint.weight @ torch.cat((q, h))),
+        "location": lambda q, h, t, s: (location.position.weight @ q)[min(s, 2)],
+        "scaled_dot": lambda q, h, t, s: (scaled.query.weight @ q) @ (scaled.key.weight @ h) / math.sqrt(5),
+        "cosine": lambda q, h, t, s: 8 * F.cosine_similarity(q, h, dim=0),
+        "diagonal": lambda q, h, t, s: torch.tensor(-abs(s - t), dtype=torch.float),
+        "uniform": lambda q, h, t, s: torch.tensor(0.0),
     }
     assert formulas.keys() == SCORES.keys()
-    for name, score in scores.items():
-        found = score(query, score.keys(states))
+    for name, score in made.items():
+        found = score(query, score.keys(states), positions)
         for b in range(2):
             for t in range(3):
                 for s in range(4):
-                    expected = formulas[name](query[b, t], states[b, s])
-                    torch.testing.assert_close(found[b, t, s], expected)
+                    expected = formulas[name](query[b, t], states[b, s], int(positions[b, t]), s)
+                    torch.testing.assert_close(found[b, t, s], expected, msg=name)
 
 
-@pytest.mark.parametrize("name", SCORES)
-def test_gradients_of_every_attention_are_right_in_float64(name):
+def test_a_normed_additive_score_has_a_vector_of_its_learnt_length():
+    score = make_score(6, 6, replace(OPTIONS, normed=True))
+    query, states = torch.randn(1, 1, 6), torch.randn(1, 2, 6)
+    before = score(query, score.keys(states), torch.zeros(1, 1))
+    with torch.no_grad():
+        score.vector.mul_(3.0)
+    torch.testing.assert_close(score(query, score.keys(states), torch.zeros(1, 1)), before)
+
+
+def test_the_fixed_scores_learn_nothing():
+    for name in ("cosine", "diagonal", "uniform"):
+        assert not list(Attention(replace(OPTIONS, score=name), 4, 4).parameters())
+
+
+EVERY = [replace(OPTIONS, size=3, score=name) for name in SCORES]
+EVERY += [replace(OPTIONS, size=3, score="general", scope=s, read=read) for s in SCOPES for read in ("soft", "sparse")]
+EVERY += [replace(OPTIONS, size=3, heads=2), replace(OPTIONS, size=3, normed=True)]
+
+
+@pytest.mark.parametrize("options", EVERY, ids=lambda o: f"{o.score}-{o.scope}-{o.read}-{o.heads}-{o.normed}")
+def test_gradients_of_every_attention_are_right_in_float64(options):
     torch.manual_seed(0)
-    attention = Attention(AttentionOptions(score=name, size=3), 4, 4).double()
+    attention = Attention(options, 4, 4).double()
     mask = torch.tensor([[True, True, True], [True, False, False]])
+    positions = torch.tensor([[0, 1], [0, 1]])
     query = torch.randn(2, 2, 4, dtype=torch.float64, requires_grad=True)
     states = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
 
     def context(query, states, *_):
-        return attention(query, attention.keys(states), states, mask)[0]
+        return attention(query, attention.keys(states), states, mask, positions).context
 
     assert torch.autograd.gradcheck(context, (query, states, *attention.parameters()))
+
+
+def test_local_m_sees_the_window_around_its_own_position():
+    scope = make_scope(4, replace(OPTIONS, scope="local_m"))
+    mask = torch.arange(8)[None] < 6
+    bias = scope(torch.zeros(1, 3, 4), torch.tensor([[0, 3, 20]]), mask)[0]
+    seen = [row.isfinite().nonzero()[:, 0].tolist() for row in bias]
+    assert seen == [[0, 1, 2], [1, 2, 3, 4, 5], [3, 4, 5, 6, 7]], (
+        "past the end, around the last token (padding goes later)"
+    )
+
+
+def test_local_p_prefers_the_predicted_centre_by_a_gaussian():
+    scope = make_scope(4, replace(OPTIONS, scope="local_p"))
+    with torch.no_grad():
+        scope.vector.weight.zero_()  # sigmoid(0): the middle
+    bias = scope(torch.randn(1, 1, 4), torch.zeros(1, 1), torch.ones(1, 9, dtype=torch.bool))[0, 0]
+    expected = [-((s - 4) ** 2) / 2 if abs(s - 4) <= 2.5 else -math.inf for s in range(9)]
+    torch.testing.assert_close(bias, torch.tensor(expected))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=8), st.floats(-3, 3))
+def test_sparsemax_is_the_nearest_distribution(values, shift):
+    scores = torch.tensor(values, dtype=torch.float64)
+    weights = sparsemax(scores)
+    assert (weights >= 0).all() and abs(float(weights.sum()) - 1) < 1e-9
+    torch.testing.assert_close(sparsemax(scores + shift), weights, atol=1e-9, rtol=0)
+    # The conditions of the optimum: where there is weight, score minus weight is one number; elsewhere no more than it.
+    threshold = (scores - weights)[weights > 0]
+    assert float(threshold.max() - threshold.min()) < 1e-9
+    assert (scores[weights == 0] <= threshold.max() + 1e-9).all()
 
 
 @pytest.mark.parametrize(
@@ -53,6 +121,16 @@ def test_gradients_of_every_attention_are_right_in_float64(name):
     [
         ({"attention": AttentionOptions(score="aditive")}, "did you mean 'additive'"),
         ({"attention": AttentionOptions(score="dot"), "encoder_size": 7}, "of one size only"),
+        ({"attention": AttentionOptions(score="cosine"), "encoder_size": 7}, "of one size only"),
+        ({"attention": AttentionOptions(scope="local")}, "did you mean 'local_"),
+        ({"attention": AttentionOptions(read="hard")}, "model.attention.read=hard"),
+        ({"attention": AttentionOptions(window=0)}, "window=0"),
+        ({"attention": AttentionOptions(heads=3)}, "must divide"),
+        ({"attention": AttentionOptions(heads=2, score="uniform")}, "would be the same"),
+        (
+            {"attention": AttentionOptions(normed=True, score="dot"), "encoder_size": 128},
+            "is for model.attention.score=additive",
+        ),
         ({"attention": AttentionOptions(query="next")}, "model.attention.query=next"),
         ({"attention": AttentionOptions(input_feeding=True)}, "needs model.attention.query=current"),
         ({"feed_context": True}, "is for model.context=fixed"),

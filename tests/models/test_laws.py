@@ -9,13 +9,16 @@ import torch
 
 from nmt.decoding.beam import DecodingOptions, beam_search
 from nmt.decoding.sampling import sample
-from nmt.models.attention.attention import AttentionOptions
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.reads import READS
+from nmt.models.attention.scopes import SCOPES
 from nmt.models.attention.scores import SCORES
 from nmt.models.build import MODEL_OPTIONS, build_model
 from nmt.models.cells import CELLS
 from nmt.models.interface import Model, Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
+from nmt.training.loss import token_loss
 
 VOCABULARY = Vocabulary(40, 40, joint=True)
 R = RecurrentOptions(embedding_size=12, encoder_size=8, decoder_size=16, dropout=0.1)
@@ -35,6 +38,20 @@ SYSTEMS = {
         for query, fed in (("previous", False), ("current", False), ("current", True))
     },
     **{
+        f"{scope}-{read}-{query}": replace(
+            R, attention=AttentionOptions(score="general", scope=scope, read=read, query=query, size=10, window=2)
+        )
+        for scope in SCOPES
+        for read in READS
+        for query in ("previous", "current")
+        if not (read == "hard_marginal" and query == "previous")
+    },
+    **{
+        f"heads-{score}": replace(R, attention=AttentionOptions(score=score, size=10, heads=2, query="current"))
+        for score in ("additive", "general", "scaled_dot", "location")
+    },
+    "additive-normed": replace(R, attention=AttentionOptions(size=10, normed=True)),
+    **{
         f"attention-deep-{cell}": replace(
             R, cell=cell, encoder_layers=2, decoder_layers=2, residual=True, attention=AttentionOptions(size=10)
         )
@@ -44,6 +61,7 @@ SYSTEMS = {
     **{
         f"transformer-{positions}": replace(T, positions=positions) for positions in ("sinusoidal", "learned", "rotary")
     },
+    **{f"transformer-{score}": replace(T, score=score) for score in SCORES},
     "transformer-post-gelu": replace(T, pre_norm=False, activation="gelu"),
     "transformer-rms-swiglu": replace(T, norm="rms", activation="swiglu", tie_embeddings="target"),
     "transformer-unequal": replace(T, encoder_layers=3, decoder_layers=1, tie_embeddings="none"),
@@ -61,7 +79,7 @@ def model(request) -> Model:
 
 
 def logits(model, source, mask, target):
-    return model.output(model.decode(model.encode(source, mask), target).hidden)
+    return model.logits(model.decode(model.encode(source, mask), target))
 
 
 def test_every_registered_model_is_here():
@@ -85,7 +103,7 @@ def test_cached_equals_uncached(model, random_batch):
     state = model.start(memory)
     for t in range(5):
         step = model.step(target[:, t], state)
-        fresh = model.output(model.decode(memory, target[:, : t + 1]).hidden[:, -1])
+        fresh = model.logits(model.decode(memory, target[:, : t + 1]))[:, -1]
         torch.testing.assert_close(step.logits, fresh, atol=2e-5, rtol=1e-5)
         state = step.state
 
@@ -148,16 +166,14 @@ def test_attention_is_non_negative_sums_to_one_and_is_zero_on_padding(model, ran
 
 
 def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batch):
-    from nmt.training.loss import token_loss
-
     source, mask, target = random_batch([6, 4, 2, 6], 5)
     real = torch.tensor([5, 3, 4, 1])[:, None] > torch.arange(5)
 
     def gradient(parts):
         model.zero_grad()
         for rows in parts:
-            hidden = model(source[rows], mask[rows], target[rows]).hidden
-            loss, _ = token_loss(model.output, hidden, target[rows], real[rows], 0.1)
+            output = model(source[rows], mask[rows], target[rows])
+            loss, _ = token_loss(model.output, output, target[rows], real[rows], 0.1)
             (loss / real.sum()).backward()
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
@@ -170,8 +186,13 @@ def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batc
 def test_every_parameter_is_used(model, random_batch):
     source, mask, target = random_batch([6, 4], 5)
     model.zero_grad()
-    model.output(model(source, mask, target).hidden).square().sum().backward()
+    model.train()
+    output = model(source, mask, target)
+    token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)[0].backward()
+    model.eval()
     unused = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    if getattr(model.options, "score", "") in ("diagonal", "uniform"):  # what prepares the query of a score without one
+        unused = [name for name in unused if "cross_residual.norm" not in name]
     assert not unused
 
 

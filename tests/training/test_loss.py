@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from nmt.models.interface import Output
 from nmt.training.loss import CHUNK_ROWS, ChunkedCrossEntropy, plain_cross_entropy, token_loss
 
 
@@ -53,10 +54,10 @@ def test_padding_has_no_share():
     torch.manual_seed(0)
     output, hidden = nn.Linear(4, 7), torch.randn(2, 3, 4)
     target, mask = torch.randint(0, 7, (2, 3)), torch.tensor([[True, True, False], [True, False, False]])
-    loss, likelihood = token_loss(output, hidden, target, mask, 0.1)
+    loss, likelihood = token_loss(output, Output(hidden), target, mask, 0.1)
     changed = hidden.clone()
     changed[~mask] = 99.0
-    again, _ = token_loss(output, changed, target.masked_fill(~mask, 0), mask, 0.1)
+    again, _ = token_loss(output, Output(changed), target.masked_fill(~mask, 0), mask, 0.1)
     assert loss.item() == again.item()
     rows = torch.log_softmax(output(hidden[mask]), -1).gather(1, target[mask][:, None])
     assert likelihood.item() == pytest.approx(-rows.sum().item(), rel=1e-5)

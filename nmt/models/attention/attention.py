@@ -8,43 +8,117 @@ import torch
 from torch import Tensor, nn
 
 from nmt.errors import UserError, nearest
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.reads import make_read
+from nmt.models.attention.scopes import exact, make_scope
 from nmt.models.attention.scores import make_score
+from nmt.models.interface import Choice
 
 QUERIES = ("previous", "current")
 
 
-@dataclass
-class AttentionOptions:
-    """Attention of a recurrent decoder."""
+@dataclass(frozen=True)
+class Reading:
+    """What attention gives for queries (B, T, Q)."""
 
-    score: str = "additive"  # additive, dot, general or scaled_dot
-    size: int = 256  # of the space where additive and scaled_dot compare
-    query: str = "previous"  # ask with the state before the step (Bahdanau 2015) or after it (Luong 2015)
-    input_feeding: bool = False  # current query only: the last attentional vector enters the next step (Luong, 3.3)
+    context: Tensor  # (B, T, D); where predictions are summed, not contexts: the states (B, S, D)
+    weights: Tensor  # (B, T, S), a mean over heads
+    choice: Choice | None = None
+
+
+class Head(nn.Module):
+    """One score, one scope, one read: queries and keys to weights."""
+
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__()
+        self.score = make_score(query_size, state_size, options)
+        self.scope = make_scope(query_size, options)
+        self.read = make_read(options.read)
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights (B, T, S), zero at padding and out of scope, summing to one, and the distribution behind them."""
+        scores = exact(self.score(query, keys, positions))  # (B, T, S)
+        bias = self.scope(query, positions, mask)
+        if bias is not None:
+            scores = scores + bias
+        return self.read(scores.masked_fill(~mask[:, None], float("-inf")), self.training)
 
 
 class Attention(nn.Module):
-    """Global soft attention: softmax of the scores over real tokens, then the mean of the states under it."""
+    """Weights over all encoder states in scope, then the mean of the states under them.
+
+    With several heads each has its own weights over its own share of the (linearly mapped) states.
+    """
 
     def __init__(self, options: AttentionOptions, query_size: int, state_size: int):
         super().__init__()
-        if options.query not in QUERIES:
-            raise UserError(f"model.attention.query={options.query}: {nearest(options.query, QUERIES)}")
-        if options.query == "previous" and options.input_feeding:
-            raise UserError(
-                "model.attention.input_feeding=true needs model.attention.query=current: "
-                "asked with the previous state, the context enters the cell already"
-            )
-        self.score = make_score(options.score, query_size, state_size, options.size)
+        _check(options, state_size)
+        self.heads = nn.ModuleList(Head(query_size, state_size, options) for _ in range(options.heads))
+        self.values = nn.Linear(state_size, state_size, bias=False) if options.heads > 1 else None
+        self.options, self.read = options, make_read(options.read)
+        self.baseline = nn.Linear(query_size, 1) if self.read.samples else None
 
     def keys(self, states: Tensor) -> Tensor:
-        """What does not depend on the query, once per sentence: (B, S, D) to (B, S, K)."""
-        return self.score.keys(states)
+        """What does not depend on the query, once per sentence: (B, S, D) to (B, S, K), the heads' side by side."""
+        keys = [head.score.keys(states) for head in self.heads]
+        return keys[0] if self.values is None else torch.cat([*keys, self.values(states)], dim=-1)
 
-    def forward(self, query: Tensor, keys: Tensor, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Contexts (B, T, D) and weights (B, T, S) for queries (B, T, Q); the weights are zero at padding."""
-        scores = self.score(query, keys)  # (B, T, S)
-        if scores.dtype in (torch.bfloat16, torch.float16):  # too coarse for an exponential
-            scores = scores.float()
-        weights = torch.softmax(scores.masked_fill(~mask[:, None], float("-inf")), dim=-1).to(states.dtype)
-        return weights @ states, weights
+    def forward(self, query: Tensor, keys: Tensor, states: Tensor, mask: Tensor, positions: Tensor) -> Reading:
+        """For queries (B, T, Q) at target ``positions`` (B, T)."""
+        if self.values is None:
+            weights, distribution = self.heads[0](query, keys, positions, mask)
+            choice = self._choice(query, weights, distribution)
+            weights = weights.to(states.dtype)
+            return Reading(states if self.read.sums else weights @ states, weights, choice)
+        *of_heads, values = keys.split(self._widths(keys.shape[-1], states.shape[-1]), dim=-1)
+        weights = [
+            head(query, own, positions, mask)[0].to(states.dtype)
+            for head, own in zip(self.heads, of_heads, strict=True)
+        ]
+        contexts = [w @ value for w, value in zip(weights, values.chunk(len(weights), dim=-1), strict=True)]
+        return Reading(torch.cat(contexts, dim=-1), torch.stack(weights).mean(dim=0))
+
+    def _choice(self, query: Tensor, weights: Tensor, distribution: Tensor) -> Choice | None:
+        if self.baseline is None:
+            return None
+        logarithms = distribution.clamp(min=1e-30).log()  # (B, T, S)
+        return Choice(
+            log_probability=(weights * logarithms).sum(dim=-1),  # the weights are one at what was drawn
+            entropy=-(distribution * logarithms).sum(dim=-1),
+            baseline=self.baseline(query.detach())[..., 0],
+            entropy_weight=self.options.entropy_weight,
+            lasting=self.options.query == "previous" or self.options.input_feeding,
+        )
+
+    def _widths(self, all_keys: int, state_size: int) -> list[int]:
+        own = (all_keys - state_size) // len(self.heads)
+        return [own] * len(self.heads) + [state_size]
+
+
+def _check(options: AttentionOptions, state_size: int) -> None:
+    if options.query not in QUERIES:
+        raise UserError(f"model.attention.query={options.query}: {nearest(options.query, QUERIES)}")
+    if options.query == "previous" and options.input_feeding:
+        raise UserError(
+            "model.attention.input_feeding=true needs model.attention.query=current: "
+            "asked with the previous state, the context enters the cell already"
+        )
+    read = make_read(options.read)
+    if read.sums and (options.query == "previous" or options.input_feeding):
+        raise UserError(
+            f"model.attention.read={options.read} sums predictions, so no context may enter the next step: "
+            "it needs model.attention.query=current and no input feeding"
+        )
+    if (read.sums or read.samples) and options.heads > 1:
+        raise UserError(f"model.attention.read={options.read} chooses one position: model.attention.heads must be 1")
+    if read.samples and options.score in ("diagonal", "uniform") and options.scope != "local_p":
+        raise UserError(
+            f"model.attention.read={options.read} learns where to look, and score={options.score} can't learn"
+        )
+    for name in ("size", "heads", "max_positions"):
+        if getattr(options, name) < 1:
+            raise UserError(f"model.attention.{name}={getattr(options, name)}: must be 1 or more")
+    if state_size % options.heads:
+        raise UserError(f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})")
+    if options.heads > 1 and options.score in ("uniform", "diagonal"):
+        raise UserError(f"model.attention.heads={options.heads}: every head of {options.score} would be the same")

@@ -1,6 +1,7 @@
 """How well a query fits each key. The registry: adding a score is one class here and one YAML.
 
-Everything that does not depend on the query is made once per sentence in `keys`.
+Everything that does not depend on the query is made once per sentence in `keys`. Some scores are fixed: they learn
+nothing, and show what learning to score is worth.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.models.attention.options import AttentionOptions
 
 SCORES: dict[str, type[Score]] = {}
 
@@ -20,11 +23,12 @@ class Score(nn.Module, ABC):
     """score(query, key) for every pair of a query and an encoder state."""
 
     name: str
+    uses_query = True
 
     def __init_subclass__(cls) -> None:
         SCORES[cls.name] = cls
 
-    def __init__(self, query_size: int, state_size: int, size: int):
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__()
 
     @abstractmethod
@@ -32,27 +36,30 @@ class Score(nn.Module, ABC):
         """What is scored against: states (B, S, D) to keys (B, S, K)."""
 
     @abstractmethod
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Queries (B, T, Q) and keys (B, S, K) to scores (B, T, S)."""
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        """Queries (B, T, Q), keys (B, S, K) and the queries' target positions (B, T), from 0, to scores (B, T, S)."""
 
 
 class Additive(Score):
-    """v · tanh(W q + U h) (Bahdanau 2015, appendix A.1.2)."""
+    """v · tanh(W q + U h) (Bahdanau 2015, appendix A.1.2); normed: g v/|v| · tanh(W q + U h + b) (Salimans 2016)."""
 
     name = "additive"
 
-    def __init__(self, query_size: int, state_size: int, size: int):
-        super().__init__(query_size, state_size, size)
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        size = options.size
         self.query = nn.Linear(query_size, size, bias=False)
         self.key = nn.Linear(state_size, size)
         self.vector = nn.Parameter(torch.empty(size).uniform_(-1, 1) * math.sqrt(3 / size))
+        self.length = nn.Parameter(torch.tensor(1.0)) if options.normed else None
 
     def keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         mixed = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, T, S, K)
-        return mixed @ self.vector.to(mixed.dtype)
+        vector = self.vector if self.length is None else self.length * F.normalize(self.vector, dim=0)
+        return mixed @ vector.to(mixed.dtype)
 
 
 class Dot(Score):
@@ -60,18 +67,14 @@ class Dot(Score):
 
     name = "dot"
 
-    def __init__(self, query_size: int, state_size: int, size: int):
-        super().__init__(query_size, state_size, size)
-        if query_size != state_size:
-            raise UserError(
-                f"model.attention.score=dot multiplies decoder states ({query_size}) by encoder states ({state_size}), "
-                "of one size only; match the sizes or use general"
-            )
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        _same_sizes(self.name, query_size, state_size)
 
     def keys(self, states: Tensor) -> Tensor:
         return states
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
 
 
@@ -80,15 +83,53 @@ class General(Score):
 
     name = "general"
 
-    def __init__(self, query_size: int, state_size: int, size: int):
-        super().__init__(query_size, state_size, size)
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
         self.key = nn.Linear(state_size, query_size, bias=False)
 
     def keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return query @ keys.transpose(1, 2)
+
+
+class Concat(Score):
+    """v · tanh(W [q; h]) (Luong 2015, section 3.1): additive without an offset, its two products as one matrix."""
+
+    name = "concat"
+
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        self.query_size = query_size
+        self.joint = nn.Linear(query_size + state_size, options.size, bias=False)
+        self.vector = nn.Parameter(torch.empty(options.size).uniform_(-1, 1) * math.sqrt(3 / options.size))
+
+    def keys(self, states: Tensor) -> Tensor:
+        return F.linear(states, self.joint.weight[:, self.query_size :])
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        mixed = F.linear(query, self.joint.weight[:, : self.query_size])  # (B, T, K)
+        mixed = torch.tanh(mixed[:, :, None] + keys[:, None])  # (B, T, S, K)
+        return mixed @ self.vector.to(mixed.dtype)
+
+
+class Location(Score):
+    """W q, one row of W for each source position (Luong 2015, equation 8): the keys' content is not looked at."""
+
+    name = "location"
+
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        self.position = nn.Linear(query_size, options.max_positions, bias=False)
+
+    def keys(self, states: Tensor) -> Tensor:
+        return states[..., :1]  # only how many there are
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        scores = self.position(query)  # (B, T, P)
+        known = torch.arange(keys.shape[1], device=keys.device).clamp(max=scores.shape[-1] - 1)  # (S,)
+        return scores.index_select(2, known)
 
 
 class ScaledDot(Score):
@@ -96,21 +137,80 @@ class ScaledDot(Score):
 
     name = "scaled_dot"
 
-    def __init__(self, query_size: int, state_size: int, size: int):
-        super().__init__(query_size, state_size, size)
-        self.query = nn.Linear(query_size, size, bias=False)
-        self.key = nn.Linear(state_size, size, bias=False)
-        self.scale = size**-0.5
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        self.query = nn.Linear(query_size, options.size, bias=False)
+        self.key = nn.Linear(state_size, options.size, bias=False)
+        self.scale = options.size**-0.5
 
     def keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         return (self.query(query) * self.scale) @ keys.transpose(1, 2)
 
 
-def make_score(name: str, query_size: int, state_size: int, size: int) -> Score:
-    """Raises UserError for a name that is not registered, or sizes that the score can't join."""
-    if name not in SCORES:
-        raise UserError(f"model.attention.score={name}: {nearest(name, SCORES)}; your own by NMT_PLUGINS")
-    return SCORES[name](query_size, state_size, size)
+class Cosine(Score):
+    """Fixed: sharpness times the cosine of the angle between query and state."""
+
+    name = "cosine"
+
+    def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
+        super().__init__(query_size, state_size, options)
+        _same_sizes(self.name, query_size, state_size)
+        self.sharpness = options.sharpness
+
+    def keys(self, states: Tensor) -> Tensor:
+        return F.normalize(states, dim=-1)
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return self.sharpness * F.normalize(query, dim=-1) @ keys.transpose(1, 2)
+
+
+class Diagonal(Score):
+    """Fixed: minus the distance to the diagonal, in positions.
+
+    Target position t looks at source position t: languages that keep their order would need no more.
+    """
+
+    name = "diagonal"
+    uses_query = False
+
+    def keys(self, states: Tensor) -> Tensor:
+        return states[..., :1]
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        source = torch.arange(keys.shape[1], device=keys.device)  # (S,)
+        return -(source - positions[..., None]).abs().float()
+
+
+class Uniform(Score):
+    """Fixed: every state the same, so that the context is their mean."""
+
+    name = "uniform"
+    uses_query = False
+
+    def keys(self, states: Tensor) -> Tensor:
+        return states[..., :1]
+
+    def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
+        return query.new_zeros(*query.shape[:2], keys.shape[1])
+
+
+def _same_sizes(name: str, query_size: int, state_size: int) -> None:
+    if query_size != state_size:
+        raise UserError(
+            f"model.attention.score={name} multiplies decoder states ({query_size}) by encoder states ({state_size}), "
+            "of one size only; match the sizes or use general"
+        )
+
+
+def make_score(
+    query_size: int, state_size: int, options: AttentionOptions, key: str = "model.attention.score"
+) -> Score:
+    """Raises UserError for a name that is not registered (``key`` is where it was given), or options it can't have."""
+    if options.score not in SCORES:
+        raise UserError(f"{key}={options.score}: {nearest(options.score, SCORES)}; your own by NMT_PLUGINS")
+    if options.normed and options.score != "additive":
+        raise UserError(f"model.attention.normed=true is for model.attention.score=additive, not {options.score}")
+    return SCORES[options.score](query_size, state_size, options)

@@ -1,0 +1,107 @@
+"""Where to look: which source positions a query may see, and which of them it prefers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from nmt.errors import UserError, nearest
+from nmt.models.attention.options import AttentionOptions
+
+SCOPES: dict[str, type[Scope]] = {}
+
+
+class Scope(nn.Module, ABC):
+    """A bias on the scores: minus infinity where a query may not look."""
+
+    name: str
+
+    def __init_subclass__(cls) -> None:
+        SCOPES[cls.name] = cls
+
+    def __init__(self, query_size: int, options: AttentionOptions):
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
+        """Queries (B, T, Q), their target positions (B, T), source mask (B, S): the bias (B, T, S), None for none.
+
+        At least one real token of each sentence stays in sight of each query.
+        """
+
+
+class Global(Scope):
+    """All of the source."""
+
+    name = "global"
+
+    def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
+        return None
+
+
+class LocalMonotonic(Scope):
+    """local-m: the window around source position t at target position t (Luong 2015, section 3.2).
+
+    Past the end of the source the window stays at its last token.
+    """
+
+    name = "local_m"
+
+    def __init__(self, query_size: int, options: AttentionOptions):
+        super().__init__(query_size, options)
+        self.window = options.window
+
+    def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
+        last = mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
+        centre = torch.minimum(positions, last)[..., None].float()  # (B, T, 1)
+        return _window_bias(_distance(centre, mask), self.window)
+
+
+class LocalPredictive(Scope):
+    """local-p: the window around a predicted position, nearer ones preferred by a Gaussian (Luong 2015, 3.2).
+
+    p = S sigmoid(v · tanh(W q)) (equation 9), deviation half the window (equation 10). Luong multiplies the weights by
+    the Gaussian; here its logarithm is added to the scores, so that the weights still sum to one. The window itself has
+    no gradient, the Gaussian has.
+    """
+
+    name = "local_p"
+
+    def __init__(self, query_size: int, options: AttentionOptions):
+        super().__init__(query_size, options)
+        self.window = options.window
+        self.hidden = nn.Linear(query_size, options.size, bias=False)
+        self.vector = nn.Linear(options.size, 1, bias=False)
+
+    def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
+        length = mask.sum(dim=1)[:, None, None]  # (B, 1, 1)
+        predicted = exact(self.vector(torch.tanh(self.hidden(query))))
+        centre = (length - 1) * torch.sigmoid(predicted)  # (B, T, 1)
+        distance = _distance(centre, mask)
+        gaussian = -distance.square() / (2 * (self.window / 2) ** 2)
+        return _window_bias(distance, self.window + 0.5) + gaussian  # a half more: the nearest token is always seen
+
+
+def exact(scores: Tensor) -> Tensor:
+    """Half precision is too coarse for positions and exponentials."""
+    return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
+
+
+def _distance(centre: Tensor, mask: Tensor) -> Tensor:
+    """Of every source position to the centre (B, T, 1): (B, T, S)."""
+    return (torch.arange(mask.shape[1], device=mask.device, dtype=centre.dtype) - centre).abs()
+
+
+def _window_bias(distance: Tensor, window: float) -> Tensor:
+    return torch.zeros_like(distance).masked_fill(distance.detach() > window, float("-inf"))
+
+
+def make_scope(query_size: int, options: AttentionOptions) -> Scope:
+    """Raises UserError for a name that is not registered, or a window that shows nothing."""
+    if options.scope not in SCOPES:
+        raise UserError(f"model.attention.scope={options.scope}: {nearest(options.scope, SCOPES)}")
+    if options.window < 1:
+        raise UserError(f"model.attention.window={options.window}: must be 1 or more")
+    return SCOPES[options.scope](query_size, options)
