@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,14 +10,14 @@ from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import CleaningOptions, read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.comparison import compare_on, sentence_set
 from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.findings import find
-from nmt.evaluation.published import judge
+from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import ALL_SEEDS, Comparison, DifferenceRow, Finding, Published, Row, RunInfo, SentenceSet
+from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
 from nmt.evaluation.scores import check as check_evaluation
-from nmt.evaluation.scores import make_buckets, make_metrics
 from nmt.pipeline import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
 from nmt.training.checkpoint import NAMED, Progress
@@ -41,8 +40,8 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     ``command`` is what the user typed, for the record.
     """
     for system in config.systems:
-        if not re.fullmatch(r"[\w.+-]+", system):
-            raise UserError(f"systems.{system}: a name of letters, digits and . + - _ is needed; it names a folder")
+        check_name(system, "systems")
+    check_name(config.name, "name")
     configs = {
         (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
     }
@@ -79,7 +78,7 @@ def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
         f"device={config.device}",
     ]
     if config.match != "none":
-        budget = config.budget if config.match == "minutes" else round(config.budget)
+        budget = round(config.budget) if config.match in ("tokens", "steps") else config.budget
         overrides += [
             f"trainer.max_{name}={budget if name == config.match else 0}" for name in MATCHED if name != "none"
         ]
@@ -94,8 +93,11 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
         raise UserError(f"match={config.match}: {nearest(config.match, MATCHED)}")
     if config.match != "none" and config.budget <= 0:
         raise UserError(f"budget={config.budget}: how many {config.match} does each system get?")
-    if not config.seeds or len(set(config.seeds)) != len(config.seeds):
-        raise UserError(f"seeds={config.seeds}: one or more, each once")
+    if not config.seeds:
+        raise UserError("seeds=[]: one or more are needed")
+    for name, values in (("seeds", config.seeds), ("test_sets", config.test_sets)):
+        if len(set(values)) != len(values):
+            raise UserError(f"{name}={values}: each once")
     if config.checkpoint not in NAMED and not config.checkpoint.isdigit():
         raise UserError(f"checkpoint={config.checkpoint}: {nearest(config.checkpoint, NAMED)}, or a step number")
     check_evaluation(config.evaluation)
@@ -105,6 +107,8 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
             if _shared(getattr(other, part)) != _shared(getattr(first, part)):
                 raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
+        if other.published.score and other.published.metric not in METRICS:
+            raise UserError(f"published.metric={other.published.metric}: {nearest(other.published.metric, METRICS)}")
         if other.trainer.select_by != first.trainer.select_by:
             raise UserError(
                 f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
@@ -213,9 +217,11 @@ def _published(
         ours = trained[system, config.seeds[0]][0].config
         paper = configuration.compose_train([f"+experiment={options.experiment}"])
         changed = difference(asdict(paper), asdict(ours), SAME_EXPERIMENT)
+        search = configuration.flat({"decoding": asdict(config.decoding), "checkpoint": config.checkpoint})
         seed = ALL_SEEDS if len(config.seeds) > 1 else str(config.seeds[0])
         of_seed = [row for row in rows if row.seed == seed]
-        found.append(judge(ours.published, system, of_seed, "{0}={2}, not {1}".format(*changed) if changed else ""))
+        told = "{0}={2}, not {1}".format(*changed) if changed else other_search(ours.published, search)
+        found.append(judge(ours.published, system, of_seed, told))
     return [published for published in found if published]
 
 

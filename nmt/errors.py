@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
 class UserError(Exception):
     """A mistake in input or configuration; its message is one line that names the place and the mend."""
+
+
+def check_name(name: str, place: str) -> None:
+    """Raises UserError for a name that could not name a file."""
+    if not re.fullmatch(r"[\w.+-]*[\w+-]", name):
+        raise UserError(f"{place}: '{name}' names files; letters, digits and . + - _ are needed")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

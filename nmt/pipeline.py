@@ -62,7 +62,7 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     )
 
     def journal(step: int) -> Journal:
-        second = open_second(config.journal, config.run.name, run.folder, flat(asdict(config)))
+        second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
         made = Journal(run.folder, step, second)
         facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
         facts |= {"commit": git_commit(), "machine": machine()}

@@ -5,16 +5,32 @@ They are named in the environment, never in a configuration, so that no run fold
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
+import sys
+from pathlib import Path
 
 from nmt.errors import UserError
 
 
+def plugin_hashes() -> dict[str, str]:
+    """Of the files of all plugins, for the record of a run."""
+    found = {}
+    for name in _names():
+        path = getattr(sys.modules.get(name), "__file__", None)
+        found[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "unknown"
+    return found
+
+
+def _names() -> list[str]:
+    return [name.strip() for name in os.environ.get("NMT_PLUGINS", "").split(",") if name.strip()]
+
+
 def load_plugins() -> None:
     """Raises UserError for a module that is not there, or that fails."""
-    for name in filter(None, os.environ.get("NMT_PLUGINS", "").split(",")):
+    for name in _names():
         try:
-            importlib.import_module(name.strip())
+            importlib.import_module(name)
         except Exception as error:  # it is the user's code: anything may happen
             raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({type(error).__name__}: {error})") from None

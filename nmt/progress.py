@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Progress:
-    """``total`` None: how much there is in all is not known."""
+    """``total`` None: how much there is in all is not known. ``first`` of it was done before."""
 
-    def __init__(self, title: str, unit: str, total: float | None = None, shape: str | None = None):
-        self.title, self.unit, self.total = title, unit, total
+    def __init__(self, title: str, unit: str, total: float | None = None, first: float = 0.0, shape: str | None = None):
+        self.title, self.unit, self.total, self.first = title, unit, total, first
         self.start = self.last = time.monotonic()
         self.bar: tqdm | None = None
         if sys.stderr.isatty():
-            self.bar = tqdm(total=total, desc=title, unit=f" {unit}", leave=False, bar_format=shape)
+            self.bar = tqdm(total=total, initial=first, desc=title, unit=f" {unit}", leave=False, bar_format=shape)
 
     def update(self, done: float, title: str = "") -> None:
         """``done`` of all, not since the last call."""
@@ -43,7 +43,8 @@ class Progress:
         if not self.total:
             return f"{self.title}: {done:,.0f} {self.unit}"
         share = min(done / self.total, 1.0)
-        left = clock(seconds * (1 - share) / share) if share > 0 else "?"
+        made = share - self.first / self.total
+        left = clock(seconds * (1 - share) / made) if made > 0 else "?"
         return f"{100 * share:3.0f}%  {self.title}  {left} left"
 
     def __enter__(self) -> Progress:

@@ -21,6 +21,7 @@ from nmt.corpus.tokenizer import Tokenizer
 from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
+from nmt.plugins import plugin_hashes
 from nmt.training.checkpoint import Checkpoints, load_weights
 from nmt.training.precision import choose_precision
 
@@ -139,6 +140,7 @@ def provenance(config: TrainConfig) -> dict[str, Any]:
         "commit": git_commit(),
         "data": {split: fingerprint(config.corpus, split) for split in splits},
         "machine": machine(),
+        "plugins": plugin_hashes(),
     }
 
 

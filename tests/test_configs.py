@@ -81,6 +81,11 @@ def test_every_corpus_configuration_loads(corpus):
     assert compose_train([f"corpus={corpus}"]).corpus.kind in ("grammar", "files", "datasets")
 
 
+@pytest.mark.parametrize("journal", shipped("journal"))
+def test_every_journal_configuration_loads(journal):
+    assert compose_train([f"journal={journal}"]).journal.second == journal
+
+
 @pytest.mark.parametrize("comparison", shipped("comparison"))
 def test_every_comparison_loads_and_its_systems_share_what_they_must(comparison):
     register()

@@ -9,6 +9,10 @@ from nmt.progress import Progress, clock, counted
 def test_a_line_tells_share_and_time_left():
     made = Progress("translating test", "sentences", total=200)
     assert made.line(50, seconds=60) == " 25%  translating test  3:00 left"
+    resumed = Progress("training", "", total=1.0, first=0.6)
+    assert resumed.line(0.8, seconds=60) == " 80%  training  1:00 left", (
+        "the share of all, the time of what was made now"
+    )
     assert made.line(0, seconds=1) == "  0%  translating test  ? left"
     assert Progress("reading", "pairs").line(12_345, 1) == "reading: 12,345 pairs"
 

@@ -49,6 +49,13 @@ def test_work_is_asked_to_save_and_stop_when_time_is_up(capsys):
     assert reproduce.run("trial", [sys.executable, "-c", "raise SystemExit(2)"], float("inf")) == 2
 
 
+def test_the_readme_has_a_place_for_every_result():
+    text = (ROOT / "README.md").read_text()
+    for device in ("cpu", "cuda"):
+        for name in reproduce.results(device):
+            assert f"<!-- {name} -->" in text and f"<!-- /{name} -->" in text
+
+
 def test_an_unknown_name_is_told():
     made = subprocess.run(
         [sys.executable, "scripts/reproduce.py", "--only", "demoo"], cwd=ROOT, capture_output=True, check=False

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nmt.corpus import builtin
 from nmt.corpus.builtin import GrammarOptions
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, check_name, nearest
 
 
 class Pair(NamedTuple):
@@ -98,7 +98,11 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
 
 
 def test_names(options: CorpusOptions) -> list[str]:
-    return ["test"] if isinstance(options, GrammarOptions) else list(options.tests)
+    """Raises UserError for a name that could not name a folder."""
+    names = ["test"] if isinstance(options, GrammarOptions) else list(options.tests)
+    for name in names:
+        check_name(name, "corpus.tests")
+    return names
 
 
 def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:

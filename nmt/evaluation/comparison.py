@@ -45,7 +45,7 @@ def compare_on(
     differences: list[DifferenceRow] = []
     for metric in make_metrics(options.metrics):
         statistics = {
-            system: {seed: metric.statistics(e.hypotheses, e.references) for seed, e in by_seed.items()}
+            system: {seed: e.statistics(metric) for seed, e in by_seed.items()}
             for system, by_seed in evaluations.items()
         }
         for system, by_seed in statistics.items():
@@ -163,10 +163,7 @@ def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> Senten
         for i in bucket.sentences:
             labels[i] = bucket.label
     scores = {
-        metric.name: {
-            system: metric.by_sentence(metric.statistics(e.hypotheses, e.references)).tolist()
-            for system, e in firsts.items()
-        }
+        metric.name: {system: metric.by_sentence(e.statistics(metric)).tolist() for system, e in firsts.items()}
         for metric in make_metrics(options.metrics)
     }
     return SentenceSet(

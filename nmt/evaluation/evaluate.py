@@ -6,8 +6,9 @@ import json
 import os
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import numpy as np
 from nmt.corpus.pairs import Pair, lines_of
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.results import HeatMap, Row
-from nmt.evaluation.scores import EvaluationOptions, make_metrics
+from nmt.evaluation.results import HeatMap, Row, spread
+from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
 from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
@@ -34,6 +35,13 @@ class Evaluation:
     seconds: float  # spent in search
     shown: list[int]  # sentences spread evenly over lengths, which keep their heat maps
     heat_maps: dict[int, HeatMap]  # by sentence; empty where the model has no attention
+    _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def statistics(self, metric: Metric) -> np.ndarray:
+        """Of each sentence (N, K); made once, for some metrics are slow."""
+        if metric.name not in self._statistics:
+            self._statistics[metric.name] = metric.statistics(self.hypotheses, self.references)
+        return self._statistics[metric.name]
 
 
 def evaluate(
@@ -47,8 +55,7 @@ def evaluate(
     if not pairs:
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    chosen = spread(sources, shown)
-    identity = {**identity, "shown": len(chosen)}
+    chosen = spread([len(source.split()) for source in sources], shown)
     known = _read(folder, name, sources, references, chosen, identity)
     if known:
         return known
@@ -61,13 +68,6 @@ def evaluate(
     evaluation = Evaluation(name, sources, references, texts, seconds, chosen, heat_maps)
     _write(folder, evaluation, identity)
     return evaluation
-
-
-def spread(sources: Sequence[str], count: int) -> list[int]:
-    """``count`` sentences evenly spread over the ranks of source length, in their order; all where there are fewer."""
-    order = np.argsort([len(source.split()) for source in sources], kind="stable")
-    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return sorted(order[ranks].tolist())
 
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
@@ -85,7 +85,7 @@ def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> No
             lines = getattr(evaluation, {"source": "sources", "reference": "references"}.get(name, "hypotheses"))
             (folder / f"{name}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
         pieces = {row: [m.source_pieces, m.target_pieces] for row, m in evaluation.heat_maps.items()}
-        content = {"identity": identity, "seconds": evaluation.seconds, "pieces": pieces}
+        content = {"identity": identity, "shown": evaluation.shown, "seconds": evaluation.seconds, "pieces": pieces}
         flat = [heat_map.weights.ravel() for heat_map in evaluation.heat_maps.values()]
         np.savez_compressed(folder / ATTENTION, weights=np.concatenate(flat) if flat else np.zeros(0, np.uint8))
         aside = folder / "evaluation.partial"
@@ -102,7 +102,13 @@ def _read(
     try:
         content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         texts = [list(lines_of(folder / f"{side}.txt")) for side in ("source", "reference", "hypothesis")]
-        if content["identity"] != identity or texts[:2] != [sources, references] or len(texts[2]) != len(sources):
+        enough = set(shown) <= set(content["shown"])
+        if (
+            not enough
+            or content["identity"] != identity
+            or texts[:2] != [sources, references]
+            or len(texts[2]) != len(sources)
+        ):
             return None
         with np.load(folder / ATTENTION) as stored:
             weights = stored["weights"]
@@ -112,6 +118,7 @@ def _read(
             end = start + shape[0] * shape[1]
             heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights[start:end].reshape(shape))
             start = end
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, UserError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, UserError):
         return None
+    heat_maps = {row: heat_maps[row] for row in shown if row in heat_maps}
     return Evaluation(name, sources, references, texts[2], content["seconds"], shown, heat_maps)

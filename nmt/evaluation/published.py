@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from nmt.evaluation.results import ALL, Published, Row
 
@@ -19,6 +19,16 @@ class PublishedOptions:
     metric: str = "bleu"
     test_set: str = ""
     source: str = ""  # paper, table, row
+    search: list[str] = field(default_factory=list)  # what it was translated with, such as decoding.beam_size=12
+
+
+def other_search(options: PublishedOptions, search: Mapping[str, str]) -> str:
+    """The first option of search or checkpoint that is not the paper's; empty where there is none."""
+    for wanted in options.search:
+        name, _, value = wanted.partition("=")
+        if search.get(name) != value:
+            return f"{name}={search.get(name)}, not {value}"
+    return ""
 
 
 def judge(options: PublishedOptions, system: str, rows: Sequence[Row], changed: str) -> Published | None:
@@ -31,7 +41,7 @@ def judge(options: PublishedOptions, system: str, rows: Sequence[Row], changed: 
     wanted = (system, options.test_set, ALL, options.metric)
     ours = next((r.score for r in rows if (r.system, r.test_set, r.bucket, r.metric) == wanted), None)
     if changed or ours is None:
-        verdict = f"{NOT_RUN} ({changed or 'test set not scored'})"
+        verdict = f"{NOT_RUN} ({changed or 'not scored'})"
     else:
         verdict = REPRODUCED if abs(ours - options.score) <= options.tolerance else NOT_REPRODUCED
     return Published(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,8 +12,16 @@ import numpy as np
 from nmt.decoding.hypothesis import Translation
 
 ALL = "all"  # the bucket of all sentences
+EVERY = "every"  # the range of a finding that holds in each bucket by itself
 SIGNIFICANT = 0.05  # a difference with a smaller p-value is told as one
 ALL_SEEDS = "mean"  # the seed of a row over several seeds
+
+
+def spread(lengths: Sequence[int], count: int) -> list[int]:
+    """``count`` positions evenly spread over the ranks of length, in their order; all where there are fewer."""
+    order = np.argsort(lengths, kind="stable")
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return sorted(order[ranks].tolist())
 
 
 @dataclass(frozen=True)
@@ -56,8 +65,8 @@ class Finding:
     metric: str
     system: str
     against: str
-    range: str  # source words, such as 41+ or 1-20; all
-    differ: bool
+    range: str  # source words, such as 41+ or 1-20; all together; or every bucket by itself
+    differ: bool  # surely; false does not say that they are the same
     difference: float
     half_width: float  # of the band of the difference
     p_value: float

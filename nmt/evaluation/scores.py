@@ -141,6 +141,8 @@ def check(options: EvaluationOptions) -> None:
     """Raises UserError for what can't be measured."""
     if not make_metrics(options.metrics):
         raise UserError("evaluation.metrics: at least one of bleu, chrf, ter is needed")
+    if len(set(options.metrics)) != len(options.metrics):
+        raise UserError(f"evaluation.metrics={list(options.metrics)}: each once")
     _check_bounds(options.bucket_bounds)
     if not 0 < options.confidence < 1:
         raise UserError(f"evaluation.confidence={options.confidence}: must be above 0 and below 1")

@@ -69,6 +69,7 @@ class Validation:
 
 
 SAMPLE_WORDS = (6, 16)  # of sentences whose attention can be read at a glance
+SAMPLE_PIECES = 60  # on a side; a larger heat map is not drawn
 
 
 class Samples:
@@ -82,7 +83,8 @@ class Samples:
     ):
         low, high = SAMPLE_WORDS
         readable = [pair for pair in pairs if low <= len(pair.source.split()) <= high]
-        self.pairs, self.tokenizer, self.draw = (readable or list(pairs))[:count], tokenizer, draw
+        shortest = sorted(pairs, key=lambda pair: len(pair.source))
+        self.pairs, self.tokenizer, self.draw = (readable or shortest)[:count], tokenizer, draw
 
     def __call__(self, model: Model) -> Look:
         translator = Translator(model, self.tokenizer, DecodingOptions(beam_size=1))
@@ -91,7 +93,6 @@ class Samples:
         for number, (pair, translation) in enumerate(zip(self.pairs, made, strict=True), 1):
             lines = {"source": pair.source, "reference": pair.target, "output": translation.text}
             texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
-            if translation.attention is not None:
-                heat_map = HeatMap.of(translation)
-                pictures[f"attention/{number}"] = self.draw("", heat_map)
+            if translation.attention is not None and max(translation.attention.shape) <= SAMPLE_PIECES:
+                pictures[f"attention/{number}"] = self.draw("", HeatMap.of(translation))
         return Look(texts, pictures)

@@ -18,7 +18,7 @@ def write_board(comparison: Comparison, folder: Path) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     for system in comparison.systems:
-        place = folder / re.sub(r"[^\w.-]+", "_", system)
+        place = folder / re.sub(r"[^\w.+-]+", "_", system)
         with SummaryWriter(str(place)) as board:
             board.add_custom_scalars(_layout(comparison))
             for row in comparison.rows:

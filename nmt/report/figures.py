@@ -19,6 +19,7 @@ from nmt.report.words import NAMES
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
 MARKERS = "osD^vPX*<>"
+LINES = ("-", "--", ":")  # beyond ten systems colours come again, on other lines
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -46,7 +47,8 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     """Score by source length with bands; buckets with too few sentences are left out, counts stand under each."""
     buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != "all"}
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(7.2, 4.3), layout="constrained")
+        crowded = len(comparison.systems) > 4  # the legend then stands beside the axes
+        figure, axes = plt.subplots(figsize=(8.8 if crowded else 7.2, 4.3), layout="constrained")
         for index, system in enumerate(comparison.systems):
             rows = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
             drawn = [(x, row) for x, row in enumerate(rows) if row is not None and row.low is not None]
@@ -57,7 +59,17 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
             bands = np.array([(row.low, row.high) for _, row in drawn], dtype=float)
             axes.fill_between(at, bands[:, 0], bands[:, 1], color=shade, alpha=0.16, linewidth=0)
             scores = [row.score for _, row in drawn]
-            axes.plot(at, scores, color=shade, marker=MARKERS[index % 10], markersize=5, linewidth=2, label=system)
+            line = LINES[index // len(COLOURS) % len(LINES)]
+            axes.plot(
+                at,
+                scores,
+                color=shade,
+                linestyle=line,
+                marker=MARKERS[index % 10],
+                markersize=5,
+                linewidth=2,
+                label=system,
+            )
         axes.set_xticks(range(len(buckets)), [f"{name}\nn={count:,}" for name, count in buckets.items()], fontsize=9)
         axes.set_xlim(-0.35, len(buckets) - 0.65)
         axes.set_xlabel("source length in words")
@@ -68,8 +80,10 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
         share = round(100 * comparison.confidence)
         axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
         handles, _ = axes.get_legend_handles_labels()
-        if handles:
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=min(4, len(handles)), borderaxespad=0.2)
+        if crowded:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        elif handles:
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(handles), borderaxespad=0.2)
     return figure
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from nmt.evaluation.results import ALL_SEEDS, SIGNIFICANT, Comparison, SentenceSet
+from nmt.evaluation.results import ALL_SEEDS, SIGNIFICANT, Comparison, SentenceSet, spread
 from nmt.report import tables, words
 from nmt.report.figures import colour
 
@@ -108,7 +108,8 @@ def pack(sentences: SentenceSet, budget: int) -> tuple[str, int]:
         if len(block) <= budget or len(shown) <= 1:
             return block, len(shown)
         keep = max(1, int(0.95 * len(shown) * budget / len(block)))
-        shown = [shown[i * len(shown) // keep] for i in range(keep)]
+        lengths = [len(sentences.sources[i].split()) for i in shown]
+        shown = [shown[i] for i in spread(lengths, keep)]
 
 
 def _block(sentences: SentenceSet, shown: list[int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nmt.evaluation.results import SIGNIFICANT, Comparison, Finding
+from nmt.evaluation.results import ALL, EVERY, SIGNIFICANT, Comparison, Finding
 
 NAMES = {
     "bleu": "BLEU",
@@ -32,7 +32,7 @@ def _told(finding: Finding) -> str:
     name, value = NAMES[finding.metric], finding.difference
     if not finding.differ:
         chance = f"{value:+.1f} {name}, p = {finding.p_value:.2g}"
-        return f"{_where(finding)} {finding.system} and {finding.against} do not differ ({chance})"
+        return f"{_where(finding)} no sure difference between {finding.system} and {finding.against} ({chance})"
     lead = "ahead of" if (value > 0) != (finding.metric in LOWER_IS_BETTER) else "behind"
     gap = f"{abs(value):.1f} ± {finding.half_width:.1f} {name}"
     return f"{_where(finding)} {finding.system} is {lead} {finding.against} by {gap} (p = {finding.p_value:.2g})"
@@ -40,8 +40,10 @@ def _told(finding: Finding) -> str:
 
 def _where(finding: Finding) -> str:
     """1-20: up to 20 words; 41+: beyond 40 words."""
-    if finding.range == "all":
-        return "at every length" if finding.differ else "over all lengths"
+    if finding.range == EVERY:
+        return "at every length"
+    if finding.range == ALL:
+        return "over all lengths together"
     if finding.range.endswith("+"):
         return f"beyond {int(finding.range[:-1]) - 1} words"
     low, _, high = finding.range.partition("-")

@@ -42,7 +42,7 @@ class Journal:
 
     def event(self, kind: str, step: int, **values: Any) -> None:
         """One line of journal.jsonl; numbers also become scalars ``kind/name``, those of a dictionary ``name/key``."""
-        values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
+        values = _finite(values)
         self._file.write(json.dumps({"event": kind, "step": step, **values}) + "\n")
         self._file.flush()
         scalars: dict[str, float] = {}
@@ -80,10 +80,9 @@ class Journal:
     def progress(self, share: float, title: str) -> None:
         """Share of the budget spent (0 to 1), with the time left."""
         if self._progress is None:
-            self._first_share = share
             shape = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-            self._progress = Progress(title, "", 1.0 - share, shape)
-        self._progress.update(share - self._first_share, title)
+            self._progress = Progress(title, "", 1.0, first=share, shape=shape)
+        self._progress.update(share, title)
 
     def say(self, message: str, *values: object) -> None:
         """A line on the console, above the bar."""
@@ -110,6 +109,13 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             break
     return events
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(v) for key, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _drop_after(path: Path, step: int) -> None:

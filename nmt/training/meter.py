@@ -26,8 +26,10 @@ def peak_memory(device: torch.device) -> float:
     """The most memory in use so far, in GB: of the GPU where there is one, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
-    import resource  # not on every system
-
+    try:
+        import resource
+    except ImportError:  # not on every system
+        return float("nan")
     unit = 1 if sys.platform == "darwin" else 1024  # what the system counts in
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 

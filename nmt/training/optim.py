@@ -11,6 +11,7 @@ from torch import nn
 from nmt.errors import UserError, nearest
 
 SCHEDULES = ("inverse_sqrt", "cosine", "linear", "constant", "halving", "plateau")
+FALLING = ("cosine", "linear", "halving")  # towards the end of the budget
 OPTIMIZERS = ("adamw", "adam", "sgd", "adadelta")
 
 

@@ -14,6 +14,7 @@ from nmt.errors import UserError, nearest
 
 SECOND = ("none", "wandb")
 MODES = ("online", "offline")
+RUN_NAME = "wandb-id.txt"
 
 
 @dataclass
@@ -43,9 +44,15 @@ def check(options: JournalOptions) -> None:
         raise UserError(f"journal.mode={options.mode}: {nearest(options.mode, MODES)}")
 
 
-def open_second(options: JournalOptions, name: str, folder: Path, settings: dict[str, Any]) -> SecondJournal | None:
-    """None where none is asked for. ``settings`` are the options of the run, for the record."""
-    return WandbJournal(options, name, folder, settings) if options.second == "wandb" else None
+def open_second(
+    options: JournalOptions, name: str, folder: Path, step: int, settings: dict[str, Any]
+) -> SecondJournal | None:
+    """None where none is asked for. It goes on from ``step``; ``settings`` are the run's options, for the record."""
+    if options.second != "wandb":
+        return None
+    if step == 0:  # what a start left that never came to a checkpoint
+        (folder / RUN_NAME).unlink(missing_ok=True)
+    return WandbJournal(options, name, folder, settings)
 
 
 class WandbJournal:
@@ -59,7 +66,8 @@ class WandbJournal:
                 "journal.second=wandb: not installed; say pip install wandb, or journal.second=none"
             ) from None
         self._library = wandb
-        identity = folder / "wandb-id.txt"
+        folder.mkdir(parents=True, exist_ok=True)
+        identity = folder / RUN_NAME
         if not identity.exists():
             identity.write_text(secrets.token_hex(4))
         try:

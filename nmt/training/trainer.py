@@ -23,7 +23,7 @@ from nmt.training.checkpoint import Checkpoints, Progress, TrainState
 from nmt.training.journal import Journal, Look
 from nmt.training.loss import token_loss
 from nmt.training.meter import Meter, part_norms, peak_memory
-from nmt.training.optim import OptimizerOptions, learning_rate, make_optimizer
+from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 
 log = logging.getLogger("nmt")
@@ -96,8 +96,8 @@ class Trainer:
         if progress.finished and (self._share() >= 1 or self._out_of_patience()):
             log.info("already trained: %d steps, %s tokens", progress.step, f"{progress.tokens:,}")
             return progress
-        if progress.finished and self.optimizer_options.schedule in ("cosine", "linear"):
-            log.warning("the run had ended: with more budget, its learning rate rises again (cosine and linear do)")
+        if progress.finished and self.optimizer_options.schedule in FALLING:
+            log.warning("the run had ended: with more budget, its learning rate rises again")
         progress.finished = False
         journal = self.open_journal(progress.step)
         self.model.train()
@@ -229,8 +229,6 @@ class Trainer:
         with self._judged_weights():
             self.model.eval()
             scores = self.validate(self.model)
-            if self.look:
-                journal.look(self.look(self.model), progress.step)
             self.model.train()
         is_best = self._judge(scores)
         progress.seconds += time.monotonic() - clock
@@ -239,6 +237,11 @@ class Trainer:
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
         journal.say("step %d  valid %s%s", progress.step, told, "  (best)" if is_best else "")
         self.checkpoints.save(self._state(), is_best)
+        if self.look:  # outside the clock: a model without attention has less to show, and must not gain time by it
+            with self._judged_weights():
+                self.model.eval()
+                journal.look(self.look(self.model), progress.step)
+                self.model.train()
         return ended
 
     def _out_of_patience(self) -> bool:

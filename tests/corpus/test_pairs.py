@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+import nmt.corpus.pairs as readers
 from nmt.corpus.pairs import (
     CleaningOptions,
     CleaningReport,
@@ -140,3 +141,9 @@ def test_cleaning_counts_every_pair_left_out():
     assert kept == [*PAIRS, Pair("no", "nein, nein")]
     assert report == CleaningReport(read=8, kept=4, empty=2, too_long=1, odd_ratio=1)
     assert str(report) == "4 of 8 pairs kept (left out: 2 empty, 1 too long, 1 odd ratio)"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "x y", ""])
+def test_a_test_set_s_name_must_be_able_to_name_a_folder(name):
+    with pytest.raises(UserError, match="names files"):
+        readers.test_names(FilesOptions(tests={name: "t.tsv"}))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sacrebleu
@@ -80,22 +82,40 @@ def test_sentences_carry_their_bucket_and_the_very_scores_of_sacrebleu():
         assert made.scores["chrf"]["b"][i] == pytest.approx(by_hand)
 
 
-def test_findings_join_neighbouring_buckets_of_one_verdict():
-    systems = {
-        "base": {"1": evaluation(0.3, 1)},
-        "same": {"1": evaluation(0.3, 3)},
-        "better": {"1": evaluation(0.1, 5)},
-        "long": {"1": better_beyond(8)},
-    }
-    found = {(f.system, f.range): f for f in find(systems, "base", OPTIONS) if f.against == "base"}
-    assert found["better", "all"].differ and found["better", "all"].difference > 0
-    assert not found["same", "all"].differ
-    assert not found["long", "1-8"].differ and found["long", "9-12"].differ
-    assert {key[0] for key in found} == {"same", "better", "long"}
+def found_against(hypotheses: list[str], bounds=(8, 12), least: int = 20) -> dict[str, bool]:
+    """Range to whether it differs, of these outputs against a baseline."""
+    ours = Evaluation("test", SOURCES, REFERENCES, hypotheses, 1.0, [], {})
+    options = replace(OPTIONS, bucket_bounds=list(bounds), min_sentences=least)
+    return {f.range: f.differ for f in find({"a": {"1": evaluation(0.3, 1)}, "b": {"1": ours}}, "a", options)}
 
 
-def better_beyond(words: int) -> Evaluation:
-    """Like the baseline up to so many words, better beyond."""
+def better_where(chosen) -> list[str]:
+    """The baseline's kind of output, better for sources of which ``chosen`` (their words) is true."""
     good, bad = outputs(0.05, 9), outputs(0.3, 10)
-    texts = [g if len(s.split()) > words else b for s, g, b in zip(SOURCES, good, bad, strict=True)]
-    return Evaluation("test", SOURCES, REFERENCES, texts, 1.0, [], {})
+    return [g if chosen(len(s.split())) else b for s, g, b in zip(SOURCES, good, bad, strict=True)]
+
+
+def test_findings_join_neighbouring_buckets_of_one_verdict():
+    assert found_against(better_where(lambda words: words > 8)) == {"1-8": False, "9-12": True}
+    assert found_against(better_where(lambda words: True)) == {"1-12": True}, "13+ has too few sentences"
+    assert found_against(outputs(0.3, 3)) == {"all": False}
+
+
+def test_every_length_is_said_only_where_every_bucket_was_sure():
+    assert found_against(better_where(lambda words: True), bounds=(8,)) == {"every": True}
+    assert found_against(better_where(lambda words: True), least=60) == {"all": True}, "no bucket could be tested"
+    assert found_against(better_where(lambda words: True), bounds=(8, 11), least=1).keys() <= {"every", "1-11", "1-12"}
+
+
+def test_of_too_few_sentences_in_all_nothing_is_found():
+    assert found_against(better_where(lambda words: True), least=1000) == {}
+
+
+def test_the_best_is_also_set_against_the_next_best():
+    systems = {
+        "base": {"1": evaluation(0.5, 1)},
+        "good": {"1": evaluation(0.2, 3)},
+        "better": {"1": evaluation(0.05, 5)},
+    }
+    pairs = {(f.system, f.against) for f in find(systems, "base", OPTIONS)}
+    assert pairs == {("good", "base"), ("better", "base"), ("better", "good")}

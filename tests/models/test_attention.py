@@ -127,6 +127,7 @@ def test_sparsemax_is_the_nearest_distribution(values, shift):
         ({"attention": AttentionOptions(window=0)}, "window=0"),
         ({"attention": AttentionOptions(heads=3)}, "must divide"),
         ({"attention": AttentionOptions(heads=2, score="uniform")}, "would be the same"),
+        ({"attention": AttentionOptions(heads=2, score="dot"), "encoder_size": 128}, "would be the same"),
         (
             {"attention": AttentionOptions(normed=True, score="dot"), "encoder_size": 128},
             "is for model.attention.score=additive",

@@ -11,7 +11,7 @@ def test_weights_and_biases_writes_offline_and_keeps_its_run_after_a_resume(tmp_
     monkeypatch.setenv("WANDB_MODE", "offline")
     options = JournalOptions(second="wandb", mode="offline")
     for step in (1, 2):
-        journal = Journal(tmp_path, step - 1, open_second(options, "trial", tmp_path, {"model.size": "4"}))
+        journal = Journal(tmp_path, step - 1, open_second(options, "trial", tmp_path, step - 1, {"model.size": "4"}))
         journal.event("valid", step, loss=2.0)
         journal.look(Look({"samples/1": "<x>"}, {"attention/1": np.zeros((4, 4, 3), dtype=np.uint8)}), step)
         journal.close()
@@ -21,7 +21,7 @@ def test_weights_and_biases_writes_offline_and_keeps_its_run_after_a_resume(tmp_
 
 
 def test_none_is_opened_where_none_is_asked_for(tmp_path):
-    assert open_second(JournalOptions(), "trial", tmp_path, {}) is None
+    assert open_second(JournalOptions(), "trial", tmp_path, 0, {}) is None
 
 
 @pytest.mark.parametrize(

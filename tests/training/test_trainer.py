@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -312,3 +313,24 @@ def test_what_is_looked_at_reaches_tensorboard_at_every_validation(make, tmp_pat
     assert [event.step for event in board.Images("attention/1")] == [4, 8]
     assert [event.step for event in board.Tensors("samples/1/text_summary")] == [4, 8]
     assert {"train/padding", "gradient_norm_of/encoder", "train/memory_gigabytes"} <= set(board.Tags()["scalars"])
+
+
+def test_looking_is_outside_the_clock_and_after_the_checkpoint(make, tmp_path):
+    """A model without attention has less to show, and must not gain time by it."""
+    seen = []
+
+    def look(model):
+        seen.append(len(list((tmp_path / "run/checkpoints").glob("step-*"))))
+        time.sleep(1.0)
+        return Look()
+
+    progress = make(max_steps=8, look=look).fit()
+    assert progress.seconds < 2.0 and seen == [1, 2]
+
+
+def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
+    journal = Journal(tmp_path)
+    journal.event("train", 1, loss=float("nan"), gradient_norm_of={"encoder": float("inf"), "decoder": 1.0})
+    journal.close()
+    [event] = read_journal(tmp_path)
+    assert event["loss"] is None and event["gradient_norm_of"] == {"encoder": None, "decoder": 1.0}

@@ -120,5 +120,6 @@ def _check(options: AttentionOptions, state_size: int) -> None:
             raise UserError(f"model.attention.{name}={getattr(options, name)}: must be 1 or more")
     if state_size % options.heads:
         raise UserError(f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})")
-    if options.heads > 1 and options.score in ("uniform", "diagonal"):
+    nothing_learnt = options.score in ("uniform", "diagonal", "dot", "cosine") and options.scope != "local_p"
+    if options.heads > 1 and nothing_learnt:
         raise UserError(f"model.attention.heads={options.heads}: every head of {options.score} would be the same")

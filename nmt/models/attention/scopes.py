@@ -62,9 +62,9 @@ class LocalMonotonic(Scope):
 class LocalPredictive(Scope):
     """local-p: the window around a predicted position, nearer ones preferred by a Gaussian (Luong 2015, 3.2).
 
-    p = S sigmoid(v · tanh(W q)) (equation 9), deviation half the window (equation 10). Luong multiplies the weights by
-    the Gaussian; here its logarithm is added to the scores, so that the weights still sum to one. The window itself has
-    no gradient, the Gaussian has.
+    p = (S - 1) sigmoid(v · tanh(W q)), from 0 (equation 9), deviation half the window (equation 10). Luong multiplies
+    the weights by the Gaussian; here its logarithm is added to the scores, so that the weights still sum to one. The
+    window itself has no gradient, the Gaussian has.
     """
 
     name = "local_p"

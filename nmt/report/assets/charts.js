@@ -2,6 +2,8 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const systems = data.systems.map((system, index) => ({ ...system, index }));
 const symbols = ["circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon"];
+const dashes = ["solid", "dash", "dot"]; // beyond ten systems colours come again, on other lines
+const dash = (system) => dashes[Math.floor(system.index / 10) % dashes.length];
 const rows = new Map(data.rows.map(([system, seed, testSet, bucket, metric, score, low, high, p]) =>
   [key(system, seed, testSet, bucket, metric), { score, low, high, p }]));
 const charts = new Map(); // id to the function that makes it
@@ -27,6 +29,12 @@ function pageTheme() {
   return { ink: colour("ink"), soft: colour("soft"), line: colour("line"), paper: colour("card") };
 }
 
+// Rows that a legend of these names takes above a chart of this width, in pixels.
+function legendRows(names, width) {
+  const taken = names.reduce((sum, name) => sum + 62 + 7.5 * name.length, 0);
+  return Math.max(1, Math.ceil(taken / Math.max(width - 90, 120)));
+}
+
 function baseLayout(theme, title, height) {
   const axis = { gridcolor: theme.line, linecolor: theme.soft, tickcolor: theme.soft, zeroline: false, automargin: true, fixedrange: true };
   return {
@@ -38,6 +46,13 @@ function baseLayout(theme, title, height) {
     hoverlabel: { bgcolor: theme.paper, bordercolor: theme.soft, font: { color: theme.ink } },
     xaxis: { ...axis, showgrid: false }, yaxis: { ...axis },
   };
+}
+
+// Room above the chart for all systems; share is the part of the page's width that the chart has.
+function fitLegend(layout, share) {
+  const rows = legendRows(systems.map((system) => system.name), share * Math.min(window.innerWidth, 1050));
+  layout.margin.t += 22 * (rows - 1);
+  layout.height += 22 * (rows - 1);
 }
 
 const number = (value, digits = 1) => value.toFixed(digits);
@@ -72,7 +87,7 @@ function byLength(state, metric, digits, height) {
       }
       traces.push({
         x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
-        mode: "lines+markers", line: { color: system.colour, width: 2.4 },
+        mode: "lines+markers", line: { color: system.colour, width: 2.4, dash: dash(system) },
         marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
         text: points.map((point) => number(point.score, digits) + (banded
           ? ` [${number(point.low)}, ${number(point.high)}]${significance(point)}` : "")),
@@ -81,6 +96,7 @@ function byLength(state, metric, digits, height) {
     }
     const layout = baseLayout(theme, `${label} by source length, ${state.testSet}`, height);
     layout.hovermode = "x unified";
+    fitLegend(layout, height < 400 && window.innerWidth > 700 ? 0.5 : 1);
     const narrow = window.innerWidth < 700;
     Object.assign(layout.xaxis, {
       title: { text: "source length in words (n sentences)" }, type: "category", categoryorder: "array", categoryarray: buckets.map(place), tickvals: buckets.map(place),
@@ -106,11 +122,12 @@ function learning(against, of) {
       seen.add(run.system);
       return {
         x: points.map(at), y: points.map((point) => point[of]), name: escapeHtml(run.system), legendgroup: run.system, showlegend: first,
-        mode: "lines+markers", line: { color: system.colour, width: 2 }, marker: { size: 5, symbol: symbols[system.index % symbols.length] },
+        mode: "lines+markers", line: { color: system.colour, width: 2, dash: dash(system) }, marker: { size: 5, symbol: symbols[system.index % symbols.length] },
         hovertemplate: `%{y:.2f} at %{x:.4~s} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
       };
     });
     const layout = baseLayout(theme, labels[of], 340);
+    fitLegend(layout, 1);
     Object.assign(layout.xaxis, { title: { text: labels[against] } });
     Object.assign(layout.yaxis, { title: { text: of === "loss" ? "nats a token" : "BLEU" } });
     return { traces, layout, table };

@@ -63,10 +63,10 @@ function card(row, block, metric) {
   const article = document.createElement("article");
   article.className = "sentence";
   const outputs = systems.map((system, i) => `<dt><span class="dot" style="background:${system.colour}"></span>${escapeHtml(system.name)} ` +
-    `<b>${number(row.scores[metric][i])}</b></dt><dd lang="${data.targetLanguage}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
+    `<b>${number(row.scores[metric][i])}</b></dt><dd lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
   article.innerHTML = `<h3>sentence ${row.number}, ${row.words} words</h3><dl>` +
-    `<dt>source</dt><dd lang="${data.sourceLanguage}">${escapeHtml(row.source)}</dd>` +
-    `<dt>reference</dt><dd lang="${data.targetLanguage}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;
+    `<dt>source</dt><dd lang="${escapeHtml(data.sourceLanguage)}">${escapeHtml(row.source)}</dd>` +
+    `<dt>reference</dt><dd lang="${escapeHtml(data.targetLanguage)}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;
   const attending = systems.filter((system) => block.maps[system.name]?.[row.number]);
   if (attending.length) {
     const button = document.createElement("button");
@@ -105,6 +105,7 @@ function toggleMaps(button, article, row, attending, block) {
 async function showSentences(state, page) {
   const form = document.getElementById("sentence-controls");
   const shown = await block(state.testSet);
+  if (chosen().testSet !== state.testSet) return page; // switched again while this one was unpacked
   const choice = {
     bucket: form.bucket.value, order: form.order.value, first: Number(form.first.value), second: Number(form.second.value),
     text: form.text.value.trim().toLowerCase(),
