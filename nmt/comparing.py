@@ -8,14 +8,24 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.pairs import CleaningOptions, read_pairs, test_names
+from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
-from nmt.evaluation.comparison import compare_on, sentence_set
+from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
 from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import judge, other_search
-from nmt.evaluation.results import ALL_SEEDS, Comparison, DifferenceRow, Finding, Published, Row, RunInfo, SentenceSet
+from nmt.evaluation.results import (
+    ALL_SEEDS,
+    Comparison,
+    DifferenceRow,
+    Finding,
+    PlaceRow,
+    Published,
+    Row,
+    RunInfo,
+    SentenceSet,
+)
 from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
 from nmt.evaluation.scores import check as check_evaluation
 from nmt.pipeline import evaluate_run, train_run
@@ -162,12 +172,15 @@ def _gather(
     differences: list[DifferenceRow] = []
     findings: list[Finding] = []
     sentences: list[SentenceSet] = []
+    places: list[PlaceRow] = []
     test_sets: dict[str, dict[str, int]] = {}
     for index, shown in enumerate(next(iter(evaluated.values()))):
         by_system = {
             system: {str(seed): evaluated[system, seed][index] for seed in config.seeds} for system in config.systems
         }
-        made, found = compare_on(by_system, config.baseline, config.evaluation)
+        gold = known_links(trained[next(iter(trained))][0].config.corpus, shown.test_set)
+        made, found = compare_on(by_system, config.baseline, config.evaluation, gold)
+        places += recall_by_place(by_system, config.evaluation, gold)
         rows += made
         differences += found
         findings += find(by_system, config.baseline, config.evaluation)
@@ -194,6 +207,7 @@ def _gather(
         findings=findings,
         published=_published(config, trained, rows),
         sentences=sentences,
+        places=places,
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",

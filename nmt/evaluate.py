@@ -27,6 +27,7 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
+    from nmt.corpus.pairs import known_links
     from nmt.evaluation.comparison import compare_on
     from nmt.evaluation.evaluate import write_scores
     from nmt.evaluation.scores import check
@@ -40,7 +41,8 @@ def _evaluate(config: EvaluateConfig) -> None:
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
-        rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation)
+        gold = known_links(run.config.corpus, evaluation.test_set)
+        rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation, gold)
         write_scores(folder, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
         print(score_table(rows))

@@ -105,6 +105,13 @@ def test_names(options: CorpusOptions) -> list[str]:
     return names
 
 
+def known_links(options: CorpusOptions, split: str) -> list[tuple[tuple[int, int], ...]] | None:
+    """The word links (source, target, from 0) of every pair, where the corpus knows them; None elsewhere."""
+    if not isinstance(options, GrammarOptions):
+        return None
+    return [pair.links for pair in builtin.generate(options, split)]
+
+
 def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
     """The pairs of ``train``, ``valid`` or a named test set, in their order.
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from nmt.corpus.batch import pad
 from nmt.corpus.tokenizer import END, START, Tokenizer
-from nmt.decoding.beam import DecodingOptions, beam_search, check
+from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
 from nmt.decoding.hypothesis import Hypothesis, Translation
-from nmt.decoding.sampling import sample
+from nmt.decoding.sampling import forbid, sample
 from nmt.models.interface import Memory, Model
 
 log = logging.getLogger("nmt")
@@ -58,6 +59,40 @@ class Translator:
         self.model.train(was_training)
         return results
 
+    @torch.no_grad()
+    def force(
+        self, lines: Sequence[str], targets: Sequence[str], attention_for: Collection[int] = ()
+    ) -> list[Translation]:
+        """Given translations instead of searched ones: their score under the length penalty, attention if wanted."""
+        encoded = [self._encode(line, number) for number, line in enumerate(lines, 1)]
+        results = [Translation("", 0.0)] * len(lines)
+        was_training = self.model.training
+        self.model.eval()
+        for rows in self._batches(encoded):
+            given = [[*self.tokenizer.encode_target(targets[row]), END] for row in rows]
+            wanted = any(row in attention_for for row in rows)
+            hypotheses = self._forced([encoded[row] for row in rows], given, wanted)
+            for row, hypothesis in zip(rows, hypotheses, strict=True):
+                results[row] = self._result(encoded[row], hypothesis, row in attention_for)
+        self.model.train(was_training)
+        return results
+
+    def _forced(self, sources: list[list[int]], given: list[list[int]], want_attention: bool) -> list[Hypothesis]:
+        device = self.model.device
+        ids, mask = pad(sources)
+        memory = self.model.encode(ids.to(device), mask.to(device))
+        target_in, _ = pad([[START, *row[:-1]] for row in given])
+        target_out, real = (tensor.to(device) for tensor in pad(given))
+        output = self.model.decode(memory, target_in.to(device))
+        logits = forbid(torch.log_softmax(self.model.logits(output).float(), dim=-1))  # (B, T, V)
+        chosen = logits.gather(-1, target_out[..., None])[..., 0].masked_fill(~real, 0.0)
+        totals = chosen.sum(dim=1, dtype=torch.float64).tolist()
+        found = [
+            Hypothesis(tuple(row), total, total / penalty(len(row), self.options))
+            for row, total in zip(given, totals, strict=True)
+        ]
+        return self._with_attention(memory, found) if want_attention and self.model.attends else found
+
     def _encode(self, line: str, number: int) -> list[int]:
         ids = self.tokenizer.encode_source(line) if line.strip() else []
         limit = self.options.max_source_tokens
@@ -86,14 +121,18 @@ class Translator:
         limits = limits.clamp(min=1)
         if options.temperature > 0:
             generators = [torch.Generator().manual_seed((options.seed << 32) + number) for number in numbers]
-            found = sample(self.model, memory, limits, options.temperature, generators)
+            found = self._penalised(sample(self.model, memory, limits, options.temperature, generators))
         elif options.beam_size == 1:
-            found = sample(self.model, memory, limits)
+            found = self._penalised(sample(self.model, memory, limits))
         else:
             found = [hypotheses[0] for hypotheses in beam_search(self.model, memory, limits, options)]
         if want_attention and self.model.attends:
             return self._with_attention(memory, found)
         return found
+
+    def _penalised(self, found: list[Hypothesis]) -> list[Hypothesis]:
+        """Scores under the length penalty, as beam search gives them."""
+        return [replace(h, score=h.log_probability / penalty(len(h.tokens), self.options)) for h in found]
 
     def _with_attention(self, memory: Memory, found: list[Hypothesis]) -> list[Hypothesis]:
         """The weights of the chosen hypotheses, made afterwards by teacher forcing."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nmt.errors import UserError
-from nmt.evaluation.diagnostics import DIAGNOSES
+from nmt.evaluation.diagnostics import DIAGNOSES, Gold
 from nmt.evaluation.evaluate import Evaluation
-from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, Row, SentenceSet
+from nmt.evaluation.recall import PARTS, by_part
+from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, PlaceRow, Row, SentenceSet
 from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
 from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
 
@@ -28,11 +29,12 @@ class _Scored:
 
 
 def compare_on(
-    evaluations: Evaluations, baseline: str, options: EvaluationOptions
+    evaluations: Evaluations, baseline: str, options: EvaluationOptions, gold: Gold | None = None
 ) -> tuple[list[Row], list[DifferenceRow]]:
     """Rows of one test set: every system and seed in every bucket, and each system's difference to the baseline.
 
-    p-values of buckets are corrected for their number (Holm); that of ``all`` is one test and stays as it is.
+    ``gold`` holds the known links of every sentence, where there are. p-values of buckets are corrected for their count
+    (Holm); that of ``all`` is one test and stays as it is.
     """
     shown = _same_sentences(evaluations)
     buckets = make_buckets(shown.sources, options.bucket_bounds)
@@ -61,7 +63,7 @@ def compare_on(
                 ]
                 if seed == ALL_SEEDS or len(by_seed) == 1:
                     differences += _differences(system, baseline, shown.test_set, metric, scored, p_values)
-    return rows + _diagnoses(evaluations, buckets), differences
+    return rows + _diagnoses(evaluations, buckets, gold), differences
 
 
 def _same_sentences(evaluations: Evaluations) -> Evaluation:
@@ -135,22 +137,51 @@ def _differences(
     ]
 
 
-def _diagnoses(evaluations: Evaluations, buckets: Sequence[Bucket]) -> list[Row]:
-    """Rows of every diagnosis, for each seed and their mean."""
+def _diagnoses(evaluations: Evaluations, buckets: Sequence[Bucket], gold: Gold | None) -> list[Row]:
+    """Rows of every diagnosis that can be made, for each seed and their mean."""
     rows = []
     for system, by_seed in evaluations.items():
+        test_set = next(iter(by_seed.values())).test_set
         for name, diagnose in DIAGNOSES.items():
             for bucket in buckets:
-                found = {
-                    seed: diagnose(
-                        [e.hypotheses[i] for i in bucket.sentences], [e.references[i] for i in bucket.sentences]
-                    )
-                    for seed, e in by_seed.items()
-                }
+                values = {seed: diagnose(e, bucket.sentences, gold) for seed, e in by_seed.items()}
+                found = {seed: value for seed, value in values.items() if value is not None}
                 if len(found) > 1:
                     found[ALL_SEEDS] = float(np.mean(list(found.values())))
-                test_set, count = next(iter(by_seed.values())).test_set, len(bucket.sentences)
+                count = len(bucket.sentences)
                 rows += [Row(system, seed, test_set, bucket.label, count, name, value) for seed, value in found.items()]
+    return rows
+
+
+class Share:
+    """Percent of a sum of counts that was hit, of statistics (R, 2)."""
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
+
+
+def recall_by_place(evaluations: Evaluations, options: EvaluationOptions, gold: Gold | None) -> list[PlaceRow]:
+    """In each bucket, the share of source words translated by their tenth of the sentence, over all seeds."""
+    if gold is None:
+        return []
+    first = next(iter(next(iter(evaluations.values())).values()))
+    share, rows = Share(), []
+    for bucket in make_buckets(first.sources, options.bucket_bounds):
+        index, count = list(bucket.sentences), len(bucket.sentences)
+        if count < options.min_sentences:
+            continue
+        resampler = Resampler(count, options.resamples, options.confidence, options.seed)
+        for system, by_seed in evaluations.items():
+            counts = [by_part(e.sources, e.references, e.hypotheses, gold)[index] for e in by_seed.values()]
+            for part in range(PARTS):
+                statistics = [seed[:, part] for seed in counts]  # (N, 2) each
+                words = int(statistics[0][:, 1].sum())
+                if words:
+                    band = resampler.band(share, statistics)
+                    score = float(np.mean([share.many(s.sum(axis=0)[None])[0] for s in statistics]))
+                    rows.append(
+                        PlaceRow(system, first.test_set, bucket.label, part + 1, words, score, band.low, band.high)
+                    )
     return rows
 
 

@@ -17,11 +17,13 @@ import numpy as np
 from nmt.corpus.pairs import Pair, lines_of
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
+from nmt.evaluation.alignment import Link, links
 from nmt.evaluation.results import HeatMap, Row, spread
 from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
 from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
+KEPT = ("shown", "seconds", "scores", "reference_scores", "links")  # in evaluation.json as they are
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Evaluation:
     seconds: float  # spent in search
     shown: list[int]  # sentences spread evenly over lengths, which keep their heat maps
     heat_maps: dict[int, HeatMap]  # by sentence; empty where the model has no attention
+    scores: list[float]  # of each output, by the model itself: log-probability under the length penalty
+    reference_scores: list[float]  # of each reference, by the same measure
+    links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def statistics(self, metric: Metric) -> np.ndarray:
@@ -64,8 +69,19 @@ def evaluate(
         translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
     heat_maps = {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
-    texts = [translation.text for translation in translations]
-    evaluation = Evaluation(name, sources, references, texts, seconds, chosen, heat_maps)
+    forced = translator.force(sources, references, attention_for=set(chosen))
+    evaluation = Evaluation(
+        test_set=name,
+        sources=sources,
+        references=references,
+        hypotheses=[translation.text for translation in translations],
+        seconds=seconds,
+        shown=chosen,
+        heat_maps=heat_maps,
+        scores=[translation.score for translation in translations],
+        reference_scores=[translation.score for translation in forced],
+        links={row: links(HeatMap.of(forced[row])) for row in chosen if forced[row].attention is not None},
+    )
     _write(folder, evaluation, identity)
     return evaluation
 
@@ -85,7 +101,8 @@ def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> No
             lines = getattr(evaluation, {"source": "sources", "reference": "references"}.get(name, "hypotheses"))
             (folder / f"{name}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
         pieces = {row: [m.source_pieces, m.target_pieces] for row, m in evaluation.heat_maps.items()}
-        content = {"identity": identity, "shown": evaluation.shown, "seconds": evaluation.seconds, "pieces": pieces}
+        content = {"identity": identity, "pieces": pieces}
+        content |= {name: getattr(evaluation, name) for name in KEPT}
         flat = [heat_map.weights.ravel() for heat_map in evaluation.heat_maps.values()]
         np.savez_compressed(folder / ATTENTION, weights=np.concatenate(flat) if flat else np.zeros(0, np.uint8))
         aside = folder / "evaluation.partial"
@@ -102,7 +119,7 @@ def _read(
     try:
         content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
         texts = [list(lines_of(folder / f"{side}.txt")) for side in ("source", "reference", "hypothesis")]
-        enough = set(shown) <= set(content["shown"])
+        enough = set(shown) <= set(content["shown"]) and set(KEPT) <= content.keys()
         if (
             not enough
             or content["identity"] != identity
@@ -121,4 +138,15 @@ def _read(
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, UserError):
         return None
     heat_maps = {row: heat_maps[row] for row in shown if row in heat_maps}
-    return Evaluation(name, sources, references, texts[2], content["seconds"], shown, heat_maps)
+    return Evaluation(
+        test_set=name,
+        sources=sources,
+        references=references,
+        hypotheses=texts[2],
+        seconds=content["seconds"],
+        shown=shown,
+        heat_maps=heat_maps,
+        scores=content["scores"],
+        reference_scores=content["reference_scores"],
+        links={int(row): [(s, t) for s, t in found] for row, found in content["links"].items() if int(row) in shown},
+    )

@@ -58,6 +58,20 @@ class DifferenceRow:
 
 
 @dataclass(frozen=True)
+class PlaceRow:
+    """The share of source words that were translated, by where they stood, over all seeds."""
+
+    system: str
+    test_set: str
+    bucket: str
+    place: int  # tenth of the sentence, from 1
+    words: int
+    score: float  # percent
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """What is sure about two systems, over neighbouring buckets taken together."""
 
@@ -152,6 +166,7 @@ class Comparison:
     runs: list[RunInfo]
     findings: list[Finding]
     published: list[Published]
+    places: list[PlaceRow]  # where word links are known
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
@@ -169,6 +184,7 @@ class Comparison:
             "runs": RunInfo,
             "findings": Finding,
             "published": Published,
+            "places": PlaceRow,
         }
         parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
         return cls(**{**content, **parts})

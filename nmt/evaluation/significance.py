@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from nmt.evaluation.scores import Metric
 
 Statistics = Sequence[np.ndarray]  # one (N, K) for each seed
+
+
+class Scores(Protocol):
+    """What makes scores (R,) of sums of statistics (R, K)."""
+
+    def many(self, totals: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Resampler:
         self.swaps = rng.integers(0, 2, size=(resamples, sentences)).astype(np.float32)
         self.tails = (50 * (1 - confidence), 100 - 50 * (1 - confidence))
 
-    def band(self, metric: Metric, system: Statistics) -> Interval:
+    def band(self, metric: Scores, system: Statistics) -> Interval:
         """Percentile bootstrap of the score (Koehn 2004)."""
         return self._interval(self._drawn(metric, system))
 
@@ -62,7 +69,7 @@ class Resampler:
         larger = int((np.abs(mean) >= abs(observed) - 1e-9).sum())
         return Difference(value, self._interval(drawn), (larger + 1) / (len(self.swaps) + 1))
 
-    def _drawn(self, metric: Metric, system: Statistics) -> np.ndarray:
+    def _drawn(self, metric: Scores, system: Statistics) -> np.ndarray:
         return np.mean([metric.many(self.counts @ statistics) for statistics in system], axis=0)  # (R,)
 
     def _interval(self, drawn: np.ndarray) -> Interval:

@@ -84,6 +84,10 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
             ]
             for r in comparison.rows
         ],
+        "places": [
+            [p.system, p.test_set, p.bucket, p.place, _short(p.score), _short(p.low), _short(p.high), p.words]
+            for p in comparison.places
+        ],
         "runs": [{"system": run.system, "seed": run.seed, "curve": run.curve} for run in comparison.runs],
         "sentenceRules": rules,
         "sourceLanguage": options.get("corpus.source_language", ""),

@@ -11,7 +11,16 @@ from dataclasses import asdict, fields
 from nmt.evaluation.results import SIGNIFICANT, Comparison, Row, SentenceSet
 from nmt.report.words import NAMES, findings, legend
 
-DIAGNOSES = {"length_ratio": "{:.2f}", "brevity_penalty": "{:.2f}", "repetition": "{:.1f}"}
+DIAGNOSES = {
+    "length_ratio": "{:.2f}",
+    "brevity_penalty": "{:.2f}",
+    "repetition": "{:.1f}",
+    "recall": "{:.1f}",
+    "search_error": "{:.1f}",
+    "alignment_error": "{:.1f}",
+    "attention_entropy": "{:.2f}",
+}
+BESIDE = ("brevity_penalty", "search_error", "alignment_error", "attention_entropy")  # too much for a console
 
 
 def csv_text(rows: Sequence[Row]) -> str:
@@ -67,7 +76,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def score_table(rows: Sequence[Row]) -> str:
     """Of one evaluation: a line a bucket."""
-    metrics = list(dict.fromkeys(row.metric for row in rows))
+    metrics = list(dict.fromkeys(row.metric for row in rows if row.metric not in BESIDE))
     buckets = list(dict.fromkeys(row.bucket for row in rows))
     cells = {(row.bucket, row.metric): row for row in rows}
     header = ["source words", "sentences", *(NAMES[metric] for metric in metrics)]
@@ -136,21 +145,14 @@ def published_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]
     return ["system", "published in", "published", "here", "verdict"], rows
 
 
-def diagnosis_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
-    """What is wrong beside the score, for every system: buckets down."""
-    header = ["source words", *(f"{system}: {NAMES[name]}" for system in comparison.systems for name in DIAGNOSES)]
-    rows = [
-        [
-            bucket,
-            *(
-                with_band(comparison.find(system, test_set, bucket, name))
-                for system in comparison.systems
-                for name in DIAGNOSES
-            ),
-        ]
+def diagnosis_table(comparison: Comparison, test_set: str, name: str) -> tuple[list[str], list[list[str]]]:
+    """One diagnosis: buckets down, systems across. No rows where no system has it."""
+    found = {
+        bucket: [comparison.find(system, test_set, bucket, name) for system in comparison.systems]
         for bucket in comparison.test_sets[test_set]
-    ]
-    return header, rows
+    }
+    rows = [[bucket, *map(with_band, cells)] for bucket, cells in found.items() if any(cells)]
+    return ["source words", *comparison.systems], rows
 
 
 def cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -248,12 +250,10 @@ def markdown_report(comparison: Comparison) -> str:
     if comparison.published:
         lines += ["## Published scores", "", markdown_table(*published_table(comparison)), ""]
     for test_set in comparison.test_sets:
-        lines += [
-            f"## Brevity and repetition, {test_set}",
-            "",
-            markdown_table(*diagnosis_table(comparison, test_set)),
-            "",
-        ]
+        for name in DIAGNOSES:
+            table = diagnosis_table(comparison, test_set, name)
+            if table[1]:
+                lines += [f"## {NAMES[name]}, {test_set}", "", markdown_table(*table), ""]
     lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
     lines += [markdown_table(*cost_table(comparison)), ""]
     differing = differing_options(comparison)

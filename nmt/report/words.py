@@ -11,6 +11,10 @@ NAMES = {
     "length_ratio": "length ratio",
     "brevity_penalty": "brevity penalty",
     "repetition": "repeated 4-grams, %",
+    "recall": "source words translated, %",
+    "search_error": "search errors, %",
+    "alignment_error": "alignment error, %",
+    "attention_entropy": "attention entropy, nats",
 }
 LOWER_IS_BETTER = ("ter",)
 

@@ -177,3 +177,31 @@ def test_attention_has_a_row_for_each_piece_out_and_a_column_for_each_piece_in(t
 def test_bad_options_are_told(options, message):
     with pytest.raises(UserError, match=message):
         check(DecodingOptions(**options))
+
+
+def test_a_forced_translation_has_the_score_of_its_steps(translators, tokenizer):
+    translator = translators(beam_size=3, length_penalty="gnmt", length_penalty_alpha=0.7)
+    lines, targets = ["The man sleeps.", "", "My dog sees the old house."], ["Der Mann schläft.", "x", "Mein Hund"]
+    forced = translator.force(lines, targets, attention_for={2})
+    for line, target, translation in zip(lines, targets, forced, strict=True):
+        if not line:
+            assert translation.text == ""
+            continue
+        model, source = translator.model.eval(), torch.tensor([tokenizer.encode_source(line)])
+        state = model.start(model.encode(source, torch.ones_like(source, dtype=torch.bool)))
+        tokens, total = [*tokenizer.encode_target(target), END], 0.0
+        for before, token in itertools.pairwise([START, *tokens]):
+            step = model.step(torch.tensor([before]), state)
+            log_probabilities = step.logits.detach().log_softmax(-1)
+            total, state = total + float(log_probabilities[0, token]), step.state
+        assert translation.score == pytest.approx(total / penalty(len(tokens), translator.options), abs=1e-4)
+        assert translation.text == target
+    assert forced[0].attention is None and forced[2].attention.shape[1] == len(forced[2].source_pieces)
+
+
+def test_a_likelier_translation_has_a_higher_forced_score(translators):
+    translator = translators(beam_size=1)
+    line = "The man sleeps."
+    best = translator.translate([line])[0].text
+    scores = [t.score for t in translator.force([line] * 2, [best, "völlig anders"])]
+    assert scores[0] > scores[1]

@@ -5,7 +5,7 @@ import pytest
 import sacrebleu
 
 from nmt.errors import UserError
-from nmt.evaluation.comparison import compare_on, sentence_set
+from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.findings import find
 from nmt.evaluation.results import ALL_SEEDS, HeatMap
@@ -17,11 +17,28 @@ SOURCES = ["w " * (7 + 5 * (i % 2)) for i in range(len(REFERENCES))]
 SOURCES[:3] = ["w " * 30] * 3  # too few for a band
 
 
-MAPS = {0: HeatMap(["▁a", "$b"], ["▁c"], np.array([[51, 204]], dtype=np.uint8))}
+MAPS = {0: HeatMap(["▁a", "▁$b"], ["▁c"], np.array([[51, 204]], dtype=np.uint8))}
 
 
 def evaluation(errors: float, seed: int) -> Evaluation:
-    return Evaluation("test", SOURCES, REFERENCES, outputs(errors, seed), 1.0, list(range(len(SOURCES))), MAPS)
+    return made(outputs(errors, seed), SOURCES)
+
+
+def made(hypotheses: list[str], sources: list[str]) -> Evaluation:
+    """As if translated; the model likes each third reference better than its own output."""
+    count = len(sources)
+    return Evaluation(
+        test_set="test",
+        sources=sources,
+        references=REFERENCES,
+        hypotheses=hypotheses,
+        seconds=1.0,
+        shown=list(range(count)),
+        heat_maps=MAPS,
+        scores=[-1.0] * count,
+        reference_scores=[-0.5 if i % 3 == 0 else -2.0 for i in range(count)],
+        links={0: [(0, 0), (1, 1), (2, 3)]},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +83,7 @@ def test_the_baseline_is_compared_with_nothing(compared):
 
 
 def test_different_test_sentences_are_refused():
-    other = Evaluation("test", SOURCES[::-1], REFERENCES, outputs(0.1, 1), 1.0, [], {})
+    other = made(outputs(0.1, 1), SOURCES[::-1])
     with pytest.raises(UserError, match="not scored on the same sentences"):
         compare_on({"a": {"1": evaluation(0.1, 1)}, "b": {"1": other}}, "a", OPTIONS)
 
@@ -84,7 +101,7 @@ def test_sentences_carry_their_bucket_and_the_very_scores_of_sacrebleu():
 
 def found_against(hypotheses: list[str], bounds=(8, 12), least: int = 20) -> dict[str, bool]:
     """Range to whether it differs, of these outputs against a baseline."""
-    ours = Evaluation("test", SOURCES, REFERENCES, hypotheses, 1.0, [], {})
+    ours = made(hypotheses, SOURCES)
     options = replace(OPTIONS, bucket_bounds=list(bounds), min_sentences=least)
     return {f.range: f.differ for f in find({"a": {"1": evaluation(0.3, 1)}, "b": {"1": ours}}, "a", options)}
 
@@ -119,3 +136,27 @@ def test_the_best_is_also_set_against_the_next_best():
     }
     pairs = {(f.system, f.against) for f in find(systems, "base", OPTIONS)}
     assert pairs == {("good", "base"), ("better", "base"), ("better", "good")}
+
+
+def test_diagnoses_come_from_scores_links_and_weights():
+    systems = {"base": {"1": evaluation(0.3, 1)}, "better": {"1": evaluation(0.1, 5)}}
+    gold = [[(0, 0), (1, 1), (2, 2)] for _ in SOURCES]
+    rows, _ = compare_on(systems, "base", OPTIONS, gold)
+    value = {(row.system, row.bucket, row.metric): row.score for row in rows}
+    assert value["base", "all", "search_error"] == pytest.approx(100 / 3, abs=1)
+    assert value["base", "13+", "alignment_error"] == pytest.approx(100 * (1 - 4 / 6)), "2 of 3 links hit"
+    assert ("base", "1-8", "alignment_error") not in value, "no weights were kept there"
+    assert value["base", "13+", "attention_entropy"] == pytest.approx(-0.2 * np.log(0.2) - 0.8 * np.log(0.8), abs=0.01)
+    assert value["better", "all", "recall"] > value["base", "all", "recall"] + 10
+    without, _ = compare_on(systems, "base", OPTIONS)
+    assert not {row.metric for row in without} & {"recall", "alignment_error"}
+
+
+def test_recall_by_place_has_a_band_and_falls_where_words_are_missing():
+    cut = [" ".join(reference.split()[:4]) for reference in REFERENCES]
+    systems = {"cut": {"1": made(cut, SOURCES)}}
+    gold = [[(i, i) for i in range(7)] for _ in SOURCES]
+    places = {row.place: row for row in recall_by_place(systems, OPTIONS, gold) if row.bucket == "1-8"}
+    assert places[1].score == 100 and places[max(places)].score < 50
+    assert all(row.low <= row.score <= row.high for row in places.values())
+    assert recall_by_place(systems, OPTIONS, None) == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nmt.evaluation.comparison import compare_on, sentence_set
+from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import PublishedOptions, judge
 from nmt.evaluation.results import Comparison, RunInfo
 from nmt.evaluation.scores import make_metrics
-from tests.evaluation.test_comparison import OPTIONS, evaluation
+from tests.evaluation.test_comparison import OPTIONS, SOURCES, evaluation
+
+GOLD = [[(i, i) for i in range(min(7, len(source.split())))] for source in SOURCES]
 
 CURVE = [
     {"step": 5, "seconds": 30.0, "tokens": 2500, "loss": 3.0, "bleu": 10.0},
@@ -24,7 +26,7 @@ def make_comparison(
     test_sets: Sequence[str] = ("test",),
 ) -> Comparison:
     """The second system makes fewer errors than the others."""
-    rows, differences, findings, sentences = [], [], [], []
+    rows, differences, findings, sentences, places = [], [], [], [], []
     for test_set in test_sets:
         systems = {
             name: {
@@ -33,10 +35,11 @@ def make_comparison(
             }
             for i, name in enumerate(names)
         }
-        made, found = compare_on(systems, names[0], OPTIONS)
+        made, found = compare_on(systems, names[0], OPTIONS, GOLD)
         rows, differences = rows + made, differences + found
         findings += find(systems, names[0], OPTIONS)
         sentences.append(sentence_set(systems, OPTIONS))
+        places += recall_by_place(systems, OPTIONS, GOLD)
     runs = [
         RunInfo(name, seed, 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}", CURVE)
         for name in names
@@ -57,6 +60,7 @@ def make_comparison(
         runs=runs,
         findings=findings,
         sentences=sentences,
+        places=places,
         published=[
             judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")
         ],

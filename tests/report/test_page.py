@@ -91,9 +91,9 @@ def test_sentences_are_filtered_ordered_and_searched(page):
     assert cards.count() == 8 and "1 of " in page.locator("#page-number").inner_text()
     page.click("#next")
     assert page.locator("#page-number").inner_text().startswith("2 of ")
-    page.select_option("select[name=bucket]", "13+")
+    page.select_option("#sentence-controls select[name=bucket]", "13+")
     assert cards.count() == 3
-    page.select_option("select[name=bucket]", "")
+    page.select_option("#sentence-controls select[name=bucket]", "")
     page.select_option("select[name=order]", "difference")
     gaps = page.evaluate(
         "[...document.querySelectorAll('#sentence-list article')].map((card) =>"

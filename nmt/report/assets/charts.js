@@ -108,6 +108,37 @@ function byLength(state, metric, digits, height) {
   };
 }
 
+// The share of source words translated, by their tenth of the sentence, in one bucket.
+function recallByPlace(state, bucket) {
+  return (theme) => {
+    const table = [["system", "place", "words", "percent", "low", "high"]];
+    const traces = systems.flatMap((system) => {
+      const points = data.places.filter(([name, testSet, label]) => name === system.name && testSet === state.testSet && label === bucket);
+      if (!points.length) return [];
+      for (const [, , , place, score, low, high, words] of points) table.push([system.name, place, words, score, low, high]);
+      const x = points.map((point) => point[3]), name = escapeHtml(system.name);
+      return [
+        {
+          x: [...x, ...x.slice().reverse()], y: [...points.map((p) => p[5]), ...points.map((p) => p[6]).reverse()],
+          fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines", hoverinfo: "skip", showlegend: false, legendgroup: name,
+        },
+        {
+          x, y: points.map((p) => p[4]), name, legendgroup: name, mode: "lines+markers",
+          line: { color: system.colour, width: 2.2, dash: dash(system) }, marker: { symbol: symbols[system.index % symbols.length], size: 7 },
+          text: points.map((p) => `${number(p[4])} % [${number(p[5])}, ${number(p[6])}] of ${p[7].toLocaleString("en")} words`),
+          hovertemplate: "%{text}<extra>" + name + "</extra>",
+        },
+      ];
+    });
+    const layout = baseLayout(theme, `Source words translated, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 360);
+    layout.hovermode = "x unified";
+    fitLegend(layout, 1);
+    Object.assign(layout.xaxis, { title: { text: "tenth of the source sentence (1: its beginning)" }, dtick: 1, range: [0.7, 10.3] });
+    Object.assign(layout.yaxis, { title: { text: "% translated" }, range: [0, 103] });
+    return { traces, layout, table };
+  };
+}
+
 function learning(against, of) {
   const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates", loss: "validation loss, nats a token", bleu: "validation BLEU" };
   const at = (point) => (against === "minutes" ? point.seconds / 60 : point[against]);

@@ -1,6 +1,7 @@
 // What the controls choose, and what follows from it.
 const controls = document.getElementById("controls");
 const learningControls = document.getElementById("learning-controls");
+const recallControls = document.getElementById("recall-controls");
 const sentenceControls = document.getElementById("sentence-controls");
 let page = 0;
 
@@ -61,6 +62,24 @@ function fillSelects(state) {
   }
 }
 
+// Charts of what is known: a figure without data is left out.
+function showWhy(state) {
+  const known = data.places.some(([, testSet]) => testSet === state.testSet);
+  document.getElementById("recall-part").hidden = !known;
+  document.getElementById("why-nothing").hidden = known;
+  const buckets = Object.keys(data.testSets[state.testSet]).filter((bucket) =>
+    data.places.some(([, testSet, label]) => testSet === state.testSet && label === bucket));
+  const select = recallControls.bucket, kept = select.value;
+  select.innerHTML = buckets.map((bucket) => `<option>${bucket}</option>`).join("");
+  select.value = buckets.includes(kept) ? kept : buckets.filter((bucket) => bucket !== "all").at(-1) ?? "all";
+  if (known) draw("recall-chart", recallByPlace(state, select.value));
+  for (const [metric, digits] of [["search_error", 1], ["alignment_error", 1], ["attention_entropy", 2]]) {
+    const there = systems.some((system) => bucketsOf(state).some((bucket) => find(state, system.name, bucket, metric)));
+    document.getElementById(`${metric}-chart`).closest("figure").hidden = !there;
+    if (there) draw(`${metric}-chart`, byLength(state, metric, digits, 320));
+  }
+}
+
 async function show() {
   const state = chosen();
   scoreTable(state);
@@ -69,6 +88,7 @@ async function show() {
   draw("curve-chart", byLength(state, state.metric, 1, 430));
   draw("length-chart", byLength(state, "length_ratio", 2, 320));
   draw("repetition-chart", byLength(state, "repetition", 1, 320));
+  showWhy(state);
   page = await showSentences(state, 0);
 }
 
@@ -82,7 +102,8 @@ async function turn(to) { page = await showSentences(chosen(), to); }
 controls.addEventListener("change", show);
 learningControls.addEventListener("change", showLearning);
 sentenceControls.addEventListener("input", () => turn(0));
-for (const form of [controls, learningControls, sentenceControls]) form.addEventListener("submit", (event) => event.preventDefault());
+recallControls.addEventListener("change", () => showWhy(chosen()));
+for (const form of [controls, learningControls, recallControls, sentenceControls]) form.addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("previous").addEventListener("click", () => turn(page - 1));
 document.getElementById("next").addEventListener("click", () => turn(page + 1));
 document.addEventListener("click", (event) => {

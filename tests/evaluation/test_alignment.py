@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus.pairs import FilesOptions, known_links, read_pairs
+from nmt.evaluation.alignment import error_counts, error_rate, links, merge, words_of
+from nmt.evaluation.recall import PARTS, by_part, recalled
+from nmt.evaluation.results import HeatMap
+from tests.conftest import TINY_GRAMMAR
+
+
+def heat_map(source, target, weights) -> HeatMap:
+    return HeatMap(source, target, np.rint(255 * np.array(weights)).astype(np.uint8))
+
+
+def test_pieces_belong_to_words_and_the_end_to_none():
+    assert words_of(["▁The", "▁ca", "ts", ".", "▁x", "</s>"]) == [0, 1, 1, 1, 2, -1]
+    assert words_of(["no", "▁mark"]) == [0, 1] and words_of([]) == []
+
+
+def test_weights_of_a_word_are_summed_over_source_pieces_and_averaged_over_target_pieces():
+    picture = heat_map(
+        ["▁a", "▁b", "c", "</s>"], ["▁x", "y", "</s>"], [[0.2, 0.4, 0.4, 0], [0.6, 0.0, 0.2, 0.2], [1, 0, 0, 0]]
+    )
+    np.testing.assert_allclose(merge(picture), [[0.4, 0.5]], atol=0.01)
+    assert links(picture) == [(1, 0)]
+
+
+def test_an_empty_output_has_no_links():
+    assert links(heat_map(["▁a", "</s>"], ["</s>"], [[0.5, 0.5]])) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "sure", "possible", "rate"),
+    [
+        ([(0, 0), (1, 1)], [(0, 0), (1, 1)], [], 0.0),
+        ([(0, 1), (1, 0)], [(0, 0), (1, 1)], [], 100.0),
+        ([(0, 0), (1, 1)], [(0, 0)], [(1, 1)], 0.0),  # a possible link is no error
+        ([(0, 0), (2, 2)], [(0, 0)], [(1, 1)], 100 * (1 - 2 / 3)),  # 1 - (1 + 1) / (2 + 1)
+        ([], [], [], 0.0),
+    ],
+)
+def test_the_error_rate_is_that_of_och_and_ney(found, sure, possible, rate):
+    assert error_rate([error_counts(found, sure, possible)]) == pytest.approx(rate)
+
+
+def test_the_error_rate_of_a_corpus_is_that_of_its_sums():
+    counts = [error_counts([(0, 0)], [(0, 0)], []), error_counts([(0, 0)] * 1, [(1, 1), (2, 2), (3, 3)], [])]
+    assert error_rate(counts) == pytest.approx(100 * (1 - 2 / 6))
+
+
+def test_a_word_of_the_output_serves_one_word_of_the_reference():
+    assert recalled("the dog the cat", "the cat", [(0, 0), (1, 1), (2, 2), (3, 3)]) == {
+        0: True,
+        1: False,
+        2: False,
+        3: True,
+    }
+    assert recalled("ruft an", "an", [(0, 0), (0, 1)]) == {0: True}, "any of its words is enough"
+
+
+def test_counts_stand_at_their_tenth_of_the_sentence():
+    source = " ".join("w" * 20)
+    reference = " ".join(f"t{i}" for i in range(20))
+    hypothesis = " ".join(f"t{i}" for i in range(10))
+    counts = by_part([source], [reference], [hypothesis], [[(i, i) for i in range(20)]])
+    assert counts.shape == (1, PARTS, 2)
+    assert counts[0, :, 1].tolist() == [2] * 10 and counts[0, :, 0].tolist() == [2] * 5 + [0] * 5
+
+
+def test_the_built_in_corpus_knows_its_links_and_files_do_not():
+    known = known_links(TINY_GRAMMAR, "test")
+    pairs = list(read_pairs(TINY_GRAMMAR, "test"))
+    assert len(known) == len(pairs)
+    for pair, found in zip(pairs, known, strict=True):
+        assert found and all(s < len(pair.source.split()) and t < len(pair.target.split()) for s, t in found)
+        perfect = recalled(pair.target, pair.target, found)
+        assert all(perfect.values())
+    assert known_links(FilesOptions(), "test") is None
+    assert isinstance(TINY_GRAMMAR, GrammarOptions)
