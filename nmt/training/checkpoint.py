@@ -21,7 +21,7 @@ from nmt.errors import UserError, nearest
 
 log = logging.getLogger("nmt")
 
-VERSION = 1
+VERSION = 2
 NAMED = ("best", "last", "average")
 Tensors = dict[str, Tensor]
 
@@ -148,7 +148,14 @@ def load_state(path: Path) -> TrainState:
     if _digest(tensors, metadata["progress"]) != metadata["digest"]:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
     position = Position(**fields.pop("position"))
-    return TrainState(Progress(**fields, position=position), tensors)
+    return TrainState(Progress(**fields, position=position), _upgraded(tensors, version))
+
+
+def _upgraded(tensors: Tensors, version: int) -> Tensors:
+    """What older formats named otherwise: before 2, attention had one head without a number."""
+    if version >= 2:
+        return tensors
+    return {name.replace("attention.score.", "attention.heads.0.score."): tensor for name, tensor in tensors.items()}
 
 
 class Checkpoints:

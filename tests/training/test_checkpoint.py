@@ -84,3 +84,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         ck.save_state(state_at(2), path)
     assert ck.load_state(path).progress.step == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_of_the_first_format_loads_under_today_s_names(tmp_path, monkeypatch):
+    old = {
+        "model.attention.score.key.weight": torch.ones(2),
+        "optimizer.attention.score.key.weight/step": torch.ones(1),
+    }
+    monkeypatch.setattr(ck, "VERSION", 1)
+    ck.save_state(TrainState(Progress(step=3), old), tmp_path / "step.safetensors")
+    monkeypatch.undo()
+    loaded = ck.load_state(tmp_path / "step.safetensors")
+    assert loaded.tensors.keys() == {
+        "model.attention.heads.0.score.key.weight",
+        "optimizer.attention.heads.0.score.key.weight/step",
+    }
