@@ -15,6 +15,8 @@ A system that is trained already is not trained again, and one that was cut goes
 
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import TYPE_CHECKING
 
 from nmt.door import open_door
@@ -28,18 +30,21 @@ def main() -> None:
 
 
 def _compare(config: CompareConfig) -> None:
-    import shlex
-    import sys
-
     from nmt.comparing import compare_systems
     from nmt.report.tables import markdown_summary
     from nmt.report.write import write_report
 
-    comparison, folder = compare_systems(config, "python -m nmt.compare " + shlex.join(sys.argv[1:]))
+    comparison, folder = compare_systems(config, " ".join(["python -m nmt.compare", *map(_quoted, sys.argv[1:])]))
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]
     print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {figure})")
+
+
+def _quoted(argument: str) -> str:
+    """For a shell; in double quotes where that reads better, as lists of overrides hold single ones."""
+    plain = "'" in argument and not set(argument) & set('"$`\\!')
+    return f'"{argument}"' if plain else shlex.quote(argument)
 
 
 if __name__ == "__main__":

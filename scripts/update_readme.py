@@ -57,7 +57,7 @@ def update(folder: Path) -> None:
     made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
     readme.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
     (ROOT / "docs").mkdir(exist_ok=True)
-    shutil.copyfile(folder / "report/bleu_by_length.png", ROOT / "docs" / f"{name}.png")
+    shutil.copyfile(folder / f"report/{comparison.metrics[0]}_by_length.png", ROOT / "docs" / f"{name}.png")
     if name == "demo":  # the pictures of docs/bottleneck.md
         for picture in (folder / "report").glob("attention_*.png"):
             shutil.copyfile(picture, ROOT / "docs" / f"{name}_{picture.name}")

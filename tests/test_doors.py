@@ -255,3 +255,14 @@ def test_a_comparison_that_is_not_fair_is_refused_before_training(tmp_path, argu
     made = door("compare", "+comparison=demo", *arguments, folder=tmp_path)
     fails(made, *told)
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_in_a_report_can_be_typed_again():
+    from nmt.compare import _quoted
+
+    for argument in ("seeds=[1,2]", "overrides=['a=b','c=d']", "name=x y", """odd="'$x'" """):
+        typed = subprocess.run(
+            ["sh", "-c", f"printf %s {_quoted(argument)}"], capture_output=True, text=True, check=True
+        )
+        assert typed.stdout == argument
+    assert _quoted("overrides=['a=b']") == "\"overrides=['a=b']\""
