@@ -28,7 +28,8 @@ def reduced(command: str) -> str:
         corpus = [] if "corpus=files" in command else GRAMMAR
         return " ".join([command, *SMALL, *LENGTH, *sizes, *(f"'{option}'" for option in corpus)])
     if "-m nmt.compare" in command:
-        inside = ",".join(f"'{option}'" for option in [*TINY_CORPUS, *TINY_SIZES["recurrent"]])
+        sizes = [*TINY_SIZES["recurrent"], "model.decoder_size=32"]  # dot needs states of one size
+        inside = ",".join(f"'{option}'" for option in [*TINY_CORPUS, *sizes])
         return f'{command} match=steps budget=2 device=cpu evaluation.resamples=20 "overrides=[{inside}]"'
     return command + (" decoding.beam_size=1" if "-m nmt." in command and "translate" not in command else "")
 

@@ -242,7 +242,7 @@ def test_a_damaged_checkpoint_is_named(trained_run, tmp_path):
         (("budget=0",), ("budget=0",)),
         (("seeds=[1,1]",), ("seeds=[1, 1]",)),
         (("evaluation.metrics=[bleu,bleu]",), ("each once",)),
-        (("+systems={'a/b':{experiment:demo/fixed}}",), ("systems: 'a/b' names files",)),
+        (("name=a/b",), ("name: 'a/b' names files",)),
         (("test_sets=[tst]",), ("no test set 'tst'", "did you mean 'test'")),
         (("systems.fixed.overrides=['tokenizer.vocabulary_size=99']",), ("differ in tokenizer",)),
         (("systems.fixed.overrides=[tokenizer.vocabulary_size=99]",), ("cannot be read", "in quotes")),
