@@ -11,7 +11,7 @@ from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
-from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
+from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import judge, other_search
@@ -20,6 +20,7 @@ from nmt.evaluation.results import (
     Comparison,
     DifferenceRow,
     Finding,
+    GradientMap,
     PlaceRow,
     Published,
     Row,
@@ -173,6 +174,7 @@ def _gather(
     findings: list[Finding] = []
     sentences: list[SentenceSet] = []
     places: list[PlaceRow] = []
+    gradients: list[GradientMap] = []
     test_sets: dict[str, dict[str, int]] = {}
     for index, shown in enumerate(next(iter(evaluated.values()))):
         by_system = {
@@ -181,6 +183,7 @@ def _gather(
         gold = known_links(trained[next(iter(trained))][0].config.corpus, shown.test_set)
         made, found = compare_on(by_system, config.baseline, config.evaluation, gold)
         places += recall_by_place(by_system, config.evaluation, gold)
+        gradients += gradient_rows(by_system, config.evaluation)
         rows += made
         differences += found
         findings += find(by_system, config.baseline, config.evaluation)
@@ -208,6 +211,7 @@ def _gather(
         published=_published(config, trained, rows),
         sentences=sentences,
         places=places,
+        gradients=gradients,
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",

@@ -11,7 +11,7 @@ from nmt.errors import UserError
 from nmt.evaluation.diagnostics import DIAGNOSES, Gold
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.recall import PARTS, by_part
-from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, PlaceRow, Row, SentenceSet
+from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, GradientMap, PlaceRow, Row, SentenceSet
 from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
 from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
 
@@ -151,6 +151,19 @@ def _diagnoses(evaluations: Evaluations, buckets: Sequence[Bucket], gold: Gold |
                 count = len(bucket.sentences)
                 rows += [Row(system, seed, test_set, bucket.label, count, name, value) for seed, value in found.items()]
     return rows
+
+
+def gradient_rows(evaluations: Evaluations, options: EvaluationOptions) -> list[GradientMap]:
+    """In each bucket, how far output words reach back: the mean over its probed sentences and all seeds."""
+    first = next(iter(next(iter(evaluations.values())).values()))
+    made = []
+    for bucket in make_buckets(first.sources, options.bucket_bounds):
+        for system, by_seed in evaluations.items():
+            maps = [e.gradients[i] for e in by_seed.values() for i in bucket.sentences if i in e.gradients]
+            if maps:
+                shares = np.mean(maps, axis=0).round(2).tolist()
+                made.append(GradientMap(system, first.test_set, bucket.label, len(maps) // len(by_seed), shares))
+    return made
 
 
 class Share:

@@ -81,6 +81,16 @@ def _recall(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | No
     return 100 * float(np.mean(hits)) if hits else None
 
 
+def _gradient_near(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
+    """Percent of an output word's gradient that falls within a tenth of its own place; 28 if it were spread evenly."""
+    maps = [np.array(evaluation.gradients[i]) for i in rows if i in evaluation.gradients]
+    if not maps:
+        return None
+    place = np.arange(maps[0].shape[0])
+    near = np.abs(place[:, None] - place) <= 1
+    return float(np.mean([found[near].sum() / len(place) for found in maps]))
+
+
 Diagnosis = Callable[[Evaluation, Rows, Gold | None], float | None]
 DIAGNOSES: dict[str, Diagnosis] = {
     "length_ratio": lambda evaluation, rows, gold: length_ratio(*_texts(evaluation, rows)),
@@ -90,4 +100,5 @@ DIAGNOSES: dict[str, Diagnosis] = {
     "search_error": _search_error,
     "alignment_error": _alignment_error,
     "attention_entropy": _attention_entropy,
+    "gradient_near": _gradient_near,
 }

@@ -18,12 +18,14 @@ from nmt.corpus.pairs import Pair, lines_of
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.alignment import Link, links
+from nmt.evaluation.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Row, spread
 from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
 from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
-KEPT = ("shown", "seconds", "scores", "reference_scores", "links")  # in evaluation.json as they are
+PROBES = 90  # sentences whose gradients are looked at: some seconds a test set
+KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Evaluation:
     scores: list[float]  # of each output, by the model itself: log-probability under the length penalty
     reference_scores: list[float]  # of each reference, by the same measure
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
+    gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def statistics(self, metric: Metric) -> np.ndarray:
@@ -69,6 +72,11 @@ def evaluate(
         translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
     heat_maps = {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
+    readable = [i for i, pair in enumerate(pairs) if pair.source.strip() and pair.target.strip()]
+    probed = [readable[i] for i in spread([len(sources[i].split()) for i in readable], PROBES)]
+    maps = gradient_maps(
+        translator.model, translator.tokenizer, [sources[i] for i in probed], [references[i] for i in probed]
+    )
     forced = translator.force(sources, references, attention_for=set(chosen))
     evaluation = Evaluation(
         test_set=name,
@@ -81,6 +89,7 @@ def evaluate(
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
         links={row: links(HeatMap.of(forced[row])) for row in chosen if forced[row].attention is not None},
+        gradients={row: found.round(2).tolist() for row, found in zip(probed, maps, strict=True)},
     )
     _write(folder, evaluation, identity)
     return evaluation
@@ -149,4 +158,5 @@ def _read(
         scores=content["scores"],
         reference_scores=content["reference_scores"],
         links={int(row): [(s, t) for s, t in found] for row, found in content["links"].items() if int(row) in shown},
+        gradients={int(row): found for row, found in content["gradients"].items()},
     )

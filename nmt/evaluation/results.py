@@ -72,6 +72,17 @@ class PlaceRow:
 
 
 @dataclass(frozen=True)
+class GradientMap:
+    """How far output words reach back: the percent that each tenth of the source has in their gradient."""
+
+    system: str
+    test_set: str
+    bucket: str
+    probes: int  # sentences
+    shares: list[list[float]]  # by tenth of the target and of the source; each row sums to 100
+
+
+@dataclass(frozen=True)
 class Finding:
     """What is sure about two systems, over neighbouring buckets taken together."""
 
@@ -167,6 +178,7 @@ class Comparison:
     findings: list[Finding]
     published: list[Published]
     places: list[PlaceRow]  # where word links are known
+    gradients: list[GradientMap]
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
@@ -185,6 +197,7 @@ class Comparison:
             "findings": Finding,
             "published": Published,
             "places": PlaceRow,
+            "gradients": GradientMap,
         }
         parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
         return cls(**{**content, **parts})

@@ -85,10 +85,12 @@ def mixed(logits: Tensor, mixture: Tensor) -> Tensor:
 class Model(nn.Module, ABC):
     """A translation model: an encoder, and a decoder that is run whole (`decode`) or by steps (`start`, `step`).
 
-    ``output`` is the linear map from hidden (E) to logits (V).
+    ``output`` is the linear map from hidden (E) to logits (V); ``source_embedding`` makes vectors of source ids, and is
+    the first thing that `encode` calls.
     """
 
     output: nn.Linear
+    source_embedding: nn.Module
 
     @abstractmethod
     def encode(self, source: Tensor, mask: Tensor) -> Memory:

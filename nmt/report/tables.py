@@ -19,8 +19,16 @@ DIAGNOSES = {
     "search_error": "{:.1f}",
     "alignment_error": "{:.1f}",
     "attention_entropy": "{:.2f}",
+    "gradient_near": "{:.1f}",
 }
-BESIDE = ("brevity_penalty", "search_error", "alignment_error", "attention_entropy")  # too much for a console
+# Too much for a console:
+BESIDE = (
+    "brevity_penalty",
+    "search_error",
+    "alignment_error",
+    "attention_entropy",
+    "gradient_near",
+)  # too much for a console
 
 
 def csv_text(rows: Sequence[Row]) -> str:

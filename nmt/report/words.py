@@ -15,6 +15,7 @@ NAMES = {
     "search_error": "search errors, %",
     "alignment_error": "alignment error, %",
     "attention_entropy": "attention entropy, nats",
+    "gradient_near": "gradient near its own place, %",
 }
 LOWER_IS_BETTER = ("ter",)
 

@@ -5,7 +5,7 @@ import pytest
 import sacrebleu
 
 from nmt.errors import UserError
-from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
+from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.findings import find
 from nmt.evaluation.results import ALL_SEEDS, HeatMap
@@ -38,6 +38,7 @@ def made(hypotheses: list[str], sources: list[str]) -> Evaluation:
         scores=[-1.0] * count,
         reference_scores=[-0.5 if i % 3 == 0 else -2.0 for i in range(count)],
         links={0: [(0, 0), (1, 1), (2, 3)]},
+        gradients={0: (100 * np.eye(10)).tolist(), 3: np.full((10, 10), 10.0).tolist()},
     )
 
 
@@ -160,3 +161,13 @@ def test_recall_by_place_has_a_band_and_falls_where_words_are_missing():
     assert places[1].score == 100 and places[max(places)].score < 50
     assert all(row.low <= row.score <= row.high for row in places.values())
     assert recall_by_place(systems, OPTIONS, None) == []
+
+
+def test_gradients_are_averaged_in_each_bucket_and_near_ones_counted():
+    systems = {"a": {"1": evaluation(0.1, 1), "2": evaluation(0.1, 2)}}
+    found = {row.bucket: row for row in gradient_rows(systems, OPTIONS)}
+    assert found.keys() == {"9-12", "13+", "all"} and found["all"].probes == 2
+    assert found["all"].shares[3][3] == 55 and found["all"].shares[3][4] == 5
+    rows, _ = compare_on(systems, "a", OPTIONS)
+    near = {row.bucket: row.score for row in rows if row.metric == "gradient_near" and row.seed == "1"}
+    assert near["13+"] == pytest.approx(100) and near["9-12"] == pytest.approx(28)

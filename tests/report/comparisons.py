@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from nmt.evaluation.comparison import compare_on, recall_by_place, sentence_set
+from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import PublishedOptions, judge
 from nmt.evaluation.results import Comparison, RunInfo
@@ -26,7 +26,7 @@ def make_comparison(
     test_sets: Sequence[str] = ("test",),
 ) -> Comparison:
     """The second system makes fewer errors than the others."""
-    rows, differences, findings, sentences, places = [], [], [], [], []
+    rows, differences, findings, sentences, places, gradients = [], [], [], [], [], []
     for test_set in test_sets:
         systems = {
             name: {
@@ -40,6 +40,7 @@ def make_comparison(
         findings += find(systems, names[0], OPTIONS)
         sentences.append(sentence_set(systems, OPTIONS))
         places += recall_by_place(systems, OPTIONS, GOLD)
+        gradients += gradient_rows(systems, OPTIONS)
     runs = [
         RunInfo(name, seed, 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}", CURVE)
         for name in names
@@ -61,6 +62,7 @@ def make_comparison(
         findings=findings,
         sentences=sentences,
         places=places,
+        gradients=gradients,
         published=[
             judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")
         ],

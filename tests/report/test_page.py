@@ -62,6 +62,8 @@ def test_every_chart_is_drawn(page):
         assert page.locator(f"#{chart} .scatterlayer .trace").count() >= 3, chart
     assert page.locator("#curve-chart .scatterlayer .trace").count() == 6, "a line and a band for each of three systems"
     assert page.locator("#score-table tbody tr").count() == 4
+    assert page.locator("#recall-chart .scatterlayer .trace").count() == 6
+    assert page.locator("#gradient-chart .heatmaplayer").count() == 3
 
 
 def test_metric_test_set_and_seed_switch_in_place(page):

@@ -139,6 +139,36 @@ function recallByPlace(state, bucket) {
   };
 }
 
+// How far output words reach back, a map for each system, in one bucket; all maps share their colours.
+function gradientMaps(state, bucket) {
+  return (theme) => {
+    const maps = data.gradients.filter(([, testSet, label]) => testSet === state.testSet && label === bucket);
+    const columns = Math.min(maps.length, window.innerWidth < 700 ? 2 : 4), rowCount = Math.ceil(maps.length / columns);
+    const dark = theme.paper !== LIGHT.paper;
+    const layout = baseLayout(theme, `Gradient of output words, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 90 + 230 * rowCount);
+    layout.grid = { rows: rowCount, columns, pattern: "independent", ygap: 0.35 };
+    layout.margin = { l: 40, r: 10, t: 80, b: 45 };
+    layout.annotations = [];
+    const table = [["system", "target tenth", ...Array.from({ length: 10 }, (_, i) => `source tenth ${i + 1}`)]];
+    const traces = maps.map(([name, , , probes, shares], k) => {
+      const end = k ? k + 1 : "";
+      const axis = { fixedrange: true, showgrid: false, tickvals: [0, 4, 9], ticktext: ["1", "5", "10"], ticks: "", color: theme.ink };
+      layout[`xaxis${end}`] = { ...axis };
+      layout[`yaxis${end}`] = { ...axis, autorange: "reversed" };
+      layout.annotations.push({ text: `${escapeHtml(name)} (n = ${probes})`, xref: `x${end} domain`, yref: `y${end} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
+      shares.forEach((row, t) => table.push([name, t + 1, ...row]));
+      return {
+        type: "heatmap", z: shares, zmin: 0, zmax: 60, showscale: false, xaxis: `x${end}`, yaxis: `y${end}`,
+        colorscale: dark ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
+        hovertemplate: "tenth %{y} of the output, tenth %{x} of the source: %{z:.0f} %<extra>" + escapeHtml(name) + "</extra>",
+        x: Array.from({ length: 10 }, (_, i) => i), y: Array.from({ length: 10 }, (_, i) => i),
+        customdata: probes,
+      };
+    });
+    return { traces, layout, table };
+  };
+}
+
 function learning(against, of) {
   const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates", loss: "validation loss, nats a token", bleu: "validation BLEU" };
   const at = (point) => (against === "minutes" ? point.seconds / 60 : point[against]);

@@ -1,7 +1,7 @@
 // What the controls choose, and what follows from it.
 const controls = document.getElementById("controls");
 const learningControls = document.getElementById("learning-controls");
-const recallControls = document.getElementById("recall-controls");
+const whyControls = document.getElementById("why-controls");
 const sentenceControls = document.getElementById("sentence-controls");
 let page = 0;
 
@@ -64,16 +64,21 @@ function fillSelects(state) {
 
 // Charts of what is known: a figure without data is left out.
 function showWhy(state) {
-  const known = data.places.some(([, testSet]) => testSet === state.testSet);
-  document.getElementById("recall-part").hidden = !known;
-  document.getElementById("why-nothing").hidden = known;
-  const buckets = Object.keys(data.testSets[state.testSet]).filter((bucket) =>
-    data.places.some(([, testSet, label]) => testSet === state.testSet && label === bucket));
-  const select = recallControls.bucket, kept = select.value;
+  const ofSet = (rows, bucket) => rows.some(([, testSet, label]) => testSet === state.testSet && (bucket === undefined || label === bucket));
+  document.getElementById("why-nothing").hidden = ofSet(data.places);
+  const buckets = Object.keys(data.testSets[state.testSet]).filter((bucket) => ofSet(data.places, bucket) || ofSet(data.gradients, bucket));
+  const select = whyControls.bucket, kept = select.value;
   select.innerHTML = buckets.map((bucket) => `<option>${bucket}</option>`).join("");
-  select.value = buckets.includes(kept) ? kept : buckets.filter((bucket) => bucket !== "all").at(-1) ?? "all";
+  const full = buckets.filter((bucket) => ofSet(data.places, bucket));
+  select.value = buckets.includes(kept) ? kept : (full.length ? full : buckets).filter((bucket) => bucket !== "all").at(-1) ?? "all";
+  whyControls.hidden = !buckets.length;
+  const known = ofSet(data.places, select.value);
+  document.getElementById("recall-part").hidden = !known;
   if (known) draw("recall-chart", recallByPlace(state, select.value));
-  for (const [metric, digits] of [["search_error", 1], ["alignment_error", 1], ["attention_entropy", 2]]) {
+  const traced = ofSet(data.gradients, select.value);
+  document.getElementById("gradient-chart").closest("figure").hidden = !traced;
+  if (traced) draw("gradient-chart", gradientMaps(state, select.value));
+  for (const [metric, digits] of [["search_error", 1], ["alignment_error", 1], ["attention_entropy", 2], ["gradient_near", 1]]) {
     const there = systems.some((system) => bucketsOf(state).some((bucket) => find(state, system.name, bucket, metric)));
     document.getElementById(`${metric}-chart`).closest("figure").hidden = !there;
     if (there) draw(`${metric}-chart`, byLength(state, metric, digits, 320));
@@ -102,8 +107,8 @@ async function turn(to) { page = await showSentences(chosen(), to); }
 controls.addEventListener("change", show);
 learningControls.addEventListener("change", showLearning);
 sentenceControls.addEventListener("input", () => turn(0));
-recallControls.addEventListener("change", () => showWhy(chosen()));
-for (const form of [controls, learningControls, recallControls, sentenceControls]) form.addEventListener("submit", (event) => event.preventDefault());
+whyControls.addEventListener("change", () => showWhy(chosen()));
+for (const form of [controls, learningControls, whyControls, sentenceControls]) form.addEventListener("submit", (event) => event.preventDefault());
 document.getElementById("previous").addEventListener("click", () => turn(page - 1));
 document.getElementById("next").addEventListener("click", () => turn(page + 1));
 document.addEventListener("click", (event) => {
