@@ -12,12 +12,14 @@ from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_name
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
+from nmt.evaluation.cost import measure
 from nmt.evaluation.evaluate import Evaluation, write_scores
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
     ALL_SEEDS,
     Comparison,
+    CostRow,
     DifferenceRow,
     Finding,
     GradientMap,
@@ -33,6 +35,7 @@ from nmt.pipeline import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
 from nmt.training.checkpoint import NAMED, Progress
 from nmt.training.journal import read_journal
+from nmt.training.precision import choose_device
 
 log = logging.getLogger("nmt")
 
@@ -212,6 +215,7 @@ def _gather(
         sentences=sentences,
         places=places,
         gradients=gradients,
+        costs=_costs(config, trained),
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",
@@ -224,6 +228,16 @@ def _gather(
             system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
         },
     )
+
+
+def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:
+    """Of every system's first seed, all in one run."""
+    if not config.evaluation.cost_lengths:
+        return []
+    device = choose_device(config.device)
+    log.info("measuring time at lengths %s", ", ".join(map(str, config.evaluation.cost_lengths)))
+    models = {s: trained[s, config.seeds[0]][0].model(config.checkpoint, device)[0] for s in config.systems}
+    return measure(models, config.evaluation.cost_lengths)
 
 
 def _published(

@@ -24,7 +24,7 @@ from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
 from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
-PROBES = 90  # sentences whose gradients are looked at: some seconds a test set
+PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
 KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 
 

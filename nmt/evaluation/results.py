@@ -83,6 +83,17 @@ class GradientMap:
 
 
 @dataclass(frozen=True)
+class CostRow:
+    """What a source of so many tokens costs, with a target as long, four sentences at a time."""
+
+    system: str
+    length: int
+    training_seconds: float  # of one step, without the optimizer
+    search_seconds: float  # greedy, to the full length
+    memory_gigabytes: float | None  # peak of the step, on a GPU
+
+
+@dataclass(frozen=True)
 class Finding:
     """What is sure about two systems, over neighbouring buckets taken together."""
 
@@ -179,6 +190,7 @@ class Comparison:
     published: list[Published]
     places: list[PlaceRow]  # where word links are known
     gradients: list[GradientMap]
+    costs: list[CostRow]  # where evaluation.cost_lengths asks for them
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
@@ -198,6 +210,7 @@ class Comparison:
             "published": Published,
             "places": PlaceRow,
             "gradients": GradientMap,
+            "costs": CostRow,
         }
         parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
         return cls(**{**content, **parts})

@@ -134,6 +134,7 @@ class EvaluationOptions:
     confidence: float = 0.95
     min_sentences: int = 20  # a bucket with fewer gets no band and no test
     seed: int = 12345  # of resampling
+    cost_lengths: list[int] = field(default_factory=list)  # time is measured at these, such as [8,32,128,512]
     shown_sentences: int = 1000  # of each test set, spread evenly over lengths: they keep their attention weights
 
 
@@ -144,6 +145,8 @@ def check(options: EvaluationOptions) -> None:
     if len(set(options.metrics)) != len(options.metrics):
         raise UserError(f"evaluation.metrics={list(options.metrics)}: each once")
     _check_bounds(options.bucket_bounds)
+    if any(length < 1 for length in options.cost_lengths):
+        raise UserError(f"evaluation.cost_lengths={list(options.cost_lengths)}: each must be 1 or more")
     if not 0 < options.confidence < 1:
         raise UserError(f"evaluation.confidence={options.confidence}: must be above 0 and below 1")
     for name, least in (("resamples", 1), ("min_sentences", 1), ("shown_sentences", 0), ("seed", 0)):

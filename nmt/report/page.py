@@ -84,6 +84,7 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
             ]
             for r in comparison.rows
         ],
+        "costs": [[c.system, c.length, c.training_seconds, c.search_seconds] for c in comparison.costs],
         "gradients": [[g.system, g.test_set, g.bucket, g.probes, g.shares] for g in comparison.gradients],
         "places": [
             [p.system, p.test_set, p.bucket, p.place, _short(p.score), _short(p.low), _short(p.high), p.words]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import PublishedOptions, judge
-from nmt.evaluation.results import Comparison, RunInfo
+from nmt.evaluation.results import Comparison, CostRow, RunInfo
 from nmt.evaluation.scores import make_metrics
 from tests.evaluation.test_comparison import OPTIONS, SOURCES, evaluation
 
@@ -63,6 +63,7 @@ def make_comparison(
         sentences=sentences,
         places=places,
         gradients=gradients,
+        costs=[CostRow(name, length, 0.001 * length, 0.002 * length, None) for name in names for length in (8, 64)],
         published=[
             judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")
         ],

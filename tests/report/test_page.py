@@ -58,7 +58,8 @@ def curve_title(page) -> str:
 
 
 def test_every_chart_is_drawn(page):
-    for chart in ("curve-chart", "learning-chart", "length-chart", "repetition-chart"):
+    charts = ("curve-chart", "learning-chart", "length-chart", "repetition-chart")
+    for chart in (*charts, "training-cost-chart", "search-cost-chart"):
         assert page.locator(f"#{chart} .scatterlayer .trace").count() >= 3, chart
     assert page.locator("#curve-chart .scatterlayer .trace").count() == 6, "a line and a band for each of three systems"
     assert page.locator("#score-table tbody tr").count() == 4

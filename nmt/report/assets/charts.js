@@ -169,6 +169,28 @@ function gradientMaps(state, bucket) {
   };
 }
 
+// Seconds by length, both logarithmic; column is 2 for training, 3 for search.
+function cost(column, title) {
+  return (theme) => {
+    const table = [["system", "tokens", "seconds"]];
+    const traces = systems.map((system) => {
+      const points = data.costs.filter(([name]) => name === system.name);
+      for (const point of points) table.push([system.name, point[1], point[column]]);
+      return {
+        x: points.map((point) => point[1]), y: points.map((point) => point[column]), name: escapeHtml(system.name), mode: "lines+markers",
+        line: { color: system.colour, width: 2, dash: dash(system) }, marker: { symbol: symbols[system.index % symbols.length], size: 7 },
+        hovertemplate: "%{y:.3~s} s at %{x} tokens<extra>" + escapeHtml(system.name) + "</extra>",
+      };
+    });
+    const layout = baseLayout(theme, title, 330);
+    fitLegend(layout, window.innerWidth > 700 ? 0.5 : 1);
+    const lengths = [...new Set(data.costs.map(([, length]) => length))];
+    Object.assign(layout.xaxis, { title: { text: "source tokens" }, type: "log", tickvals: lengths, ticktext: lengths.map(String) });
+    Object.assign(layout.yaxis, { title: { text: "seconds" }, type: "log" });
+    return { traces, layout, table };
+  };
+}
+
 function learning(against, of) {
   const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates", loss: "validation loss, nats a token", bleu: "validation BLEU" };
   const at = (point) => (against === "minutes" ? point.seconds / 60 : point[against]);

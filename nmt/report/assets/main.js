@@ -119,4 +119,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redr
 window.addEventListener("beforeprint", () => redraw(LIGHT));
 window.addEventListener("afterprint", () => redraw(pageTheme()));
 showLearning();
+if (data.costs.length) {
+  draw("training-cost-chart", cost(2, "one training step"));
+  draw("search-cost-chart", cost(3, "greedy search"));
+}
 show().then(() => { document.body.dataset.ready = "true"; });
