@@ -31,6 +31,7 @@ def results(device: str) -> dict[str, tuple[list[str], str]]:
     europarl = ["scripts/europarl.sh", *(("3", "cuda") if gpu else ("8", "cpu", "decoding.beam_size=1"))]
     return {
         "demo": ([*compare, "+comparison=demo", f"device={device}"], ""),
+        "attentions": ([*compare, "+comparison=attentions", f"device={device}"], ""),
         "multi30k": ([*compare, "+comparison=multi30k", f"device={device}"], "multi30k"),
         "europarl" if gpu else "europarl-cpu": (europarl, "europarl-en-fr"),
     }

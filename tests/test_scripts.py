@@ -60,4 +60,4 @@ def test_an_unknown_name_is_told():
     made = subprocess.run(
         [sys.executable, "scripts/reproduce.py", "--only", "demoo"], cwd=ROOT, capture_output=True, check=False
     )
-    assert made.returncode == 2 and b"there are demo, multi30k" in made.stderr
+    assert made.returncode == 2 and b"there are demo, attentions, multi30k" in made.stderr

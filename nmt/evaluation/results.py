@@ -201,7 +201,7 @@ class Comparison:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Comparison:
-        """The comparison that `to_json` was made of, without its sentences."""
+        """The comparison that `to_json` was made of, without its sentences; what it did not yet have is empty."""
         kinds = {
             "rows": Row,
             "differences": DifferenceRow,
@@ -212,7 +212,7 @@ class Comparison:
             "gradients": GradientMap,
             "costs": CostRow,
         }
-        parts = {name: [kind(**item) for item in content[name]] for name, kind in kinds.items()}
+        parts = {name: [kind(**item) for item in content.get(name, [])] for name, kind in kinds.items()}
         return cls(**{**content, **parts})
 
     def find(self, system: str, test_set: str, bucket: str, metric: str) -> Row | None:

@@ -84,6 +84,12 @@ def test_the_json_holds_all(comparison, folder):
     assert Comparison.from_json(json.loads((folder / "report.json").read_text())) == replace(comparison, sentences=[])
 
 
+def test_a_report_of_before_reads_with_what_it_had(comparison, folder):
+    content = json.loads((folder / "report.json").read_text())
+    del content["gradients"], content["costs"]
+    assert Comparison.from_json(content) == replace(comparison, sentences=[], gradients=[], costs=[])
+
+
 def test_findings_say_better_only_where_it_is(comparison):
     better, same = sorted(words.findings(comparison), key=lambda told: "no sure difference" in told)
     lead = r"Up to 12 words attention is ahead of fixed by \d+\.\d ± \d+\.\d BLEU \(p = 0\.\d+\)\."
