@@ -17,6 +17,7 @@ from pathlib import Path
 from nmt.evaluation.results import Comparison
 from nmt.report import tables, words
 
+MANY = 5  # more systems stand one below the other
 ROOT = Path(__file__).parent.parent
 
 
@@ -24,7 +25,8 @@ def section(comparison: Comparison) -> str:
     """Markdown of one comparison."""
     parts = []
     for test_set in comparison.test_sets:
-        table = tables.comparison_table(comparison, test_set, comparison.metrics[0])
+        make = tables.system_table if len(comparison.systems) > MANY else tables.comparison_table
+        table = make(comparison, test_set, comparison.metrics[0])
         parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
     cost_header, cost_rows = tables.cost_table(comparison)
     parts += [

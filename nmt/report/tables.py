@@ -126,6 +126,19 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> tupl
     return header, rows
 
 
+def system_table(comparison: Comparison, test_set: str, metric: str) -> tuple[list[str], list[list[str]]]:
+    """Systems down, buckets across, without bands, and what explains the scores over the whole set: for many systems."""
+    buckets = list(comparison.test_sets[test_set])
+    beside = ["recall", "alignment_error", "repetition"]
+    beside = [n for n in beside if any(comparison.find(s, test_set, "all", n) for s in comparison.systems)]
+    rows = []
+    for system in comparison.systems:
+        found = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
+        cells = ["–" if row is None else f"{row.score:.1f}{mark(row)}" for row in found]
+        rows.append([system, *cells, *(with_band(comparison.find(system, test_set, "all", name)) for name in beside)])
+    return ["system", *buckets, *(NAMES[name] for name in beside)], rows
+
+
 def differing_options(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """What the systems were not given alike besides the model: a line an option."""
     names = dict.fromkeys(name for options in comparison.options.values() for name in options)

@@ -90,6 +90,13 @@ def test_a_report_of_before_reads_with_what_it_had(comparison, folder):
     assert Comparison.from_json(content) == replace(comparison, sentences=[], gradients=[], costs=[])
 
 
+def test_many_systems_stand_one_below_the_other(comparison):
+    header, rows = tables.system_table(comparison, "test", "bleu")
+    assert header[:5] == ["system", "1-8", "9-12", "13+", "all"] and "alignment error, %" in header
+    assert [row[0] for row in rows] == comparison.systems and all(len(row) == len(header) for row in rows)
+    assert rows[1][1].endswith("*") and not rows[0][1].endswith("*")
+
+
 def test_findings_say_better_only_where_it_is(comparison):
     better, same = sorted(words.findings(comparison), key=lambda told: "no sure difference" in told)
     lead = r"Up to 12 words attention is ahead of fixed by \d+\.\d ± \d+\.\d BLEU \(p = 0\.\d+\)\."
