@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-CellState = tuple[Tensor, ...]  # (h,) or, for LSTM, (h, c), each (B, H)
-CELLS = {"lstm": 2, "gru": 1, "tanh": 1}  # how many tensors a state holds
+from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
+
+CELLS = {"lstm": 2, "gru": 1, "tanh": 1, "min_gru": 1, "min_lstm": 1}  # how many tensors a state holds
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "tanh": nn.RNN}
 
 
@@ -17,6 +18,11 @@ def flip(sequence: Tensor, lengths: Tensor) -> Tensor:
     mirrored = lengths[:, None] - 1 - position
     index = torch.where(mirrored >= 0, mirrored, position)  # (B, S)
     return sequence.gather(1, index[..., None].expand_as(sequence))
+
+
+def make_layer(cell: str, input_size: int, size: int) -> RecurrentLayer | MinimalLayer:
+    """One layer in one direction."""
+    return (MinimalLayer if cell in MINIMAL else RecurrentLayer)(cell, input_size, size)
 
 
 class RecurrentLayer(nn.Module):

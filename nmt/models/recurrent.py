@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from nmt.errors import UserError, nearest
 from nmt.models.attention.attention import Attention, Reading
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.cells import CELLS, CellState, RecurrentLayer, flip
+from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout, make_embeddings
 from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, mixed
 
@@ -30,7 +30,7 @@ class RecurrentOptions:
     """A recurrent sequence-to-sequence model."""
 
     name: str = "recurrent"
-    cell: str = "lstm"  # lstm, gru or tanh
+    cell: str = "lstm"  # lstm, gru, tanh, min_gru or min_lstm
     embedding_size: int = 256
     encoder_size: int = 256  # of one direction
     encoder_layers: int = 1
@@ -56,7 +56,7 @@ class RecurrentEncoder(nn.Module):
         self.size = options.encoder_size * directions
         inputs = [options.embedding_size] + [self.size] * (options.encoder_layers - 1)
         self.layers = nn.ModuleList(
-            nn.ModuleList(RecurrentLayer(options.cell, size, options.encoder_size) for _ in range(directions))
+            nn.ModuleList(make_layer(options.cell, size, options.encoder_size) for _ in range(directions))
             for size in inputs
         )
         self.dropout = Dropout(options.dropout)
@@ -123,7 +123,7 @@ class RecurrentModel(Model):
         if self.attends and not (self.asks_before or self.input_feeding):
             self.fed_size = 0
         inputs = [options.embedding_size + self.fed_size] + [size] * (options.decoder_layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(options.cell, width, size) for width in inputs)
+        self.layers = nn.ModuleList(make_layer(options.cell, width, size) for width in inputs)
         self.readout = nn.Linear(size + context_size, options.embedding_size)
         self.dropout = Dropout(options.dropout)
 

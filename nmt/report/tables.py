@@ -127,7 +127,7 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> tupl
 
 
 def system_table(comparison: Comparison, test_set: str, metric: str) -> tuple[list[str], list[list[str]]]:
-    """Systems down, buckets across, without bands, and what explains the scores over the whole set: for many systems."""
+    """For many systems: systems down, buckets across, without bands, and what explains the scores of the whole set."""
     buckets = list(comparison.test_sets[test_set])
     beside = ["recall", "alignment_error", "repetition"]
     beside = [n for n in beside if any(comparison.find(s, test_set, "all", n) for s in comparison.systems)]

@@ -3,10 +3,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.models.cells import CELLS, RecurrentLayer, flip
+from nmt.models.cells import CELLS, MODULES, RecurrentLayer, flip, make_layer
+from nmt.models.minimal import MINIMAL, MinimalLayer, scan
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", MODULES)
 @settings(max_examples=25, deadline=None)
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
@@ -26,7 +27,7 @@ def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
 @pytest.mark.parametrize("cell", CELLS)
 def test_step_with_a_fed_vector_equals_the_whole_input(cell):
     torch.manual_seed(1)
-    layer = RecurrentLayer(cell, 5, 7)
+    layer = make_layer(cell, 5, 7)
     inputs, state = torch.randn(3, 5), tuple(torch.randn(3, 7) for _ in range(CELLS[cell]))
     whole = layer.step(layer.input_gates(inputs), None, state, layer.step_weights(0))
     parts = layer.step(layer.input_gates(inputs[:, :3]), inputs[:, 3:], state, layer.step_weights(2))
@@ -38,3 +39,28 @@ def test_flip_reverses_within_each_length():
     sequence = torch.arange(8.0).view(2, 4, 1)
     flipped = flip(sequence, torch.tensor([3, 4]))
     assert flipped[..., 0].tolist() == [[2, 1, 0, 3], [7, 6, 5, 4]]
+
+
+@pytest.mark.parametrize("cell", MINIMAL)
+@settings(max_examples=25, deadline=None)
+@given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_a_scan_over_the_whole_sequence_equals_its_steps(cell, lengths, seed):
+    torch.manual_seed(seed)
+    layer = MinimalLayer(cell, 5, 7)
+    inputs, count = torch.randn(len(lengths), max(lengths), 5), torch.tensor(lengths)
+    state = (torch.randn(len(lengths), 7),)
+    outputs, final = layer.run(inputs, count, state)
+    gates, weights, finals = layer.input_gates(inputs), layer.step_weights(0), {}
+    for t in range(max(lengths)):
+        state = layer.step(gates[:, t], None, state, weights)
+        torch.testing.assert_close(outputs[:, t], state[0], atol=1e-5, rtol=1e-4)
+        finals |= {row: state[0][row] for row, length in enumerate(lengths) if length == t + 1}
+    torch.testing.assert_close(
+        final[0], torch.stack([finals[row] for row in range(len(lengths))]), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_the_gradient_of_a_scan_is_right_in_float64():
+    keep = torch.rand(2, 6, 3, dtype=torch.float64, requires_grad=True)
+    add = torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(scan, (keep, add))
