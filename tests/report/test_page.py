@@ -116,6 +116,7 @@ def test_attention_opens_under_a_sentence(page):
     page.click("#sentence-list article:first-of-type button")
     page.wait_for_selector("#map-1-0 .heatmaplayer image, #map-1-0 .heatmaplayer .hm")
     assert page.locator("#sentence-list .maps .chart").count() == 3
+    assert page.locator("#map-1-0 .xtick").all_text_contents() == ["a", "$b"], "words, not the marks of their pieces"
     page.click("#sentence-list article:first-of-type button")
     assert page.locator("#sentence-list .maps").count() == 0
 

@@ -217,15 +217,32 @@ function learning(against, of) {
   };
 }
 
-// Attention weights: each row says where the model looked when it wrote that piece.
-function heatMap(system, [source, target, hex]) {
-  const weights = target.map((_, t) => source.map((_, s) => parseInt(hex.substr(2 * (t * source.length + s), 2), 16) / 255));
+// Pieces joined to words, with the pieces that each holds; the end of the sentence stands by itself.
+function joined(pieces) {
+  const words = [];
+  pieces.forEach((piece, i) => {
+    const starts = piece.startsWith("▁") || piece === "</s>" || !words.length || words.at(-1).text === "</s>";
+    if (starts) words.push({ text: piece.replace("▁", ""), pieces: [i] });
+    else { words.at(-1).text += piece; words.at(-1).pieces.push(i); }
+  });
+  return words;
+}
+
+// Attention weights: each row says where the model looked when it wrote that word, or that piece if pieces are wanted.
+// A word's weight is the sum over the pieces of a source word, and the mean over those of a target word.
+function heatMap(system, [sourcePieces, targetPieces, hex], pieces) {
+  const single = (list) => list.map((piece, i) => ({ text: piece.replace("▁", "_"), pieces: [i] }));
+  const sources = pieces ? single(sourcePieces) : joined(sourcePieces), targets = pieces ? single(targetPieces) : joined(targetPieces);
+  const weight = (t, s) => parseInt(hex.substr(2 * (t * sourcePieces.length + s), 2), 16) / 255;
+  const weights = targets.map((target) => sources.map((word) =>
+    target.pieces.reduce((sum, t) => sum + word.pieces.reduce((part, s) => part + weight(t, s), 0), 0) / target.pieces.length));
+  const source = sources.map((word) => word.text), target = targets.map((word) => word.text);
   return (theme) => {
     const cell = Math.max(9, Math.min(22, 620 / source.length));
     const size = Math.max(7, Math.min(12, cell * 0.62));
     const layout = baseLayout(theme, system, undefined);
     const ticks = (pieces) => ({
-      tickvals: pieces.map((_, i) => i), ticktext: pieces.map((piece) => escapeHtml(piece.replace("▁", "_"))), tickfont: { size }, showgrid: false, ticks: "",
+      tickvals: pieces.map((_, i) => i), ticktext: pieces.map((piece) => escapeHtml(piece)), tickfont: { size }, showgrid: false, ticks: "",
     });
     Object.assign(layout.xaxis, { ...ticks(source), side: "top", tickangle: -60 });
     Object.assign(layout.yaxis, { ...ticks(target), autorange: "reversed" });

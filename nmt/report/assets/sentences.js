@@ -98,7 +98,7 @@ function toggleMaps(button, article, row, attending, block) {
     chart.setAttribute("aria-label", `attention of ${system.name} in sentence ${row.number}`);
     figure.querySelector(".downloads").dataset.chart = id;
     maps.append(figure);
-    draw(id, heatMap(system.name, block.maps[system.name][row.number]));
+    draw(id, heatMap(system.name, block.maps[system.name][row.number], document.getElementById("sentence-controls").pieces.checked));
   }
 }
 
