@@ -6,9 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
 from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
 
-CELLS = {"lstm": 2, "gru": 1, "tanh": 1, "min_gru": 1, "min_lstm": 1}  # how many tensors a state holds
+# The tensors of a state, each so many times as wide as the layer.
+CELLS = {
+    "lstm": (1, 1),
+    "gru": (1,),
+    "tanh": (1,),
+    "min_gru": (1,),
+    "min_lstm": (1,),
+    "gated_linear": (1, KEY_SIZE),
+}
 MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "tanh": nn.RNN}
 
 
@@ -20,8 +29,10 @@ def flip(sequence: Tensor, lengths: Tensor) -> Tensor:
     return sequence.gather(1, index[..., None].expand_as(sequence))
 
 
-def make_layer(cell: str, input_size: int, size: int) -> RecurrentLayer | MinimalLayer:
+def make_layer(cell: str, input_size: int, size: int) -> RecurrentLayer | MinimalLayer | GatedLinearLayer:
     """One layer in one direction."""
+    if cell == "gated_linear":
+        return GatedLinearLayer(input_size, size)
     return (MinimalLayer if cell in MINIMAL else RecurrentLayer)(cell, input_size, size)
 
 
@@ -44,7 +55,7 @@ class RecurrentLayer(nn.Module):
             self.rnn.bias_ih_l0.data[size : 2 * size] = 1.0  # remember at first (Jozefowicz 2015, section 2.2)
 
     def initial(self, inputs: Tensor) -> CellState:
-        return tuple(inputs.new_zeros(len(inputs), self.size) for _ in range(CELLS[self.cell]))
+        return tuple(inputs.new_zeros(len(inputs), self.size) for _ in CELLS[self.cell])
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: CellState | None = None) -> tuple[Tensor, CellState]:
         """Outputs (B, S, H), undefined at padding, and each row's state after its last real token.

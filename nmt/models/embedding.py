@@ -12,7 +12,7 @@ from nmt.errors import UserError, nearest
 from nmt.models.interface import Vocabulary
 
 PADDING = 0
-POSITIONS = ("sinusoidal", "learned", "rotary")
+POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "none")
 TYING = ("none", "target", "all")
 
 
@@ -94,7 +94,7 @@ def sinusoids(length: int, size: int, first: int = 0, device: torch.device | Non
 
 
 class AbsolutePositions(nn.Module):
-    """What is added to embeddings: sinusoids, a learned table, or nothing (rotary positions enter in attention)."""
+    """What is added to embeddings: sinusoids, a learned table, or nothing (rotary and ALiBi enter in attention)."""
 
     def __init__(self, kind: str, size: int, max_positions: int):
         super().__init__()
@@ -124,3 +124,14 @@ def rotate(heads: Tensor, first: int = 0) -> Tensor:
     cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
     left, right = heads.chunk(2, dim=-1)  # (B, H, T, D/2) each
     return torch.cat((left * cosine - right * sine, left * sine + right * cosine), dim=-1)
+
+
+def distance_bias(heads: int, length: int, first: int, keys: int, device: torch.device) -> Tensor:
+    """ALiBi (Press 2022, section 3): minus the distance, steeper from head to head; on both sides for an encoder.
+
+    For queries from position ``first`` and keys from 0: (H, T, S).
+    """
+    slopes = 2.0 ** (-8.0 * torch.arange(1, heads + 1, device=device) / heads)  # (H,)
+    positions = torch.arange(first, first + length, device=device)
+    distance = (positions[:, None] - torch.arange(keys, device=device)).abs()  # (T, S)
+    return -slopes[:, None, None] * distance

@@ -122,6 +122,11 @@ class Model(nn.Module, ABC):
         """Whether there are attention weights to look at."""
         return True
 
+    @property
+    def fixed_context(self) -> int | None:
+        """How many numbers the decoder sees of a source of any length; None where it sees all states."""
+        return None
+
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
-CellState = tuple[Tensor, ...]  # (h,) or, for LSTM, (h, c), each (B, H)
+CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
 
 
 class MinimalLayer(nn.Module):

@@ -4,7 +4,7 @@
 - fixed, fed (Cho 2014): the same vector also enters every step and every prediction;
 - attention asked with the previous state (Bahdanau 2015): the context enters the cell and the prediction;
 - attention asked with the current state (Luong 2015): the context enters the prediction, and with input feeding the
-  next step.
+  next step; asked by a lower layer, it also enters the layers above.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RecurrentOptions:
     """A recurrent sequence-to-sequence model."""
 
     name: str = "recurrent"
-    cell: str = "lstm"  # lstm, gru, tanh, min_gru or min_lstm
+    cell: str = "lstm"  # lstm, gru, tanh, min_gru, min_lstm or gated_linear
     embedding_size: int = 256
     encoder_size: int = 256  # of one direction
     encoder_layers: int = 1
@@ -87,18 +87,18 @@ class Bridge(nn.Module):
 
     def __init__(self, encoder: RecurrentEncoder, options: RecurrentOptions):
         super().__init__()
-        self.parts = CELLS[options.cell]  # tensors in a cell's state
-        self.layers, self.size = options.decoder_layers, options.decoder_size
-        self.summary_size = options.encoder_layers * self.parts * encoder.size
-        same = (options.encoder_layers, encoder.size) == (self.layers, self.size)
-        self.map = None if same else nn.Linear(self.summary_size, self.layers * self.parts * self.size)
+        widths = CELLS[options.cell]  # of the tensors in a state
+        self.layers, size = options.decoder_layers, options.decoder_size
+        self.widths = [width * size for width in widths]
+        self.summary_size = options.encoder_layers * sum(widths) * encoder.size
+        same = (options.encoder_layers, encoder.size) == (self.layers, size)
+        self.map = None if same else nn.Linear(self.summary_size, self.layers * sum(self.widths))
 
     def forward(self, summary: Tensor) -> list[CellState]:
-        """(B, Z) to per layer the parts of its state, each (B, H)."""
+        """(B, Z) to per layer the parts of its state, the first of them (B, H)."""
         if self.map is not None:
             summary = torch.tanh(self.map(summary))
-        pieces = summary.split(self.size, dim=-1)
-        return [tuple(pieces[i * self.parts : (i + 1) * self.parts]) for i in range(self.layers)]
+        return [tuple(layer.split(self.widths, dim=-1)) for layer in summary.chunk(self.layers, dim=-1)]
 
 
 class RecurrentModel(Model):
@@ -114,22 +114,31 @@ class RecurrentModel(Model):
         )
         self.encoder = RecurrentEncoder(options)
         self.bridge = Bridge(self.encoder, options)
-        self.attention = None
+        top = options.decoder_layers - 1
+        places = {"top": (top,), "first": (0,), "each": tuple(range(top + 1))}
+        self.attentions = nn.ModuleList()
         if options.context == "attention":
-            self.attention = Attention(options.attention, size, self.encoder.size)
+            asking = places.get(options.attention.place, (top,))
+            self.attentions.extend(Attention(options.attention, size, self.encoder.size) for _ in asking)
+            self.asks_at = {layer: number for number, layer in enumerate(asking)}  # layer to its attention
         summary_size = self.bridge.summary_size if options.feed_context else 0
         context_size = self.encoder.size if self.attends else summary_size
         self.fed_size = options.embedding_size if self.input_feeding else context_size
         if self.attends and not (self.asks_before or self.input_feeding):
             self.fed_size = 0
-        inputs = [options.embedding_size + self.fed_size] + [size] * (options.decoder_layers - 1)
+        above = size + self.encoder.size * (options.attention.place != "top" and self.attends)
+        inputs = [options.embedding_size + self.fed_size] + [above] * (options.decoder_layers - 1)
         self.layers = nn.ModuleList(make_layer(options.cell, width, size) for width in inputs)
         self.readout = nn.Linear(size + context_size, options.embedding_size)
         self.dropout = Dropout(options.dropout)
 
     @property
     def attends(self) -> bool:
-        return self.attention is not None
+        return len(self.attentions) > 0
+
+    @property
+    def fixed_context(self) -> int | None:
+        return None if self.attends else self.bridge.summary_size
 
     @property
     def asks_before(self) -> bool:
@@ -140,6 +149,16 @@ class RecurrentModel(Model):
     def input_feeding(self) -> bool:
         return self.attends and self.options.attention.input_feeding
 
+    @property
+    def covers(self) -> bool:
+        """Whether attention is told where it has looked."""
+        return self.attends and self.options.attention.coverage
+
+    @property
+    def sums(self) -> bool:
+        """Whether predictions are summed under the attention weights, not states."""
+        return any(attention.read.sums for attention in self.attentions)
+
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         embedded = self.dropout(self.source_embedding(source))  # (B, S, E)
         states, finals = self.encoder(embedded, mask)
@@ -148,13 +167,16 @@ class RecurrentModel(Model):
 
     def start(self, memory: Memory) -> State:
         of_source: dict[str, Tensor] = {}
-        if self.attention is not None:
-            of_source = {"states": memory.states, "keys": self.attention.keys(memory.states), "mask": memory.mask}
+        if self.attends:
+            of_source = {"states": memory.states, "mask": memory.mask}
+            of_source |= {f"keys.{i}": attention.keys(memory.states) for i, attention in enumerate(self.attentions)}
         elif self.options.feed_context:
             of_source = {"summary": memory.summary}
         of_hypothesis = _pack(self.bridge(memory.summary))
-        if self.attention is not None:
+        if self.attends:
             of_hypothesis["position"] = memory.mask.new_zeros(len(memory.mask), dtype=torch.long)
+        if self.covers:
+            of_hypothesis["covered"] = memory.states.new_zeros(memory.mask.shape, dtype=torch.float32)
         if self.input_feeding:
             of_hypothesis["fed"] = memory.summary.new_zeros(len(memory.summary), self.fed_size)
         return State(of_source, of_hypothesis)
@@ -162,29 +184,30 @@ class RecurrentModel(Model):
     def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
         embedded = self.dropout(self.target_embedding(target_in))  # (B, T, E)
         state = self.start(memory)
-        if self.asks_before or self.input_feeding:
+        if self.asks_before or self.input_feeding or self.covers:
             return self._decode_by_steps(embedded, state, attend)
         return self._decode_at_once(embedded, state)
 
     def _decode_at_once(self, embedded: Tensor, state: State) -> Output:
         """The recurrence does not wait for attention: whole layers, then all contexts in one product."""
         length = embedded.shape[1]
-        inputs = embedded
         summary = state.of_source.get("summary")
         if summary is not None:
             summary = summary[:, None].expand(-1, length, -1)  # (B, T, Z)
-            inputs = torch.cat((embedded, summary), dim=-1)
+        positions = torch.arange(length, device=embedded.device).expand(len(embedded), -1)  # (B, T)
+        states, context, reading = embedded, summary, None
         for number, (layer, initial) in enumerate(zip(self.layers, self._unpack(state), strict=True)):
-            outputs, _ = layer.run(inputs, None, initial)  # (B, T, H)
-            inputs = self._between(number, inputs, outputs)
-        if self.attention is None:
-            return Output(self._predict(inputs, summary))
-        source = state.of_source
-        positions = torch.arange(length, device=inputs.device).expand(len(inputs), -1)  # (B, T)
-        reading = self.attention(inputs, source["keys"], source["states"], source["mask"], positions)
-        if self.attention.read.sums:
-            return Output(self._predict_each(inputs, reading.context), reading.weights, mixture=reading.weights)
-        return Output(self._predict(inputs, reading.context), reading.weights, choice=reading.choice)
+            above = summary if number == 0 else reading.context if reading else None
+            outputs, _ = layer.run(_beside(states, above), None, initial)  # (B, T, H)
+            states = self._between(number, states, outputs)
+            if self.attends and number in self.asks_at:
+                reading = self._read(self.asks_at[number], states, state, positions)
+                context = reading.context
+        if reading is None:
+            return Output(self._predict(states, context))
+        if self.sums:
+            return Output(self._predict_each(states, context), reading.weights, mixture=reading.weights)
+        return Output(self._predict(states, context), reading.weights, choice=reading.choice)
 
     def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool) -> Output:
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
@@ -205,7 +228,7 @@ class RecurrentModel(Model):
         if reading is None:
             return Step(logits, state)
         weights = reading.weights[:, 0]  # (B, S)
-        if self.attention.read.sums:
+        if self.sums:
             logits = mixed(logits, weights)
         return Step(logits, state, weights if attend else None)
 
@@ -221,30 +244,38 @@ class RecurrentModel(Model):
         context, reading = source.get("summary"), None  # (B, Z)
         fed = state.of_hypothesis.get("fed", context)
         if self.asks_before:
-            reading = self._attend(cells[-1][0], state)
+            reading = self._ask(0, cells[-1][0], state)
             fed = context = reading.context[:, 0]  # (B, D)
-        following, inputs = [], gates
+        following, top, above = [], gates, None
         for number, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
-            layer_gates = gates if number == 0 else layer.input_gates(inputs)
+            layer_gates = gates if number == 0 else layer.input_gates(_beside(top, above))
             following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights[number]))
-            inputs = self._between(number, inputs, following[-1][0])
-        if self.attends and not self.asks_before:
-            reading = self._attend(inputs, state)
-            context = reading.context[:, 0]
-        if reading is not None and self.attention.read.sums:
-            hidden = self._predict_each(inputs[:, None], reading.context)[:, 0]  # (B, S, E)
+            top = self._between(number, top, following[-1][0])
+            if self.attends and not self.asks_before and number in self.asks_at:
+                reading = self._ask(self.asks_at[number], top, state)
+                above = context = reading.context[:, 0]
+        if reading is not None and self.sums:
+            hidden = self._predict_each(top[:, None], reading.context)[:, 0]  # (B, S, E)
         else:
-            hidden = self._predict(inputs, context)
+            hidden = self._predict(top, context)
         of_hypothesis = _pack(following)
         if self.input_feeding:
             of_hypothesis["fed"] = hidden
-        if self.attends:
+        if reading is not None:
             of_hypothesis["position"] = state.of_hypothesis["position"] + 1
+            if self.covers:
+                of_hypothesis["covered"] = state.of_hypothesis["covered"] + reading.weights[:, 0].float()
         return hidden, State(source, of_hypothesis), reading
 
-    def _attend(self, query: Tensor, state: State) -> Reading:
-        source, positions = state.of_source, state.of_hypothesis["position"][:, None]  # (B, 1)
-        return self.attention(query[:, None], source["keys"], source["states"], source["mask"], positions)
+    def _ask(self, number: int, query: Tensor, state: State) -> Reading:
+        """The attention of this number, for one step: query (B, Q)."""
+        return self._read(number, query[:, None], state, state.of_hypothesis["position"][:, None])
+
+    def _read(self, number: int, query: Tensor, state: State, positions: Tensor) -> Reading:
+        """For queries (B, T, Q) at target positions (B, T)."""
+        source, covered = state.of_source, state.of_hypothesis.get("covered")
+        keys = source[f"keys.{number}"]
+        return self.attentions[number](query, keys, source["states"], source["mask"], positions, covered)
 
     def _between(self, number: int, inputs: Tensor, outputs: Tensor) -> Tensor:
         """What the layer after ``number`` is given: residual and dropout as in the encoder."""
@@ -254,8 +285,7 @@ class RecurrentModel(Model):
 
     def _predict(self, top: Tensor, context: Tensor | None) -> Tensor:
         """tanh(W [state; context]) (Luong 2015, equation 5), ready for the output projection."""
-        joined = top if context is None else torch.cat((top, context), dim=-1)
-        return self.dropout(torch.tanh(self.readout(joined)))
+        return self.dropout(torch.tanh(self.readout(_beside(top, context))))
 
     def _predict_each(self, top: Tensor, states: Tensor) -> Tensor:
         """`_predict` with every encoder state as context: (B, T, H) and (B, S, D) to (B, T, S, E)."""
@@ -265,8 +295,12 @@ class RecurrentModel(Model):
         return self.dropout(torch.tanh(ours[:, :, None] + theirs[:, None]))
 
     def _unpack(self, state: State) -> list[CellState]:
-        parts = range(CELLS[self.options.cell])
+        parts = range(len(CELLS[self.options.cell]))
         return [tuple(state.of_hypothesis[f"{i}.{part}"] for part in parts) for i in range(len(self.layers))]
+
+
+def _beside(states: Tensor, context: Tensor | None) -> Tensor:
+    return states if context is None else torch.cat((states, context), dim=-1)
 
 
 def _joined(choices: list[Choice | None]) -> Choice | None:

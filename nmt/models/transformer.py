@@ -12,7 +12,7 @@ from nmt.errors import UserError, nearest
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.scopes import exact
 from nmt.models.attention.scores import make_score
-from nmt.models.embedding import AbsolutePositions, Dropout, make_embeddings, rotate
+from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
@@ -34,14 +34,18 @@ class TransformerOptions:
     pre_norm: bool = True  # false: after each residual sum, as in the paper
     norm: str = "layer"  # layer or rms
     activation: str = "relu"  # relu, gelu or swiglu
-    positions: str = "sinusoidal"  # sinusoidal, learned or rotary
+    positions: str = "sinusoidal"  # sinusoidal, learned, rotary, alibi or none (for self-attention all; see embedding)
     max_positions: int = 1024  # of a learned table
     tie_embeddings: str = "all"  # none, target or all
 
 
-def plain_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
+def plain_attention(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, bias: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(d)) V (Vaswani 2017, equation 1) with its weights, for heads (B, H, T, D)."""
     scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, H, T, S)
+    if bias is not None:
+        scores = scores + bias.to(scores.dtype)
     if allowed is not None:
         scores = scores.masked_fill(~allowed, float("-inf"))
     weights = torch.softmax(scores, dim=-1)
@@ -49,21 +53,33 @@ def plain_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor |
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, want_weights: bool
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    allowed: Tensor | None,
+    want_weights: bool,
+    bias: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
-    """Heads (B, H, T, D) attending to (B, H, S, D); ``allowed`` broadcasts to (B, H, T, S), None allows all."""
+    """Heads (B, H, T, D) attending to (B, H, S, D); ``allowed`` broadcasts to (B, H, T, S), None allows all.
+
+    ``bias`` (H, T, S) is added to the scores.
+    """
     if want_weights or query.device.type == "cpu":  # on CPU the fused kernel's backward is slower than the formula
-        context, weights = plain_attention(query, key, value, allowed)
+        context, weights = plain_attention(query, key, value, allowed, bias)
         return context, weights if want_weights else None
+    if bias is not None:
+        allowed = bias if allowed is None else bias.masked_fill(~allowed, float("-inf"))
+        allowed = allowed.to(query.dtype)
     return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed), None
 
 
 class MultiHead(nn.Module):
     """Multi-head attention. Keys and values come from `keys_values`, so that they may be cached."""
 
-    def __init__(self, options: TransformerOptions, rotary: bool):
+    def __init__(self, options: TransformerOptions, positions: str = ""):
         super().__init__()
-        self.heads, self.rotary = options.heads, rotary
+        self.heads = options.heads
+        self.rotary, self.biased = positions == "rotary", positions == "alibi"
         self.query: nn.Linear | None = nn.Linear(options.size, options.size)
         self.key_value = nn.Linear(options.size, 2 * options.size)
         self.output = nn.Linear(options.size, options.size)
@@ -96,21 +112,26 @@ class MultiHead(nn.Module):
         query = self._heads(inputs if self.query is None else self.query(inputs))
         if self.rotary:
             query = rotate(query, first)
+        bias = None
+        if self.biased:
+            bias = distance_bias(self.heads, query.shape[2], first, key.shape[2], query.device)  # (H, T, S)
         if self.score is None:
-            context, weights = attend(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
+            context, weights = attend(query, key, value, allowed, want_weights, bias)  # (B, H, T, D/H)
         else:
-            context, weights = self._attend_by_score(query, key, value, allowed, first)
+            context, weights = self._attend_by_score(query, key, value, allowed, first, bias)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
         return self.output(joined), None if weights is None else weights.mean(dim=1)
 
     def _attend_by_score(
-        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int
+        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """By any score of the registry: heads are rows to it, and share its parameters."""
         rows, heads, length, _ = query.shape
         positions = torch.arange(first, first + length, device=query.device).expand(rows * heads, -1)
         keys = self.score.keys(key.flatten(0, 1))
         scores = exact(self.score(query.flatten(0, 1), keys, positions)).unflatten(0, (rows, heads))  # (B, H, T, S)
+        if bias is not None:
+            scores = scores + bias
         if allowed is not None:
             scores = scores.masked_fill(~allowed, float("-inf"))
         weights = torch.softmax(scores, dim=-1).to(value.dtype)
@@ -171,7 +192,7 @@ def make_norm(options: TransformerOptions) -> nn.Module:
 class EncoderBlock(nn.Module):
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        self.attention = MultiHead(options, rotary=options.positions == "rotary")
+        self.attention = MultiHead(options, options.positions)
         self.feed_forward = FeedForward(options)
         self.attention_residual, self.feed_forward_residual = Residual(options), Residual(options)
 
@@ -186,8 +207,8 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(nn.Module):
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        self.self_attention = MultiHead(options, rotary=options.positions == "rotary")
-        self.cross_attention = MultiHead(options, rotary=False)
+        self.self_attention = MultiHead(options, options.positions)
+        self.cross_attention = MultiHead(options)
         self.feed_forward = FeedForward(options)
         self.self_residual, self.cross_residual, self.feed_forward_residual = (Residual(options) for _ in range(3))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -21,7 +22,8 @@ from nmt.errors import UserError, nearest
 
 log = logging.getLogger("nmt")
 
-VERSION = 2
+VERSION = 3
+_FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
 NAMED = ("best", "last", "average")
 Tensors = dict[str, Tensor]
 
@@ -152,10 +154,14 @@ def load_state(path: Path) -> TrainState:
 
 
 def _upgraded(tensors: Tensors, version: int) -> Tensors:
-    """What older formats named otherwise: before 2, attention had one head without a number."""
-    if version >= 2:
-        return tensors
-    return {name.replace("attention.score.", "attention.heads.0.score."): tensor for name, tensor in tensors.items()}
+    """What older formats named otherwise: before 2, attention had one head without a number; before 3, a recurrent
+    decoder had one attention without a number.
+    """
+    if version < 2:
+        tensors = {name.replace("attention.score.", "attention.heads.0.score."): t for name, t in tensors.items()}
+    if version < 3:
+        tensors = {_FIRST_ATTENTION.sub(r"\1.attentions.0.", name): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 class Checkpoints:

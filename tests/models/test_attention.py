@@ -133,6 +133,12 @@ def test_sparsemax_is_the_nearest_distribution(values, shift):
             "is for model.attention.score=additive",
         ),
         ({"attention": AttentionOptions(query="next")}, "model.attention.query=next"),
+        ({"attention": AttentionOptions(place="frst")}, "did you mean 'first'"),
+        ({"attention": AttentionOptions(place="first")}, "needs model.attention.query=current"),
+        ({"attention": AttentionOptions(place="first", query="current", read="hard_sample")}, "place=top"),
+        ({"attention": AttentionOptions(place="each", query="current", coverage=True)}, "keeps one account"),
+        ({"attention": AttentionOptions(coverage=True, score="location")}, "score=location has none"),
+        ({"attention": AttentionOptions(coverage=True, query="current", read="hard_marginal")}, "step by step"),
         ({"attention": AttentionOptions(input_feeding=True)}, "needs model.attention.query=current"),
         ({"feed_context": True}, "is for model.context=fixed"),
         ({"cell": "lstmm"}, "did you mean 'lstm'"),
@@ -145,3 +151,26 @@ def test_sparsemax_is_the_nearest_distribution(values, shift):
 def test_options_without_meaning_are_refused_with_the_reason(options, message):
     with pytest.raises(UserError, match=message):
         build_model(RecurrentOptions(**options), Vocabulary(30, 20, joint=False))
+
+
+def test_coverage_is_the_sum_of_all_weights_before(random_batch):
+    options = RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=16, attention=AttentionOptions(size=8))
+    options.attention.coverage = True
+    torch.manual_seed(3)
+    model = build_model(options, Vocabulary(30, 30, joint=True)).eval()
+    source, mask, target = random_batch([5, 3], 4)
+    state, total = model.start(model.encode(source, mask)), torch.zeros(2, 5)
+    for t in range(4):
+        torch.testing.assert_close(state.of_hypothesis["covered"], total)
+        step = model.step(target[:, t] % 30, state, attend=True)
+        state, total = step.state, total + step.attention
+
+
+def test_the_first_layer_s_context_reaches_the_layers_above():
+    options = RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=16, decoder_layers=3)
+    options.attention = AttentionOptions(size=8, query="current", place="first")
+    first = build_model(options, Vocabulary(30, 30, joint=True))
+    options.attention = AttentionOptions(size=8, query="current", place="each")
+    each = build_model(options, Vocabulary(30, 30, joint=True))
+    assert [layer.rnn.input_size for layer in first.layers] == [8, 32, 32]
+    assert (len(first.attentions), len(each.attentions)) == (1, 3)

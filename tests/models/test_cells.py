@@ -28,7 +28,7 @@ def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
 def test_step_with_a_fed_vector_equals_the_whole_input(cell):
     torch.manual_seed(1)
     layer = make_layer(cell, 5, 7)
-    inputs, state = torch.randn(3, 5), tuple(torch.randn(3, 7) for _ in range(CELLS[cell]))
+    inputs, state = torch.randn(3, 5), tuple(torch.randn(3, 7 * width) for width in CELLS[cell])
     whole = layer.step(layer.input_gates(inputs), None, state, layer.step_weights(0))
     parts = layer.step(layer.input_gates(inputs[:, :3]), inputs[:, 3:], state, layer.step_weights(2))
     for one, other in zip(whole, parts, strict=True):

@@ -39,8 +39,8 @@ def expected_loss(model) -> torch.Tensor:
     source, mask, target_in = sentence(1)
     memory = model.encode(source, mask)
     top, _ = model.layers[0].run(model.target_embedding(target_in), None, model.bridge(memory.summary)[0])
-    keys = model.attention.keys(memory.states)
-    _, distribution = model.attention.heads[0](top, keys, torch.arange(2)[None], mask)  # (1, 2, 3)
+    keys = model.attentions[0].keys(memory.states)
+    _, distribution = model.attentions[0].heads[0](top, keys, torch.arange(2)[None], mask)  # (1, 2, 3)
     each = torch.log_softmax(model.output(model._predict_each(top, memory.states)), dim=-1)  # (1, 2, 3, V)
     chosen = each.gather(-1, TARGET[..., None, None].expand(1, 2, 3, 1))[..., 0]  # (1, 2, 3)
     return -(distribution * chosen).sum()
@@ -48,7 +48,7 @@ def expected_loss(model) -> torch.Tensor:
 
 def test_the_gradient_of_sampling_is_the_exact_one_by_enumeration():
     model = make("hard_sample").train()
-    parameter = model.attention.heads[0].score.key.weight
+    parameter = model.attentions[0].heads[0].score.key.weight
     exact = torch.autograd.grad(expected_loss(model), parameter)[0]
     copies = 40_000
     source, mask, target_in = sentence(copies)

@@ -15,6 +15,7 @@ from nmt.models.attention.scopes import SCOPES
 from nmt.models.attention.scores import SCORES
 from nmt.models.build import MODEL_OPTIONS, build_model
 from nmt.models.cells import CELLS
+from nmt.models.embedding import POSITIONS
 from nmt.models.interface import Model, Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
@@ -57,11 +58,28 @@ SYSTEMS = {
         )
         for cell in CELLS
     },
-    "recurrent-tied": replace(R, embedding_size=16, tie_embeddings="all"),
     **{
-        f"transformer-{positions}": replace(T, positions=positions) for positions in ("sinusoidal", "learned", "rotary")
+        f"{place}-{'fed' if fed else 'unfed'}": replace(
+            R, decoder_layers=3, attention=AttentionOptions(size=10, query="current", place=place, input_feeding=fed)
+        )
+        for place in ("first", "each")
+        for fed in (False, True)
     },
+    **{
+        f"coverage-{score}": replace(
+            R, attention=AttentionOptions(score=score, size=16, query="current", coverage=True)
+        )
+        for score in ("additive", "dot", "general", "concat", "scaled_dot")
+    },
+    "coverage-heads-previous": replace(R, attention=AttentionOptions(size=10, heads=2, coverage=True)),
+    "coverage-first": replace(
+        R, decoder_layers=2, attention=AttentionOptions(size=10, query="current", place="first", coverage=True)
+    ),
+    "gated-linear-heads": replace(FIXED, cell="gated_linear", encoder_size=64, decoder_size=64),
+    "recurrent-tied": replace(R, embedding_size=16, tie_embeddings="all"),
+    **{f"transformer-{positions}": replace(T, positions=positions) for positions in POSITIONS},
     **{f"transformer-{score}": replace(T, score=score) for score in SCORES},
+    "transformer-alibi-additive": replace(T, positions="alibi", score="additive"),
     "transformer-post-gelu": replace(T, pre_norm=False, activation="gelu"),
     "transformer-rms-swiglu": replace(T, norm="rms", activation="swiglu", tie_embeddings="target"),
     "transformer-unequal": replace(T, encoder_layers=3, decoder_layers=1, tie_embeddings="none"),

@@ -96,6 +96,6 @@ def test_a_checkpoint_of_the_first_format_loads_under_today_s_names(tmp_path, mo
     monkeypatch.undo()
     loaded = ck.load_state(tmp_path / "step.safetensors")
     assert loaded.tensors.keys() == {
-        "model.attention.heads.0.score.key.weight",
-        "optimizer.attention.heads.0.score.key.weight/step",
+        "model.attentions.0.heads.0.score.key.weight",
+        "optimizer.attentions.0.heads.0.score.key.weight/step",
     }

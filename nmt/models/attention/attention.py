@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import make_read
 from nmt.models.attention.scopes import exact, make_scope
-from nmt.models.attention.scores import make_score
+from nmt.models.attention.scores import Score, make_score
 from nmt.models.interface import Choice
 
 QUERIES = ("previous", "current")
+PLACES = ("top", "first", "each")
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,28 @@ class Attention(nn.Module):
         self.values = nn.Linear(state_size, state_size, bias=False) if options.heads > 1 else None
         self.options, self.read = options, make_read(options.read)
         self.baseline = nn.Linear(query_size, 1) if self.read.samples else None
+        self.coverage = None
+        if options.coverage:
+            self.coverage = nn.Parameter(torch.zeros(sum(_key_size(head.score) for head in self.heads)))
 
     def keys(self, states: Tensor) -> Tensor:
         """What does not depend on the query, once per sentence: (B, S, D) to (B, S, K), the heads' side by side."""
         keys = [head.score.keys(states) for head in self.heads]
         return keys[0] if self.values is None else torch.cat([*keys, self.values(states)], dim=-1)
 
-    def forward(self, query: Tensor, keys: Tensor, states: Tensor, mask: Tensor, positions: Tensor) -> Reading:
-        """For queries (B, T, Q) at target ``positions`` (B, T)."""
+    def forward(
+        self,
+        query: Tensor,
+        keys: Tensor,
+        states: Tensor,
+        mask: Tensor,
+        positions: Tensor,
+        covered: Tensor | None = None,
+    ) -> Reading:
+        """For queries (B, T, Q) at target ``positions`` (B, T); ``covered`` (B, S) is the sum of all weights before."""
+        if self.coverage is not None and covered is not None:
+            direction = F.pad(self.coverage, (0, keys.shape[-1] - len(self.coverage)))  # values are left alone
+            keys = keys + covered[..., None].to(keys.dtype) * direction.to(keys.dtype)
         if self.values is None:
             weights, distribution = self.heads[0](query, keys, positions, mask)
             choice = self._choice(query, weights, distribution)
@@ -87,7 +103,7 @@ class Attention(nn.Module):
             entropy=-(distribution * logarithms).sum(dim=-1),
             baseline=self.baseline(query.detach())[..., 0],
             entropy_weight=self.options.entropy_weight,
-            lasting=self.options.query == "previous" or self.options.input_feeding,
+            lasting=self.options.query == "previous" or self.options.input_feeding or self.options.coverage,
         )
 
     def _widths(self, all_keys: int, state_size: int) -> list[int]:
@@ -95,9 +111,23 @@ class Attention(nn.Module):
         return [own] * len(self.heads) + [state_size]
 
 
+def _key_size(score: Score) -> int:
+    if score.key_size is None:
+        raise UserError(f"model.attention.coverage=true enters learnt keys, and score={score.name} has none")
+    return score.key_size
+
+
 def _check(options: AttentionOptions, state_size: int) -> None:
-    if options.query not in QUERIES:
-        raise UserError(f"model.attention.query={options.query}: {nearest(options.query, QUERIES)}")
+    for name, known in (("query", QUERIES), ("place", PLACES)):
+        if getattr(options, name) not in known:
+            raise UserError(
+                f"model.attention.{name}={getattr(options, name)}: {nearest(getattr(options, name), known)}"
+            )
+    if options.place != "top" and options.query == "previous":
+        raise UserError(
+            f"model.attention.place={options.place} asks as a step goes up the layers: "
+            "it needs model.attention.query=current"
+        )
     if options.query == "previous" and options.input_feeding:
         raise UserError(
             "model.attention.input_feeding=true needs model.attention.query=current: "
@@ -109,6 +139,12 @@ def _check(options: AttentionOptions, state_size: int) -> None:
             f"model.attention.read={options.read} sums predictions, so no context may enter the next step: "
             "it needs model.attention.query=current and no input feeding"
         )
+    if (read.sums or read.samples) and options.place != "top":
+        raise UserError(f"model.attention.read={options.read} is for model.attention.place=top")
+    if options.place == "each" and options.coverage:
+        raise UserError("model.attention.coverage=true keeps one account, and model.attention.place=each has several")
+    if read.sums and options.coverage:
+        raise UserError(f"model.attention.read={options.read} reads all steps at once, and coverage goes step by step")
     if (read.sums or read.samples) and options.heads > 1:
         raise UserError(f"model.attention.read={options.read} chooses one position: model.attention.heads must be 1")
     if read.samples and options.score in ("diagonal", "uniform") and options.scope != "local_p":

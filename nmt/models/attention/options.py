@@ -20,4 +20,8 @@ class AttentionOptions:
     sharpness: float = 8.0  # cosine only: what the cosine is multiplied with
     entropy_weight: float = 0.01  # hard_sample only: keeps it from settling too early
     query: str = "previous"  # ask with the state before the step (Bahdanau 2015) or after it (Luong 2015)
+    place: str = (
+        "top"  # which decoder layer asks: top, first (for all above it: Wu 2016, section 3) or each; current only
+    )
+    coverage: bool = False  # how much each position has been looked at enters its key (Tu 2016, section 3.1.1)
     input_feeding: bool = False  # current query only: the last attentional vector enters the next step (Luong, 3.3)

@@ -24,6 +24,7 @@ class Score(nn.Module, ABC):
 
     name: str
     uses_query = True
+    key_size: int | None = None  # of keys that hold content, to which coverage can be added
 
     def __init_subclass__(cls) -> None:
         SCORES[cls.name] = cls
@@ -47,7 +48,7 @@ class Additive(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        size = options.size
+        self.key_size = size = options.size
         self.query = nn.Linear(query_size, size, bias=False)
         self.key = nn.Linear(state_size, size)
         self.vector = nn.Parameter(torch.empty(size).uniform_(-1, 1) * math.sqrt(3 / size))
@@ -70,6 +71,7 @@ class Dot(Score):
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
         _same_sizes(self.name, query_size, state_size)
+        self.key_size = state_size
 
     def keys(self, states: Tensor) -> Tensor:
         return states
@@ -85,6 +87,7 @@ class General(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
+        self.key_size = query_size
         self.key = nn.Linear(state_size, query_size, bias=False)
 
     def keys(self, states: Tensor) -> Tensor:
@@ -101,7 +104,7 @@ class Concat(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        self.query_size = query_size
+        self.query_size, self.key_size = query_size, options.size
         self.joint = nn.Linear(query_size + state_size, options.size, bias=False)
         self.vector = nn.Parameter(torch.empty(options.size).uniform_(-1, 1) * math.sqrt(3 / options.size))
 
@@ -139,6 +142,7 @@ class ScaledDot(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
+        self.key_size = options.size
         self.query = nn.Linear(query_size, options.size, bias=False)
         self.key = nn.Linear(state_size, options.size, bias=False)
         self.scale = options.size**-0.5
