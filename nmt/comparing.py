@@ -11,6 +11,7 @@ from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_names
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
+from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.cost import measure
 from nmt.evaluation.evaluate import Evaluation, write_scores
@@ -194,6 +195,10 @@ def _gather(
         buckets = make_buckets(shown.sources, config.evaluation.bucket_bounds)
         test_sets[shown.test_set] = {bucket.label: len(bucket.sentences) for bucket in buckets}
     metrics = make_metrics(config.evaluation.metrics)
+    runs = [
+        _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
+        for system, seed in trained
+    ]
     return Comparison(
         name=config.name,
         baseline=config.baseline,
@@ -206,16 +211,14 @@ def _gather(
         test_sets=test_sets,
         rows=rows,
         differences=differences,
-        runs=[
-            _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
-            for system, seed in trained
-        ],
+        runs=runs,
         findings=findings,
         published=_published(config, trained, rows),
         sentences=sentences,
         places=places,
         gradients=gradients,
         costs=_costs(config, trained),
+        capacities=capacities(rows, test_sets, {run.system: run.context for run in runs}),
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",
@@ -278,5 +281,6 @@ def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_sec
         precision=start["precision"],
         decoding_seconds=decoding_seconds,
         folder=str(run.folder),
+        context=start.get("context"),
         curve=curve,
     )

@@ -65,7 +65,7 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
         second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
         made = Journal(run.folder, step, second)
         facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
-        facts |= {"commit": git_commit(), "machine": machine()}
+        facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
         made.event("start", step, **facts, pairs=asdict(pairs.report))
         return made
 

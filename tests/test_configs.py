@@ -78,7 +78,7 @@ def test_every_model_configuration_builds_a_model_that_runs(model):
 
 @pytest.mark.parametrize("corpus", shipped("corpus"))
 def test_every_corpus_configuration_loads(corpus):
-    assert compose_train([f"corpus={corpus}"]).corpus.kind in ("grammar", "files", "datasets")
+    assert compose_train([f"corpus={corpus}"]).corpus.kind in ("grammar", "task", "files", "datasets")
 
 
 @pytest.mark.parametrize("journal", shipped("journal"))

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nmt.corpus import builtin
-from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus import builtin, tasks
+from nmt.corpus.builtin import AlignedPair, GrammarOptions
+from nmt.corpus.tasks import TaskOptions
 from nmt.errors import UserError, check_name, nearest
 
 
@@ -49,8 +50,14 @@ class DatasetsOptions:
     tests: dict[str, str] = field(default_factory=lambda: {"test": "test"})
 
 
-CorpusOptions = GrammarOptions | FilesOptions | DatasetsOptions
-CORPUS_OPTIONS: dict[str, type] = {"grammar": GrammarOptions, "files": FilesOptions, "datasets": DatasetsOptions}
+GeneratedOptions = GrammarOptions | TaskOptions
+CorpusOptions = GeneratedOptions | FilesOptions | DatasetsOptions
+CORPUS_OPTIONS: dict[str, type] = {
+    "grammar": GrammarOptions,
+    "task": TaskOptions,
+    "files": FilesOptions,
+    "datasets": DatasetsOptions,
+}
 
 
 @dataclass
@@ -99,7 +106,7 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
 
 def test_names(options: CorpusOptions) -> list[str]:
     """Raises UserError for a name that could not name a folder."""
-    names = ["test"] if isinstance(options, GrammarOptions) else list(options.tests)
+    names = ["test"] if isinstance(options, GeneratedOptions) else list(options.tests)
     for name in names:
         check_name(name, "corpus.tests")
     return names
@@ -107,9 +114,17 @@ def test_names(options: CorpusOptions) -> list[str]:
 
 def known_links(options: CorpusOptions, split: str) -> list[tuple[tuple[int, int], ...]] | None:
     """The word links (source, target, from 0) of every pair, where the corpus knows them; None elsewhere."""
-    if not isinstance(options, GrammarOptions):
+    if not isinstance(options, GeneratedOptions):
         return None
-    return [pair.links for pair in builtin.generate(options, split)]
+    return [pair.links for pair in _generate(options, split)]
+
+
+def _generate(options: GeneratedOptions, split: str) -> Iterable[AlignedPair]:
+    if split not in ("train", "valid", "test"):
+        raise UserError(f"corpus: no test set '{split}'; a generated corpus has only 'test'")
+    if isinstance(options, TaskOptions):
+        return tasks.generate(options, split)
+    return builtin.generate(options, split)
 
 
 def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
@@ -117,10 +132,8 @@ def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
 
     Raises UserError for a split that is not there, a file that is absent, not UTF-8, or not as long as its pair.
     """
-    if isinstance(options, GrammarOptions):
-        if split not in ("train", "valid", "test"):
-            raise UserError(f"corpus: no test set '{split}'; the built-in corpus has only 'test'")
-        yield from (Pair(pair.source, pair.target) for pair in builtin.generate(options, split))
+    if isinstance(options, GeneratedOptions):
+        yield from (Pair(pair.source, pair.target) for pair in _generate(options, split))
         return
     for place in _places(options, split):
         if isinstance(options, FilesOptions):
@@ -131,8 +144,9 @@ def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
 
 def fingerprint(options: CorpusOptions, split: str) -> str:
     """A hash of the split's content: of the files' bytes, of the grammar's code, of the data set's own fingerprint."""
-    if isinstance(options, GrammarOptions):
-        return hashlib.sha256(f"{builtin.fingerprint(options)}/{split}".encode()).hexdigest()[:16]
+    if isinstance(options, GeneratedOptions):
+        made = tasks.fingerprint(options) if isinstance(options, TaskOptions) else builtin.fingerprint(options)
+        return hashlib.sha256(f"{made}/{split}".encode()).hexdigest()[:16]
     digest = hashlib.sha256(f"{options.source_language}-{options.target_language}".encode())
     for place in _places(options, split):
         if isinstance(options, FilesOptions):

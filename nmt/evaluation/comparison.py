@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def compare_on(
                 ]
                 if seed == ALL_SEEDS or len(by_seed) == 1:
                     differences += _differences(system, baseline, shown.test_set, metric, scored, p_values)
-    return rows + _diagnoses(evaluations, buckets, gold), differences
+    return rows + _diagnoses(evaluations, buckets, resamplers, options, gold), differences
 
 
 def _same_sentences(evaluations: Evaluations) -> Evaluation:
@@ -137,19 +138,28 @@ def _differences(
     ]
 
 
-def _diagnoses(evaluations: Evaluations, buckets: Sequence[Bucket], gold: Gold | None) -> list[Row]:
-    """Rows of every diagnosis that can be made, for each seed and their mean."""
+def _diagnoses(
+    evaluations: Evaluations,
+    buckets: Sequence[Bucket],
+    resamplers: Mapping[str, Resampler],
+    options: EvaluationOptions,
+    gold: Gold | None,
+) -> list[Row]:
+    """Rows of every diagnosis that can be made, for each seed and all together, with bands where enough was seen."""
     rows = []
-    for system, by_seed in evaluations.items():
+    for (name, diagnosis), (system, by_seed) in itertools.product(DIAGNOSES.items(), evaluations.items()):
         test_set = next(iter(by_seed.values())).test_set
-        for name, diagnose in DIAGNOSES.items():
-            for bucket in buckets:
-                values = {seed: diagnose(e, bucket.sentences, gold) for seed, e in by_seed.items()}
-                found = {seed: value for seed, value in values.items() if value is not None}
-                if len(found) > 1:
-                    found[ALL_SEEDS] = float(np.mean(list(found.values())))
-                count = len(bucket.sentences)
-                rows += [Row(system, seed, test_set, bucket.label, count, name, value) for seed, value in found.items()]
+        statistics = {seed: diagnosis.statistics(e, gold) for seed, e in by_seed.items()}
+        for bucket in buckets:
+            index, count = list(bucket.sentences), len(bucket.sentences)
+            seen = {seed: s[index] for seed, s in statistics.items() if s[index, 1].sum() > 0}
+            for seed in [*seen, *([ALL_SEEDS] if len(seen) > 1 else [])]:
+                own = _of_seed(seen, seed)
+                enough = min(int((s[:, 1] > 0).sum()) for s in own) >= options.min_sentences
+                band = resamplers[bucket.label].band(diagnosis, own) if enough else None
+                value = float(np.mean([diagnosis.many(s.sum(axis=0, keepdims=True))[0] for s in own]))
+                low, high = (band.low, band.high) if band else (None, None)
+                rows.append(Row(system, seed, test_set, bucket.label, count, name, value, low, high))
     return rows
 
 

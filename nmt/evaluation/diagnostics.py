@@ -1,104 +1,116 @@
-"""What stands beside a score and may explain it: one number for each bucket, from texts, scores and links."""
+"""What stands beside a score and may explain it: one number for each bucket, from texts, scores, links and gradients.
+
+Each is a ratio of sums over sentences, so that it has a band as a score has one.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from nmt.evaluation.alignment import Link, error_counts, error_rate, merge
+from nmt.evaluation.alignment import Link, error_counts, merge
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.recall import recalled
 
-Texts = Sequence[str]
-Rows = Sequence[int]  # sentences of a bucket
 Gold = Sequence[Sequence[Link]]  # the known links of every sentence between source and reference
 REPEATED_WORDS = 4  # in a row
+Count = Callable[[Evaluation, int, Gold], tuple[float, float]]
 
 
-def length_ratio(hypotheses: Texts, references: Texts) -> float:
-    """Output words over reference words: below 1, things are left out."""
-    return _words(hypotheses) / max(_words(references), 1)
+@dataclass(frozen=True)
+class Diagnosis:
+    """``count`` gives part and whole of one sentence: (0, 0) where there is nothing to see, as without known links."""
+
+    count: Count
+    of_ratio: Callable[[np.ndarray], np.ndarray]  # from part over whole
+    needs_gold: bool = False
+
+    def statistics(self, evaluation: Evaluation, gold: Gold | None) -> np.ndarray:
+        """Part and whole of every sentence (N, 2)."""
+        count = len(evaluation.sources)
+        if self.needs_gold and gold is None:
+            return np.zeros((count, 2))
+        return np.array([self.count(evaluation, i, gold or ()) for i in range(count)], dtype=np.float64)
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        """Of sums (R, 2): (R,)."""
+        return self.of_ratio(totals[:, 0] / np.maximum(totals[:, 1], 1e-9))
 
 
-def brevity_penalty(hypotheses: Texts, references: Texts) -> float:
+def _length(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    return len(evaluation.hypotheses[row].split()), len(evaluation.references[row].split())
+
+
+def _brevity_penalty(ratio: np.ndarray) -> np.ndarray:
     """What brevity alone multiplies BLEU with (Papineni 2002, section 2.3), over words."""
-    ratio = length_ratio(hypotheses, references)
-    return 1.0 if ratio >= 1 else math.exp(1 - 1 / ratio) if ratio > 0 else 0.0
+    return np.where(ratio >= 1, 1.0, np.exp(1 - 1 / np.maximum(ratio, 1e-3)))
 
 
-def repetition(hypotheses: Texts) -> float:
-    """Percent of the 4-grams of an output that stood in it before (Welleck 2020, section 6.1: seq-rep-4)."""
-    grams = repeated = 0
-    for hypothesis in hypotheses:
-        words = hypothesis.split()
-        seen = {tuple(words[i : i + REPEATED_WORDS]) for i in range(len(words) - REPEATED_WORDS + 1)}
-        count = max(len(words) - REPEATED_WORDS + 1, 0)
-        grams, repeated = grams + count, repeated + count - len(seen)
-    return 100 * repeated / max(grams, 1)
+def _repetition(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """4-grams of an output that stood in it before (Welleck 2020, section 6.1: seq-rep-4)."""
+    words = evaluation.hypotheses[row].split()
+    count = max(len(words) - REPEATED_WORDS + 1, 0)
+    return count - len({tuple(words[i : i + REPEATED_WORDS]) for i in range(count)}), count
 
 
-def _words(texts: Texts) -> int:
-    return sum(len(text.split()) for text in texts)
+def _recall(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """Source words whose translation appears."""
+    hits = recalled(evaluation.references[row], evaluation.hypotheses[row], gold[row]).values()
+    return sum(hits), len(hits)
 
 
-def _texts(evaluation: Evaluation, rows: Rows) -> tuple[list[str], list[str]]:
-    return [evaluation.hypotheses[i] for i in rows], [evaluation.references[i] for i in rows]
-
-
-def _search_error(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
-    """Percent of sentences whose reference the model itself likes better than what search found: the search's fault.
+def _search_error(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """Sentences whose reference the model itself likes better than what search found: the search's fault.
 
     Of the others, the model's (Stahlberg and Byrne 2019, section 2, with the reference for the global optimum: a lower
     bound).
     """
-    if not rows:
-        return None
-    return 100 * float(np.mean([evaluation.reference_scores[i] > evaluation.scores[i] + 1e-6 for i in rows]))
+    return evaluation.reference_scores[row] > evaluation.scores[row] + 1e-6, 1
 
 
-def _alignment_error(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
-    """Percent, of the links read off attention over the reference; where links are known and the model attends."""
-    linked = [i for i in rows if i in evaluation.links]
-    if gold is None or not linked:
-        return None
-    return error_rate([error_counts(evaluation.links[i], gold[i], gold[i]) for i in linked])
+def _alignment_error(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """Of the links read off attention over the reference, where the model attends."""
+    if row not in evaluation.links:
+        return 0, 0
+    hits, total = error_counts(evaluation.links[row], gold[row], gold[row])
+    return total - hits, total
 
 
-def _attention_entropy(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
-    """Nats, of the weights over source words, averaged over output words."""
-    found = [merge(evaluation.heat_maps[i]) for i in rows if i in evaluation.heat_maps]
-    entropies = [-(w * np.log(np.maximum(w, 1e-12))).sum(axis=1) for w in found if w.size]
-    return float(np.concatenate(entropies).mean()) if entropies else None
+def _attention_entropy(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """Nats, of the weights over source words, summed over output words."""
+    if row not in evaluation.heat_maps:
+        return 0, 0
+    weights = merge(evaluation.heat_maps[row])
+    return float(-(weights * np.log(np.maximum(weights, 1e-12))).sum()), len(weights)
 
 
-def _recall(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
-    """Percent of source words whose translation appears, where links are known."""
-    if gold is None:
-        return None
-    hits = [hit for i in rows for hit in recalled(evaluation.references[i], evaluation.hypotheses[i], gold[i]).values()]
-    return 100 * float(np.mean(hits)) if hits else None
-
-
-def _gradient_near(evaluation: Evaluation, rows: Rows, gold: Gold | None) -> float | None:
-    """Percent of an output word's gradient that falls within a tenth of its own place; 28 if it were spread evenly."""
-    maps = [np.array(evaluation.gradients[i]) for i in rows if i in evaluation.gradients]
-    if not maps:
-        return None
-    place = np.arange(maps[0].shape[0])
+def _gradient_near(evaluation: Evaluation, row: int, gold: Gold) -> tuple[float, float]:
+    """The share of an output word's gradient within a tenth of its own place; 0.28 if it were spread evenly."""
+    if row not in evaluation.gradients:
+        return 0, 0
+    shares = np.array(evaluation.gradients[row])  # percent, by tenth of target and source
+    place = np.arange(len(shares))
     near = np.abs(place[:, None] - place) <= 1
-    return float(np.mean([found[near].sum() / len(place) for found in maps]))
+    return float(shares[near].sum() / (100 * len(place))), 1
 
 
-Diagnosis = Callable[[Evaluation, Rows, Gold | None], float | None]
+def _plain(ratio: np.ndarray) -> np.ndarray:
+    return ratio
+
+
+def _percent(ratio: np.ndarray) -> np.ndarray:
+    return 100 * ratio
+
+
 DIAGNOSES: dict[str, Diagnosis] = {
-    "length_ratio": lambda evaluation, rows, gold: length_ratio(*_texts(evaluation, rows)),
-    "brevity_penalty": lambda evaluation, rows, gold: brevity_penalty(*_texts(evaluation, rows)),
-    "repetition": lambda evaluation, rows, gold: repetition(_texts(evaluation, rows)[0]),
-    "recall": _recall,
-    "search_error": _search_error,
-    "alignment_error": _alignment_error,
-    "attention_entropy": _attention_entropy,
-    "gradient_near": _gradient_near,
+    "length_ratio": Diagnosis(_length, _plain),
+    "brevity_penalty": Diagnosis(_length, _brevity_penalty),
+    "repetition": Diagnosis(_repetition, _percent),
+    "recall": Diagnosis(_recall, _percent, needs_gold=True),
+    "search_error": Diagnosis(_search_error, _percent),
+    "alignment_error": Diagnosis(_alignment_error, _percent, needs_gold=True),
+    "attention_entropy": Diagnosis(_attention_entropy, _plain),
+    "gradient_near": Diagnosis(_gradient_near, _percent),
 }

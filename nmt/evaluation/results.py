@@ -94,6 +94,17 @@ class CostRow:
 
 
 @dataclass(frozen=True)
+class CapacityRow:
+    """How long a source may be before fewer than 90 % of the words come out right."""
+
+    system: str
+    test_set: str
+    context: int | None  # numbers that the decoder sees of any source; None: more with every word
+    words: int  # the end of the last bucket that is held; 0: not even the first
+    all_held: bool  # every length that was tested
+
+
+@dataclass(frozen=True)
 class Finding:
     """What is sure about two systems, over neighbouring buckets taken together."""
 
@@ -137,6 +148,7 @@ class RunInfo:
     precision: str
     decoding_seconds: float
     folder: str
+    context: int | None = None  # numbers that the decoder sees of any source; None: more with every word
     curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, bleu
 
 
@@ -191,6 +203,7 @@ class Comparison:
     places: list[PlaceRow]  # where word links are known
     gradients: list[GradientMap]
     costs: list[CostRow]  # where evaluation.cost_lengths asks for them
+    capacities: list[CapacityRow]  # where accuracy is measured
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
@@ -211,6 +224,7 @@ class Comparison:
             "places": PlaceRow,
             "gradients": GradientMap,
             "costs": CostRow,
+            "capacities": CapacityRow,
         }
         parts = {name: [kind(**item) for item in content.get(name, [])] for name, kind in kinds.items()}
         return cls(**{**content, **parts})

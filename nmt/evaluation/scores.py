@@ -1,4 +1,4 @@
-"""BLEU, chrF and TER from sentence statistics, by length bucket.
+"""BLEU, chrF, TER and plain matches from sentence statistics, by length bucket.
 
 Statistics per sentence come first and scores from their sums (sacrebleu's own design), so buckets, bands and tests are
 only additions. A score that is reported is sacrebleu's; `many` is the same formula over many sums at once, for
@@ -24,35 +24,46 @@ class Metric(ABC):
 
     name: str
     higher_is_better = True
+    signature: str  # how this very computation is named
 
-    def __init__(self, scorer: SacrebleuMetric):
-        self.scorer = scorer
-
+    @abstractmethod
     def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
         """(sentences, K) float64."""
-        rows = self.scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
-        return np.asarray(rows, dtype=np.float64)
-
-    def score(self, total: np.ndarray) -> float:
-        """sacrebleu's score of summed statistics (K,)."""
-        return float(self.scorer._compute_score_from_stats(total.tolist()).score)
 
     @abstractmethod
     def many(self, totals: np.ndarray) -> np.ndarray:
-        """The same for (R, K) at once: (R,)."""
+        """Scores (R,) of sums of statistics (R, K)."""
+
+    def score(self, total: np.ndarray) -> float:
+        """The score of summed statistics (K,)."""
+        return float(self.many(total[None])[0])
 
     def by_sentence(self, statistics: np.ndarray) -> np.ndarray:
         """The score of each sentence by itself, from (N, K): (N,)."""
         return self.many(statistics)
 
+
+class OfSacrebleu(Metric):
+    """Statistics and score are sacrebleu's own."""
+
+    def __init__(self, scorer: SacrebleuMetric):
+        self.scorer = scorer
+
+    def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        rows = self.scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
+        return np.asarray(rows, dtype=np.float64)
+
+    def score(self, total: np.ndarray) -> float:
+        return float(self.scorer._compute_score_from_stats(total.tolist()).score)
+
     @property
-    def signature(self) -> str:
-        """How sacrebleu names this very computation."""
+    def signature(self) -> str:  # type: ignore[override]
+        """How sacrebleu names it."""
         self.scorer.corpus_score(["a"], [["a"]])
         return str(self.scorer.get_signature())
 
 
-class Bleu(Metric):
+class Bleu(OfSacrebleu):
     name = "bleu"
 
     def __init__(self) -> None:
@@ -82,7 +93,7 @@ class Bleu(Metric):
         return np.where((correct.sum(axis=1) > 0) & (total > 0).all(axis=1), scores, 0.0)
 
 
-class Chrf(Metric):
+class Chrf(OfSacrebleu):
     name = "chrf"
 
     def __init__(self) -> None:
@@ -100,7 +111,7 @@ class Chrf(Metric):
         return np.nan_to_num(scores)
 
 
-class Ter(Metric):
+class Ter(OfSacrebleu):
     name = "ter"
     higher_is_better = False
 
@@ -113,7 +124,41 @@ class Ter(Metric):
             return 100 * np.where(reference > 0, edits / reference, edits > 0)
 
 
-METRICS: dict[str, Callable[[], Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter)}
+class Accuracy(Metric):
+    """Percent of the words of output or reference, whichever is longer, that are the same at the same place.
+
+    For tasks with one right answer, where BLEU would forgive the order.
+    """
+
+    name = "accuracy"
+    signature = "same word at the same place, of the longer side"
+
+    def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        rows = []
+        for hypothesis, reference in zip(hypotheses, references, strict=True):
+            ours, theirs = hypothesis.split(), reference.split()
+            rows.append((sum(a == b for a, b in zip(ours, theirs, strict=False)), max(len(ours), len(theirs))))
+        return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
+
+
+class Exact(Metric):
+    """Percent of outputs that are their reference, white space apart."""
+
+    name = "exact"
+    signature = "the same words"
+
+    def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        rows = [(float(h.split() == r.split()), 1.0) for h, r in zip(hypotheses, references, strict=True)]
+        return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
+
+
+METRICS: dict[str, Callable[[], Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter, Accuracy, Exact)}
 
 
 def make_metrics(names: Sequence[str]) -> list[Metric]:
@@ -128,7 +173,8 @@ def make_metrics(names: Sequence[str]) -> list[Metric]:
 class EvaluationOptions:
     """What is measured of translations, and how surely."""
 
-    metrics: list[str] = field(default_factory=lambda: ["bleu", "chrf"])  # bleu, chrf, ter (minutes on long sentences)
+    # bleu, chrf, ter (takes minutes on long sentences); for tasks with one right answer: accuracy, exact
+    metrics: list[str] = field(default_factory=lambda: ["bleu", "chrf"])
     bucket_bounds: list[int] = field(default_factory=lambda: [10, 20, 30, 40, 50, 60, 70, 80])  # last word of each
     resamples: int = 1000  # of the bootstrap, and of the randomisation test
     confidence: float = 0.95
@@ -141,7 +187,7 @@ class EvaluationOptions:
 def check(options: EvaluationOptions) -> None:
     """Raises UserError for what can't be measured."""
     if not make_metrics(options.metrics):
-        raise UserError("evaluation.metrics: at least one of bleu, chrf, ter is needed")
+        raise UserError(f"evaluation.metrics: at least one of {', '.join(METRICS)} is needed")
     if len(set(options.metrics)) != len(options.metrics):
         raise UserError(f"evaluation.metrics={list(options.metrics)}: each once")
     _check_bounds(options.bucket_bounds)

@@ -44,6 +44,7 @@ def html_text(comparison: Comparison) -> str:
         legend=words.legend(comparison),
         published=tables.published_table(comparison),
         costs=tables.cost_table(comparison),
+        capacities=tables.capacity_table(comparison),
         differing=tables.differing_options(comparison),
         css=(ASSETS / "page.css").read_text(encoding="utf-8"),
         data=_script_safe(_data(comparison, rules)),

@@ -21,7 +21,6 @@ DIAGNOSES = {
     "attention_entropy": "{:.2f}",
     "gradient_near": "{:.1f}",
 }
-# Too much for a console:
 BESIDE = (
     "brevity_penalty",
     "search_error",
@@ -99,11 +98,10 @@ def with_band(row: Row | None) -> str:
     """34.1 [32.8, 35.5], or the bare score where there were too few sentences for a band."""
     if row is None:
         return "–"
-    if row.metric in DIAGNOSES:
-        return DIAGNOSES[row.metric].format(row.score)
+    form = DIAGNOSES.get(row.metric, "{:.1f}")
     if row.low is None or row.high is None:
-        return f"({row.score:.1f})"
-    return f"{row.score:.1f} [{row.low:.1f}, {row.high:.1f}]"
+        return form.format(row.score) if row.metric in DIAGNOSES else f"({row.score:.1f})"
+    return f"{form.format(row.score)} [{form.format(row.low)}, {form.format(row.high)}]"
 
 
 def mark(row: Row | None) -> str:
@@ -135,7 +133,9 @@ def system_table(comparison: Comparison, test_set: str, metric: str) -> tuple[li
     for system in comparison.systems:
         found = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
         cells = ["–" if row is None else f"{row.score:.1f}{mark(row)}" for row in found]
-        rows.append([system, *cells, *(with_band(comparison.find(system, test_set, "all", name)) for name in beside)])
+        diagnoses = [comparison.find(system, test_set, "all", name) for name in beside]
+        cells += ["–" if row is None else DIAGNOSES[row.metric].format(row.score) for row in diagnoses]
+        rows.append([system, *cells])
     return ["system", *buckets, *(NAMES[name] for name in beside)], rows
 
 
@@ -174,6 +174,16 @@ def diagnosis_table(comparison: Comparison, test_set: str, name: str) -> tuple[l
     }
     rows = [[bucket, *map(with_band, cells)] for bucket, cells in found.items() if any(cells)]
     return ["source words", *comparison.systems], rows
+
+
+def capacity_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """How long a source each system holds, beside what it may hold it in."""
+    rows = []
+    for found in comparison.capacities:
+        context = "grows with the source" if found.context is None else f"{found.context:,}"
+        held = "none" if not found.words else f"{'at least ' if found.all_held else ''}{found.words}"
+        rows.append([found.system, found.test_set, context, held])
+    return ["system", "test set", "numbers in the context", "words held at 90 % accuracy"], rows
 
 
 def cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -270,6 +280,8 @@ def markdown_report(comparison: Comparison) -> str:
             lines += [markdown_table(*comparison_table(comparison, test_set, metric)), ""]
     if comparison.published:
         lines += ["## Published scores", "", markdown_table(*published_table(comparison)), ""]
+    if comparison.capacities:
+        lines += ["## How much fits", "", markdown_table(*capacity_table(comparison)), ""]
     for test_set in comparison.test_sets:
         for name in DIAGNOSES:
             table = diagnosis_table(comparison, test_set, name)

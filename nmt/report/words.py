@@ -8,6 +8,8 @@ NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "ter": "TER",
+    "accuracy": "accuracy, %",
+    "exact": "exact match, %",
     "length_ratio": "length ratio",
     "brevity_penalty": "brevity penalty",
     "repetition": "repeated 4-grams, %",

@@ -5,13 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.evaluation.scores import METRICS, EvaluationOptions, check, make_buckets, make_metrics
+from nmt.evaluation.scores import EvaluationOptions, check, make_buckets, make_metrics
 
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", ".", "Ü"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=8)
 
 
-@pytest.mark.parametrize("name", METRICS)
+SACREBLEU = ("bleu", "chrf", "ter")
+
+
+@pytest.mark.parametrize("name", SACREBLEU)
 @settings(max_examples=60, deadline=None)
 @given(pairs=PAIRS)
 def test_sums_of_sentence_statistics_give_sacrebleu_s_corpus_score(name, pairs):
@@ -23,7 +26,7 @@ def test_sums_of_sentence_statistics_give_sacrebleu_s_corpus_score(name, pairs):
     assert metric.many(total[None])[0] == pytest.approx(metric.score(total), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", SACREBLEU)
 @settings(max_examples=40, deadline=None)
 @given(pairs=PAIRS, seed=st.integers(0, 99))
 def test_many_scores_at_once_equal_one_by_one(name, pairs, seed):
@@ -35,7 +38,7 @@ def test_many_scores_at_once_equal_one_by_one(name, pairs, seed):
 
 
 def test_signatures_are_sacrebleu_s():
-    assert {m.name: m.signature.split("|")[0] for m in make_metrics(list(METRICS))} == dict.fromkeys(METRICS, "nrefs:1")
+    assert {m.name: m.signature.split("|")[0] for m in make_metrics(SACREBLEU)} == dict.fromkeys(SACREBLEU, "nrefs:1")
     assert "tok:13a" in make_metrics(["bleu"])[0].signature
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import PublishedOptions, judge
@@ -42,7 +43,7 @@ def make_comparison(
         places += recall_by_place(systems, OPTIONS, GOLD)
         gradients += gradient_rows(systems, OPTIONS)
     runs = [
-        RunInfo(name, seed, 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}", CURVE)
+        RunInfo(name, seed, 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}", None, CURVE)
         for name in names
         for seed in seeds
     ]
@@ -64,6 +65,7 @@ def make_comparison(
         places=places,
         gradients=gradients,
         costs=[CostRow(name, length, 0.001 * length, 0.002 * length, None) for name in names for length in (8, 64)],
+        capacities=capacities(rows, {}, {}),
         published=[
             judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")
         ],

@@ -70,17 +70,18 @@ function byLength(state, metric, digits, height) {
     const place = (bucket) => `${bucket} words, n = ${counts[bucket].toLocaleString("en")}`; // also the head of what hovering shows
     const traces = [];
     const table = [["source words", "sentences", "system", label, "low", "high", "p"]];
-    const banded = data.metrics.includes(metric);
+    const scored = data.metrics.includes(metric); // a score without a band has too few sentences and is left out
     for (const system of systems) {
       const points = buckets.map((bucket) => ({ x: place(bucket), bucket, ...find(state, system.name, bucket, metric) }))
-        .filter((point) => point.score !== undefined && (!banded || point.low !== null));
+        .filter((point) => point.score !== undefined && (!scored || point.low !== null));
+      const banded = points.filter((point) => point.low !== null);
       for (const { bucket, score, low, high, p } of points) table.push([bucket, counts[bucket], system.name, score, low, high, p]);
       if (!points.length) continue;
       const name = escapeHtml(system.name);
-      if (banded) {
+      if (banded.length) {
         traces.push({
-          x: [...points.map((point) => point.x), ...points.map((point) => point.x).reverse()],
-          y: [...points.map((point) => point.low), ...points.map((point) => point.high).reverse()],
+          x: [...banded.map((point) => point.x), ...banded.map((point) => point.x).reverse()],
+          y: [...banded.map((point) => point.low), ...banded.map((point) => point.high).reverse()],
           fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines",
           hoverinfo: "skip", showlegend: false, legendgroup: name,
         });
@@ -89,8 +90,8 @@ function byLength(state, metric, digits, height) {
         x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
         mode: "lines+markers", line: { color: system.colour, width: 2.4, dash: dash(system) },
         marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
-        text: points.map((point) => number(point.score, digits) + (banded
-          ? ` [${number(point.low)}, ${number(point.high)}]${significance(point)}` : "")),
+        text: points.map((point) => number(point.score, digits) + (point.low !== null
+          ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : "")),
         hovertemplate: "%{text}<extra>" + name + "</extra>",
       });
     }
