@@ -14,6 +14,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.corpus.batcher import BatchingOptions
+from nmt.corpus.joining import JoiningOptions
 from nmt.corpus.pairs import CORPUS_OPTIONS, CleaningOptions
 from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.decoding.beam import DecodingOptions
@@ -45,6 +46,7 @@ class TrainConfig:
     corpus: Any = MISSING
     model: Any = MISSING
     cleaning: CleaningOptions = field(default_factory=CleaningOptions)
+    joining: JoiningOptions = field(default_factory=JoiningOptions)
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     batching: BatchingOptions = field(default_factory=BatchingOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)

@@ -15,7 +15,7 @@ import torch
 from nmt.config import TrainConfig, flat
 from nmt.corpus.batcher import Batcher
 from nmt.corpus.encoded import cached_pairs, cached_tokenizer
-from nmt.corpus.pairs import CleaningReport, clean, read_pairs, test_names
+from nmt.corpus.pairs import CleaningReport, clean, knows_links, read_pairs, test_names
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -46,7 +46,10 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
     run = start_run(config, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
-    pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache)
+    guided = config.trainer.guided_alignment > 0
+    if guided and not knows_links(config.corpus, "train"):
+        raise UserError("trainer.guided_alignment needs word links of the training pairs; name a file by corpus.links=")
+    pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
     log.info("corpus: %s", pairs.report)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(device)

@@ -25,12 +25,14 @@ class Batch:
     target_mask: Tensor  # (B, T) bool
     sentences: tuple[int, ...]  # positions of the pairs in their corpus
     tokens: int  # real target tokens, END included
+    links: Tensor | None = None  # (L, 3) int64: row, target position, source position of every link, where known
 
     def to(self, device: torch.device) -> Batch:
         if device.type == "cpu":
             return self
         names = ("source", "source_mask", "target_in", "target_out", "target_mask")
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        return replace(self, **moved, links=None if self.links is None else self.links.to(device))
 
 
 def pad(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
@@ -44,10 +46,21 @@ def pad(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def make_batch(sources: Sequence[Ids], targets: Sequence[Ids], sentences: Sequence[int]) -> Batch:
-    """Pads pairs into a batch; START and END are put around the targets."""
+def make_batch(
+    sources: Sequence[Ids], targets: Sequence[Ids], sentences: Sequence[int], links: Sequence[Ids] | None = None
+) -> Batch:
+    """Pads pairs into a batch; START and END are put around the targets. ``links``: source and target piece in turn."""
     source, source_mask = pad(sources)
     target_in, target_mask = pad([np.concatenate(([START], target)) for target in targets])
     target_out, _ = pad([np.concatenate((target, [END])) for target in targets])
     tokens = sum(len(target) + 1 for target in targets)
-    return Batch(source, source_mask, target_in, target_out, target_mask, tuple(map(int, sentences)), tokens)
+    numbers = tuple(map(int, sentences))
+    joined = None if links is None else _links(links)
+    return Batch(source, source_mask, target_in, target_out, target_mask, numbers, tokens, joined)
+
+
+def _links(rows: Sequence[Ids]) -> Tensor:
+    """(L, 3): row, target position, source position."""
+    found = [np.asarray(row, dtype=np.int64).reshape(-1, 2)[:, ::-1] for row in rows]
+    numbers = np.repeat(np.arange(len(found)), [len(row) for row in found])
+    return torch.from_numpy(np.column_stack((numbers, np.concatenate(found))))

@@ -76,7 +76,9 @@ class Batcher:
         return batches
 
     def batch(self, rows: np.ndarray) -> Batch:
-        return make_batch([self.pairs.source[i] for i in rows], [self.pairs.target[i] for i in rows], rows.tolist())
+        pairs = self.pairs
+        links = None if pairs.links is None else [pairs.links[i] for i in rows]
+        return make_batch([pairs.source[i] for i in rows], [pairs.target[i] for i in rows], rows.tolist(), links)
 
     def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
         """Without end, from ``position``: each batch with the position that follows it."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nmt.corpus.joining import JoiningOptions, join
+from nmt.corpus.links import piece_links
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
 from nmt.corpus.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
@@ -71,16 +73,22 @@ class EncodedPairs:
     source: Ragged  # each row ends with END
     target: Ragged  # without START and END
     report: CleaningReport
+    links: Ragged | None = None  # of each pair, source piece and target piece in turn; where they were asked for
 
     def __len__(self) -> int:
         return len(self.source)
 
 
 def encode_pairs(
-    pairs: Iterable[Pair], tokenizer: Tokenizer, report: CleaningReport, max_tokens: int = 1000
+    pairs: Iterable[Pair],
+    tokenizer: Tokenizer,
+    report: CleaningReport,
+    max_tokens: int = 1000,
+    with_links: bool = False,
 ) -> EncodedPairs:
     """Pairs as ids; those with more than ``max_tokens`` on a side are left out and counted in ``report``."""
     sources, targets = RaggedBuilder(tokenizer.source_size), RaggedBuilder(tokenizer.target_size)
+    links = RaggedBuilder(max_tokens + 1)
     for pair in pairs:
         source, target = tokenizer.encode_source(pair.source), tokenizer.encode_target(pair.target)
         if max(len(source), len(target)) > max_tokens:
@@ -88,7 +96,10 @@ def encode_pairs(
             continue
         sources.append(source)
         targets.append(target)
-    return EncodedPairs(sources.made(), targets.made(), report)
+        if with_links:
+            pieces = tokenizer.source_pieces(source), tokenizer.target_pieces(target)
+            links.append([place for link in piece_links(pair.links, *pieces) for place in link])
+    return EncodedPairs(sources.made(), targets.made(), report, links.made() if with_links else None)
 
 
 def cached_tokenizer(
@@ -120,26 +131,39 @@ def cached_tokenizer(
 
 
 def cached_pairs(
-    corpus: CorpusOptions, split: str, cleaning: CleaningOptions, tokenizer: Tokenizer, cache: Path
+    corpus: CorpusOptions,
+    split: str,
+    cleaning: CleaningOptions,
+    tokenizer: Tokenizer,
+    cache: Path,
+    joining: JoiningOptions | None = None,
+    with_links: bool = False,
 ) -> EncodedPairs:
     """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
 
     Raises UserError when no pair is left.
     """
+    joining = joining if joining and joining.share else None
     limit = cleaning.train_words if split == "train" else 0
     cleaning = replace(cleaning, train_words=0, max_words=min(cleaning.max_words, limit or cleaning.max_words))
-    folder = cache / f"pairs-{_key(fingerprint(corpus, split), asdict(cleaning), tokenizer.digest)}"
+    more = [asdict(joining)] if joining else []
+    more += [{"links": True}] if with_links else []
+    key = _key(fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)
+    folder = cache / f"pairs-{key}"
     if not folder.is_dir():
         report = CleaningReport()
         pairs = clean(read_pairs(corpus, split), cleaning, report)
+        if joining:
+            pairs = join(pairs, joining, report)
         shown = counted(pairs, f"encoding {split}", "pairs")
-        encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens)
+        encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links)
         if not len(encoded):
             raise _nothing_left(split, report)
         _save(encoded, folder)
     try:
         report = CleaningReport(**json.loads((folder / "report.json").read_text()))
-        return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report)
+        links = Ragged.load(folder / "links") if with_links else None
+        return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report, links)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{folder}: damaged cache ({error}); delete this folder and start again") from None
 
@@ -154,6 +178,8 @@ def _save(encoded: EncodedPairs, folder: Path) -> None:
     try:
         encoded.source.save(work / "source")
         encoded.target.save(work / "target")
+        if encoded.links is not None:
+            encoded.links.save(work / "links")
         (work / "report.json").write_text(json.dumps(asdict(encoded.report)))
         if not folder.exists():
             os.replace(work, folder)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import Any, NamedTuple
 
 from nmt.corpus import builtin, tasks
 from nmt.corpus.builtin import AlignedPair, GrammarOptions
+from nmt.corpus.lines import lines_of
+from nmt.corpus.links import Link, read_links
 from nmt.corpus.tasks import TaskOptions
 from nmt.errors import UserError, check_name, nearest
 
@@ -20,6 +20,7 @@ from nmt.errors import UserError, check_name, nearest
 class Pair(NamedTuple):
     source: str
     target: str
+    links: tuple[Link, ...] = ()  # between their words, where they are known
 
 
 @dataclass
@@ -32,6 +33,7 @@ class FilesOptions:
     train: list[str] = field(default_factory=list)
     valid: str = ""
     tests: dict[str, str] = field(default_factory=dict)
+    links: str = ""  # of the training pairs: a line each, i-j for source word i and target word j, from 0
 
 
 @dataclass
@@ -79,18 +81,23 @@ class CleaningReport:
     empty: int = 0
     too_long: int = 0
     odd_ratio: int = 0
+    joined: int = 0  # added to those kept
 
     def __str__(self) -> str:
         reasons = {
-            name.replace("_", " "): count for name, count in asdict(self).items() if name not in ("read", "kept")
+            name.replace("_", " "): count
+            for name, count in asdict(self).items()
+            if name not in ("read", "kept", "joined")
         }
         told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
-        return f"{self.kept:,} of {self.read:,} pairs kept" + (f" (left out: {told})" if told else "")
+        kept = f"{self.kept:,} of {self.read:,} pairs kept" + (f" (left out: {told})" if told else "")
+        return kept + (f", {self.joined:,} joined ones added" if self.joined else "")
 
 
 def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningReport) -> Iterator[Pair]:
     """The pairs worth training on; ``report`` counts all."""
-    for source, target in pairs:
+    for pair in pairs:
+        source, target, _ = pair
         report.read += 1
         shorter, longer = sorted((len(source), len(target)))
         if not source.strip() or not target.strip():
@@ -101,7 +108,7 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
             report.odd_ratio += 1
         else:
             report.kept += 1
-            yield Pair(source, target)
+            yield pair
 
 
 def test_names(options: CorpusOptions) -> list[str]:
@@ -112,11 +119,16 @@ def test_names(options: CorpusOptions) -> list[str]:
     return names
 
 
-def known_links(options: CorpusOptions, split: str) -> list[tuple[tuple[int, int], ...]] | None:
+def knows_links(options: CorpusOptions, split: str) -> bool:
+    """Whether the pairs of a split come with their word links."""
+    return isinstance(options, GeneratedOptions) or (
+        isinstance(options, FilesOptions) and split == "train" and bool(options.links)
+    )
+
+
+def known_links(options: CorpusOptions, split: str) -> list[tuple[Link, ...]] | None:
     """The word links (source, target, from 0) of every pair, where the corpus knows them; None elsewhere."""
-    if not isinstance(options, GeneratedOptions):
-        return None
-    return [pair.links for pair in _generate(options, split)]
+    return [pair.links for pair in read_pairs(options, split)] if knows_links(options, split) else None
 
 
 def _generate(options: GeneratedOptions, split: str) -> Iterable[AlignedPair]:
@@ -133,8 +145,33 @@ def read_pairs(options: CorpusOptions, split: str) -> Iterator[Pair]:
     Raises UserError for a split that is not there, a file that is absent, not UTF-8, or not as long as its pair.
     """
     if isinstance(options, GeneratedOptions):
-        yield from (Pair(pair.source, pair.target) for pair in _generate(options, split))
+        yield from (Pair(pair.source, pair.target, pair.links) for pair in _generate(options, split))
         return
+    if isinstance(options, FilesOptions) and knows_links(options, split):
+        yield from _with_links(options)
+        return
+    yield from _read_places(options, split)
+
+
+def _with_links(options: FilesOptions) -> Iterator[Pair]:
+    path = _existing(options.links)
+    links = read_links(path)
+    count = -1
+    for count, pair in enumerate(_read_places(options, "train")):
+        own = next(links, None)
+        if own is None:
+            raise UserError(f"{path}: ends after {count:,} lines; line i must hold the links of training pair i")
+        sides = len(pair.source.split()), len(pair.target.split())
+        outside = next(((s, t) for s, t in own.possible if s >= sides[0] or t >= sides[1]), None)
+        if outside:
+            told = f"{outside[0]}-{outside[1]}"
+            raise UserError(f"{path}, line {count + 1}: link {told}, but the pair has {sides[0]} and {sides[1]} words")
+        yield pair._replace(links=own.possible)
+    if next(links, None) is not None:
+        raise UserError(f"{path}: more lines than the {count + 1:,} training pairs; line i must hold those of pair i")
+
+
+def _read_places(options: FilesOptions | DatasetsOptions, split: str) -> Iterator[Pair]:
     for place in _places(options, split):
         if isinstance(options, FilesOptions):
             yield from _read_place(place, options)
@@ -150,7 +187,10 @@ def fingerprint(options: CorpusOptions, split: str) -> str:
     digest = hashlib.sha256(f"{options.source_language}-{options.target_language}".encode())
     for place in _places(options, split):
         if isinstance(options, FilesOptions):
-            for path in _paths(place, options):
+            paths = _paths(place, options)
+            if knows_links(options, split):
+                paths.append(_existing(options.links))
+            for path in paths:
                 with open(path, "rb") as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
         else:
@@ -179,13 +219,16 @@ def _paths(place: str, options: FilesOptions) -> list[Path]:
         names = [
             place.replace("{language}", language) for language in (options.source_language, options.target_language)
         ]
-    paths = [Path(name).expanduser() for name in names]
-    for path in paths:
-        if not path.is_file():
-            raise UserError(
-                f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"
-            )
-    return paths
+    return [_existing(name) for name in names]
+
+
+def _existing(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"
+        )
+    return path
 
 
 def _read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
@@ -201,28 +244,6 @@ def _read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
             f"{path}: put {{language}} where the language stands in the name, or use .tsv, .jsonl or .parquet"
         )
     yield from readers[kind](path, options)
-
-
-def lines_of(path: Path) -> Iterator[str]:
-    """Lines split at newline only (not at U+2028 and the like), without their end.
-
-    Raises UserError that names the line where the bytes are not UTF-8, or the gzip file is damaged.
-    """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    done = 0
-    try:
-        with opener(path, "rb") as file:
-            for line in file:
-                yield line.rstrip(b"\r\n").decode("utf-8")
-                done += 1
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}, line {done + 1}: not valid UTF-8 ({error.reason}); convert the file to UTF-8"
-        ) from None
-    except (EOFError, OSError, zlib.error) as error:
-        raise UserError(
-            f"{path}, after line {done}: cannot be read ({error}); the file is damaged or cut short"
-        ) from None
 
 
 def _read_parallel(source: Path, target: Path) -> Iterator[Pair]:
@@ -247,7 +268,7 @@ def _read_tsv(path: Path, options: FilesOptions) -> Iterator[Pair]:
         cells = line.split("\t")
         if len(cells) != 2:
             raise UserError(f"{path}, line {number}: {len(cells)} columns where source, tab, target are expected")
-        yield Pair(*cells)
+        yield Pair(cells[0], cells[1])
 
 
 def _read_jsonl(path: Path, options: FilesOptions) -> Iterator[Pair]:
@@ -291,7 +312,7 @@ def _pair(source: str | None, target: str | None, place: str) -> Pair:
             text.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(f"{place}: half of a surrogate pair, which is no text; mend or leave out the record") from None
-    return Pair(*texts)
+    return Pair(texts[0], texts[1])
 
 
 def _load_datasets(split: str, options: DatasetsOptions) -> Any:

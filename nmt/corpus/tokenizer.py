@@ -6,9 +6,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sentencepiece
 
@@ -100,10 +101,8 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def train_tokenizer(
-    read: Callable[[], Iterable[tuple[str, str]]], options: TokenizerOptions, folder: Path
-) -> Tokenizer:
-    """Trains on what ``read()`` yields (source, target). ``folder`` appears whole or not at all."""
+def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
+    """Trains on what ``read()`` yields (source, target, ...). ``folder`` appears whole or not at all."""
     if options.kind not in KINDS:
         raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +120,7 @@ def train_tokenizer(
     return Tokenizer.load(folder)
 
 
-def _sentences(pairs: Iterable[tuple[str, str]], columns: tuple[int, ...], title: str) -> Iterator[str]:
+def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: str) -> Iterator[str]:
     for pair in counted(pairs, f"reading text for the {title}", "pairs"):
         for column in columns:
             yield pair[column].replace("\0", " ")

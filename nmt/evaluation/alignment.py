@@ -6,24 +6,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from nmt.corpus.links import Link, words_of
 from nmt.evaluation.results import HeatMap
-
-Link = tuple[int, int]  # source word, target word, from 0
-WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
-END_PIECE = "</s>"
-
-
-def words_of(pieces: Sequence[str]) -> list[int]:
-    """The word that each piece belongs to; -1 for the end of the sentence and other marks."""
-    found, word = [], -1
-    for piece in pieces:
-        if piece == END_PIECE:
-            found.append(-1)
-            continue
-        if piece.startswith(WORD_START) or word < 0:
-            word += 1
-        found.append(word)
-    return found
 
 
 def merge(picture: HeatMap) -> np.ndarray:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmt.evaluation.alignment import Link, error_counts, merge
+from nmt.corpus.links import Link
+from nmt.evaluation.alignment import error_counts, merge
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.recall import recalled
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from nmt.corpus.pairs import Pair, lines_of
+from nmt.corpus.lines import lines_of
+from nmt.corpus.links import Link
+from nmt.corpus.pairs import Pair
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.alignment import Link, links
+from nmt.evaluation.alignment import links
 from nmt.evaluation.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Row, spread
 from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics

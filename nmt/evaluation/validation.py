@@ -49,7 +49,7 @@ class Validation:
         """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for."""
         scores = {"loss": self._loss(model)}
         if self.pairs:
-            sources, references = zip(*self.pairs, strict=True)
+            sources, references = [p.source for p in self.pairs], [p.target for p in self.pairs]
             translations = Translator(model, self.tokenizer, self.decoding).translate(sources)
             for metric in (Bleu(), Chrf()):
                 statistics = metric.statistics([translation.text for translation in translations], references)

@@ -108,8 +108,8 @@ class Model(nn.Module, ABC):
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         """From the latest tokens (B,) to the next ones' logits."""
 
-    def forward(self, source: Tensor, source_mask: Tensor, target_in: Tensor) -> Output:
-        return self.decode(self.encode(source, source_mask), target_in)
+    def forward(self, source: Tensor, source_mask: Tensor, target_in: Tensor, attend: bool = False) -> Output:
+        return self.decode(self.encode(source, source_mask), target_in, attend)
 
     def logits(self, output: Output) -> Tensor:
         """(B, T, V), or logarithms of the mixture's probabilities, which serve as well."""

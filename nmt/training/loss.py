@@ -129,6 +129,17 @@ def _log_likelihoods(projection: nn.Linear, rows: Tensor, labels: Tensor) -> Ten
     return torch.cat([-F.cross_entropy(projection(r).float(), y, reduction="none") for r, y in chunks])
 
 
+def guided_loss(attention: Tensor, links: Tensor) -> Tensor:
+    """Cross-entropy of attention (B, T, S) against known links (L, 3), summed over linked target tokens.
+
+    Each of them shares its weight evenly among its links (Garg 2019, equation 5; Chen 2016).
+    """
+    rows, targets, sources = links.unbind(dim=1)
+    token = rows * attention.shape[1] + targets  # (L,)
+    shared = torch.bincount(token, minlength=attention.shape[0] * attention.shape[1])[token]
+    return -(attention[rows, targets, sources].float().clamp(min=1e-9).log() / shared).sum()
+
+
 def choice_loss(choice: Choice, rewards: Tensor, mask: Tensor) -> Tensor:
     """What REINFORCE adds (Williams 1992; Xu 2015, equation 11), summed over real tokens.
 

@@ -21,7 +21,7 @@ from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
 from nmt.training.checkpoint import Checkpoints, Progress, TrainState
 from nmt.training.journal import Journal, Look
-from nmt.training.loss import token_loss
+from nmt.training.loss import guided_loss, token_loss
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
@@ -44,6 +44,7 @@ class TrainerOptions:
     accumulate: int = 1  # batches per update
     clip_norm: float = 1.0  # 0 does not clip
     label_smoothing: float = 0.1
+    guided_alignment: float = 0.0  # weight of what attention is taught by known word links (Chen 2016); 0: nothing
     average_decay: float = 0.0  # exponential moving average of the weights (0: none), used wherever weights are judged
     validate_every: int = 500  # updates
     select_by: str = "loss"  # the best checkpoint by validation loss or bleu
@@ -166,10 +167,15 @@ class Trainer:
     def _backward(self, batch: Batch, tokens: int) -> float:
         """Adds the gradient of the batch's summed loss over ``tokens``, the count of the whole update."""
         with self.precision.autocast():
-            output = self.forward(batch.source, batch.source_mask, batch.target_in)
+            guided = self.options.guided_alignment
+            output = self.forward(batch.source, batch.source_mask, batch.target_in, guided > 0)
             loss, likelihood = token_loss(
                 self.model.output, output, batch.target_out, batch.target_mask, self.options.label_smoothing
             )
+            if guided and batch.links is not None:
+                if output.attention is None or not output.attention.requires_grad:
+                    raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
+                loss = loss + guided * guided_loss(output.attention, batch.links)
         self.scaler.scale(loss / tokens).backward()
         return float(likelihood)
 
@@ -329,7 +335,16 @@ class Trainer:
 def _check(options: TrainerOptions) -> None:
     if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
         raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
-    for name in ("max_steps", "max_epochs", "max_tokens", "max_minutes", "clip_norm", "patience", "threads"):
+    for name in (
+        "max_steps",
+        "max_epochs",
+        "max_tokens",
+        "max_minutes",
+        "clip_norm",
+        "guided_alignment",
+        "patience",
+        "threads",
+    ):
         if getattr(options, name) < 0:
             raise UserError(f"trainer.{name}={getattr(options, name)}: must not be negative")
     for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints"):

@@ -45,7 +45,7 @@ def test_tsv_is_read(tmp_path, ending):
 @pytest.mark.parametrize("form", ["languages", "names", "translation"])
 def test_jsonl_is_read(tmp_path, form):
     keys = ("source", "target") if form == "names" else ("en", "de")
-    records = [dict(zip(keys, pair, strict=True)) for pair in PAIRS]
+    records = [dict(zip(keys, pair[:2], strict=True)) for pair in PAIRS]
     records = [{"translation": record} for record in records] if form == "translation" else records
     write(tmp_path / "t.jsonl", [json.dumps(record) for record in records])
     assert list(read_pairs(FilesOptions(valid=f"{tmp_path}/t.jsonl"), "valid")) == PAIRS

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.models.interface import Output
-from nmt.training.loss import CHUNK_ROWS, ChunkedCrossEntropy, plain_cross_entropy, token_loss
+from nmt.training.loss import CHUNK_ROWS, ChunkedCrossEntropy, guided_loss, plain_cross_entropy, token_loss
 
 
 @settings(max_examples=30, deadline=None)
@@ -61,3 +61,12 @@ def test_padding_has_no_share():
     assert loss.item() == again.item()
     rows = torch.log_softmax(output(hidden[mask]), -1).gather(1, target[mask][:, None])
     assert likelihood.item() == pytest.approx(-rows.sum().item(), rel=1e-5)
+
+
+def test_guided_loss_is_the_cross_entropy_with_evenly_shared_links():
+    torch.manual_seed(1)
+    attention = torch.randn(2, 3, 4).softmax(-1).requires_grad_()
+    links = torch.tensor([[0, 0, 1], [0, 0, 2], [1, 2, 3]])  # row, target, source
+    by_hand = -(attention[0, 0, 1].log() / 2 + attention[0, 0, 2].log() / 2 + attention[1, 2, 3].log())
+    torch.testing.assert_close(guided_loss(attention, links), by_hand)
+    assert guided_loss(attention, links[:0]) == 0

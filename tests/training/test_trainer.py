@@ -242,7 +242,7 @@ def test_the_journal_is_lines_of_json_with_the_numbers_a_reader_wants(make, tmp_
     assert {"padding", "memory_gigabytes"} <= train.keys()
     assert 0 <= train["padding"] < 0.5 and train["memory_gigabytes"] > 0.05
     parts = train["gradient_norm_of"]
-    assert {"encoder", "attention", "layers", "target_embedding"} <= parts.keys() and all(n > 0 for n in parts.values())
+    assert {"encoder", "attentions", "layers", "target_embedding"} <= parts.keys() and all(n > 0 for n in parts.values())
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 
@@ -334,3 +334,34 @@ def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
     journal.close()
     [event] = read_journal(tmp_path)
     assert event["loss"] is None and event["gradient_norm_of"] == {"encoder": None, "decoder": 1.0}
+
+
+@pytest.mark.parametrize("kind", ("attention", "transformer"))
+def test_guided_alignment_teaches_attention_where_to_look(make, tiny_pairs, tokenizer, kind):
+    encoded = encode_pairs(tiny_pairs, tokenizer, CleaningReport(), with_links=True)
+
+    def weight_on_links(guided: float, folder: str) -> float:
+        trainer = make(
+            folder,
+            model=LEARNERS[kind],
+            pairs=encoded,
+            optimizer=OptimizerOptions(learning_rate=5e-3, warmup_steps=20),
+            max_steps=150,
+            validate_every=1000,
+            guided_alignment=guided,
+            batch=300,
+        )
+        trainer.fit()
+        batch = trainer.batcher.batch(np.arange(20))
+        with torch.no_grad():
+            output = trainer.model.eval()(batch.source, batch.source_mask, batch.target_in, attend=True)
+        rows, targets, sources = batch.links.unbind(dim=1)
+        return float(output.attention[rows, targets, sources].mean())
+
+    assert weight_on_links(0.5, "guided") > 2 * weight_on_links(0.0, "free")
+
+
+def test_a_model_without_weights_to_teach_is_refused(make, tiny_pairs, tokenizer):
+    encoded = encode_pairs(tiny_pairs, tokenizer, CleaningReport(), with_links=True)
+    with pytest.raises(UserError, match="this model learns none"):
+        make("fixed", model=LEARNERS["fixed"], pairs=encoded, max_steps=1, guided_alignment=0.1).fit()

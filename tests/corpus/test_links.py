@@ -1,0 +1,59 @@
+"""Word links: their files, and from words to pieces."""
+
+from __future__ import annotations
+
+import pytest
+
+from nmt.corpus.links import piece_links, read_links
+from nmt.corpus.pairs import CleaningReport, FilesOptions, Pair, known_links, read_pairs
+from nmt.errors import UserError
+
+
+def test_sure_and_possible_links_are_told_apart(tmp_path):
+    path = tmp_path / "gold.talp"
+    path.write_text("0-0 1p2 2?1\n\n10-11\n")
+    first, empty, last = read_links(path)
+    assert first.sure == ((0, 0),) and first.possible == ((0, 0), (1, 2), (2, 1))
+    assert (empty.sure, last.sure) == ((), ((10, 11),))
+
+
+@pytest.mark.parametrize("item", ["3", "a-b", "1-", "-1", "1-2-3", "1:2"])
+def test_what_is_no_link_is_named_with_its_line(tmp_path, item):
+    (tmp_path / "gold").write_text(f"0-0\n1-1 {item}\n")
+    with pytest.raises(UserError, match=f"line 2: '{item}' is no link"):
+        list(read_links(tmp_path / "gold"))
+
+
+def test_a_word_s_link_goes_to_all_its_pieces():
+    source, target = ["▁the", "▁ca", "t", "</s>"], ["▁die", "▁Kat", "ze"]
+    assert piece_links([(1, 1)], source, target) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert piece_links([(0, 0), (7, 0)], source, target) == [(0, 0)]
+
+
+def corpus(tmp_path, links: str) -> FilesOptions:
+    (tmp_path / "a").write_text("the cat\na dog\n")
+    (tmp_path / "b").write_text("die Katze\nein Hund\n")
+    (tmp_path / "links").write_text(links)
+    return FilesOptions(
+        source_language="a", target_language="b", train=[f"{tmp_path}/{{language}}"], links=f"{tmp_path}/links"
+    )
+
+
+def test_training_pairs_come_with_the_links_of_their_line(tmp_path):
+    options = corpus(tmp_path, "0-0 1-1\n1p1\n")
+    assert list(read_pairs(options, "train"))[1] == Pair("a dog", "ein Hund", ((1, 1),))
+    assert known_links(options, "train") == [((0, 0), (1, 1)), ((1, 1),)]
+    assert known_links(options, "valid") is None
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [("0-0\n", "ends after 1 lines"), ("0-0\n\n\n", "more lines than the 2"), ("0-0\n2-0\n", "line 2: link 2-0")],
+)
+def test_links_that_don_t_fit_the_pairs_are_refused(tmp_path, links, message):
+    with pytest.raises(UserError, match=message):
+        list(read_pairs(corpus(tmp_path, links), "train"))
+
+
+def test_joined_pairs_are_told_in_the_report():
+    assert str(CleaningReport(10, 10, joined=3)) == "10 of 10 pairs kept, 3 joined ones added"
