@@ -191,7 +191,7 @@ def _gather(
         rows += made
         differences += found
         findings += find(by_system, config.baseline, config.evaluation)
-        sentences.append(sentence_set(by_system, config.evaluation))
+        sentences.append(sentence_set(by_system, config.evaluation, gold))
         buckets = make_buckets(shown.sources, config.evaluation.bucket_bounds)
         test_sets[shown.test_set] = {bucket.label: len(bucket.sentences) for bucket in buckets}
     metrics = make_metrics(config.evaluation.metrics)

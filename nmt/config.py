@@ -84,6 +84,34 @@ class TranslateConfig:
 
 
 @dataclass
+class AlignConfig:
+    """A run, sentence pairs, and what their word links are joined and compared with."""
+
+    run: str = MISSING
+    source: str = MISSING  # a file
+    target: str = MISSING
+    gold: str = ""  # a file of known links
+    reverse: str = ""  # a run of the opposite direction
+    join: str = "grow-diag"
+    checkpoint: str = "best"
+    device: str = "auto"
+
+
+@dataclass
+class ScoreConfig:
+    """A run and translations to score."""
+
+    run: str = MISSING
+    source: str = MISSING  # a file
+    target: str = MISSING
+    wrong: str = ""  # a file of targets with a mistake each
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=lambda: DecodingOptions(length_penalty="none"))
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+
+
+@dataclass
 class SystemOptions:
     """One system of a comparison: an experiment and what differs from it."""
 
@@ -114,6 +142,8 @@ DOORS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "translate": TranslateConfig,
+    "align": AlignConfig,
+    "score": ScoreConfig,
     "compare": CompareConfig,
 }
 # Where a field may hold one of several kinds of options, told apart by this key.

@@ -25,7 +25,7 @@ from nmt.evaluation.validation import Samples, Validation
 from nmt.evaluation.validation import check as check_validation
 from nmt.models.build import build_model
 from nmt.report.board import record_options
-from nmt.run import Run, git_commit, machine, start_run
+from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.training.checkpoint import Progress
 from nmt.training.journal import Journal
 from nmt.training.precision import choose_device, choose_precision
@@ -133,6 +133,13 @@ def evaluate_run(
         evaluate(translator, name, list(read_pairs(run.config.corpus, name)), evaluations / name, identity, shown)
         for name in names
     ]
+
+
+def open_translator(folder: str, checkpoint: str, device: str, decoding: DecodingOptions | None = None) -> Translator:
+    """Of a trained run. Raises UserError when the folder is none."""
+    run = open_run(folder)
+    model, _ = run.model(checkpoint, choose_device(device))
+    return Translator(model, run.tokenizer, decoding or DecodingOptions())
 
 
 def weights_digest(model: torch.nn.Module) -> str:

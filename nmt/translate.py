@@ -32,15 +32,11 @@ def _translate(config: TranslateConfig) -> None:
     import itertools
     import sys
 
-    from nmt.decoding.translator import Translator
     from nmt.errors import UserError
+    from nmt.pipeline import open_translator
     from nmt.progress import counted
-    from nmt.run import open_run
-    from nmt.training.precision import choose_device
 
-    run = open_run(config.run)
-    model, _ = run.model(config.checkpoint, choose_device(config.device))
-    translator = Translator(model, run.tokenizer, config.decoding)
+    translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     numbered = enumerate(counted(sys.stdin.buffer, "translating", "lines read"), 1)
     while block := list(itertools.islice(numbered, LINES_AT_ONCE)):
         lines = []

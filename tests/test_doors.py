@@ -82,6 +82,46 @@ def test_evaluate_writes_texts_and_the_very_figures_of_sacrebleu(trained_run):
     assert seen == {"1-5", "6-10", "11+", "all"}
 
 
+def test_align_reads_links_and_scores_them_against_gold(trained_run):
+    folder = trained_run.parent
+    texts = {"a": "The man sleeps.\n\nA dog sees the child.\n", "b": "Der Mann schläft.\n\nEin Hund sieht das Kind.\n"}
+    for name, text in texts.items():
+        (folder / f"align.{name}").write_text(text)
+    (folder / "gold").write_text("0-0 1-1 2p2\n\n0-0\n")
+    command = [f"run={trained_run}", "source=align.a", "target=align.b", "gold=gold"]
+    made = door("align", *command, folder=folder)
+    assert made.returncode == 0, made.stderr.decode()
+    first, empty, last, end = made.stdout.decode().split("\n")
+    assert empty == "" == end and len(first.split()) == 3 and len(last.split()) == 5, "one link a target word"
+    assert all(0 <= int(link.partition("-")[0]) < 3 for link in first.split())
+    assert "alignment error rate: " in made.stderr.decode()
+    both = door("align", *command[:3], f"reverse={trained_run}", "join=union", folder=folder)
+    assert both.returncode == 0 and set(first.split()) <= set(both.stdout.decode().split("\n")[0].split())
+    (folder / "gold").write_text("0-0\n")
+    fails(door("align", *command, folder=folder), "gold", "1 lines for 3")
+    fails(door("align", *command[:3], "join=grow", folder=folder), "join=grow", "grow-diag")
+
+
+def test_score_gives_a_log_probability_a_line_and_tells_right_from_wrong(trained_run):
+    folder = trained_run.parent
+    texts = {
+        "s": "The man sleeps.\n\nA dog.\n",
+        "r": "Der Mann schläft.\n\nEin Hund.\n",
+        "w": "Der Mann.\n\nHund Hund.\n",
+    }
+    for name, text in texts.items():
+        (folder / f"score.{name}").write_text(text)
+    command = [f"run={trained_run}", "source=score.s", "target=score.r"]
+    made = door("score", *command, folder=folder)
+    assert made.returncode == 0, made.stderr.decode()
+    scores = [float(line) for line in made.stdout.decode().splitlines()]
+    assert len(scores) == 3 and scores[0] < 0 == scores[1] and scores[2] < 0
+    told = door("score", *command, "wrong=score.w", "evaluation.resamples=10", folder=folder)
+    assert told.returncode == 0, told.stderr.decode()
+    assert "place of the mistake" in told.stdout.decode() and "right form preferred" in told.stdout.decode()
+    fails(door("score", *command, "wrong=nowhere", folder=folder), "nowhere")
+
+
 def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
     text = "The man sleeps.\n\nü 漢字 \0 x\n   \nLast line without an end".encode()
     made = door("translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=text)
@@ -158,7 +198,7 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
 
 
 def test_help_tells_what_people_change_most(tmp_path):
-    for name in ("train", "evaluate", "compare", "translate"):
+    for name in ("train", "evaluate", "compare", "translate", "align", "score"):
         made = door(name, "--help", folder=tmp_path)
         assert made.returncode == 0 and f"python -m nmt.{name} ".encode() in made.stdout
 

@@ -234,7 +234,7 @@ def _existing(name: str) -> Path:
 def _read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
     paths = _paths(place, options)
     if len(paths) == 2:
-        yield from _read_parallel(*paths)
+        yield from read_parallel(*paths)
         return
     path = paths[0]
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
@@ -246,7 +246,7 @@ def _read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
     yield from readers[kind](path, options)
 
 
-def _read_parallel(source: Path, target: Path) -> Iterator[Pair]:
+def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
     sources, targets = lines_of(source), lines_of(target)
     for count, source_line in enumerate(sources):
         target_line = next(targets, None)

@@ -15,6 +15,7 @@ class Hypothesis:
     log_probability: float  # natural logarithm, summed over tokens
     score: float  # log_probability under the length penalty: what candidates are ranked by
     attention: np.ndarray | None = None  # (target tokens, source tokens), only if asked for
+    heads: np.ndarray | None = None  # (layers, heads, target tokens, source tokens), only if asked for
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,4 @@ class Translation:
     source_pieces: tuple[str, ...] = ()
     target_pieces: tuple[str, ...] = ()
     attention: np.ndarray | None = None
+    heads: np.ndarray | None = None

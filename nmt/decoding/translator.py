@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from nmt.corpus.batch import pad
@@ -61,9 +60,15 @@ class Translator:
 
     @torch.no_grad()
     def force(
-        self, lines: Sequence[str], targets: Sequence[str], attention_for: Collection[int] = ()
+        self,
+        lines: Sequence[str],
+        targets: Sequence[str],
+        attention_for: Collection[int] = (),
+        heads: bool = False,
     ) -> list[Translation]:
-        """Given translations instead of searched ones: their score under the length penalty, attention if wanted."""
+        """Given translations instead of searched ones: their score under the length penalty, attention if wanted,
+        with that of every layer and head by ``heads``.
+        """
         encoded = [self._encode(line, number) for number, line in enumerate(lines, 1)]
         results = [Translation("", 0.0)] * len(lines)
         was_training = self.model.training
@@ -71,13 +76,15 @@ class Translator:
         for rows in self._batches(encoded):
             given = [[*self.tokenizer.encode_target(targets[row]), END] for row in rows]
             wanted = any(row in attention_for for row in rows)
-            hypotheses = self._forced([encoded[row] for row in rows], given, wanted)
+            hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, row in attention_for)
         self.model.train(was_training)
         return results
 
-    def _forced(self, sources: list[list[int]], given: list[list[int]], want_attention: bool) -> list[Hypothesis]:
+    def _forced(
+        self, sources: list[list[int]], given: list[list[int]], want_attention: bool, heads: bool
+    ) -> list[Hypothesis]:
         device = self.model.device
         ids, mask = pad(sources)
         memory = self.model.encode(ids.to(device), mask.to(device))
@@ -91,7 +98,7 @@ class Translator:
             Hypothesis(tuple(row), total, total / penalty(len(row), self.options))
             for row, total in zip(given, totals, strict=True)
         ]
-        return self._with_attention(memory, found) if want_attention and self.model.attends else found
+        return self._with_attention(memory, found, heads) if want_attention and self.model.attends else found
 
     def _encode(self, line: str, number: int) -> list[int]:
         ids = self.tokenizer.encode_source(line) if line.strip() else []
@@ -134,17 +141,18 @@ class Translator:
         """Scores under the length penalty, as beam search gives them."""
         return [replace(h, score=h.log_probability / penalty(len(h.tokens), self.options)) for h in found]
 
-    def _with_attention(self, memory: Memory, found: list[Hypothesis]) -> list[Hypothesis]:
+    def _with_attention(self, memory: Memory, found: list[Hypothesis], heads: bool = False) -> list[Hypothesis]:
         """The weights of the chosen hypotheses, made afterwards by teacher forcing."""
         inputs, mask = pad([[START, *hypothesis.tokens[:-1]] for hypothesis in found])
-        weights = self.model.decode(memory, inputs.to(memory.states.device), attend=True).attention
-        if weights is None:
+        output = self.model.decode(memory, inputs.to(memory.states.device), attend=True, heads=heads)
+        if output.attention is None:
             return found
-        rows = weights.float().cpu().numpy()  # (B, T, S)
+        rows = output.attention.float().cpu().numpy()  # (B, T, S)
+        of_heads = output.heads.float().cpu().numpy() if heads and output.heads is not None else [None] * len(rows)
         counts = mask.sum(dim=1).tolist(), memory.mask.sum(dim=1).tolist()
         return [
-            Hypothesis(h.tokens, h.log_probability, h.score, np.array(row[:t, :s]))
-            for h, row, t, s in zip(found, rows, *counts, strict=True)
+            replace(h, attention=row[:t, :s].copy(), heads=None if own is None else own[:, :, :t, :s].copy())
+            for h, row, own, t, s in zip(found, rows, of_heads, *counts, strict=True)
         ]
 
     def _result(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
@@ -158,4 +166,5 @@ class Translator:
             tuple(self.tokenizer.source_pieces(source)),
             tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
             hypothesis.attention,
+            hypothesis.heads,
         )

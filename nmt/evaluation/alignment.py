@@ -1,4 +1,4 @@
-"""Word links read off attention, and their error rate."""
+"""Word links read off attention, joined from both directions, and their error rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from nmt.corpus.links import Link, words_of
+from nmt.corpus.pairs import Pair
+from nmt.decoding.translator import Translator
+from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap
+
+JOINS = ("grow-diag", "intersection", "union")
+NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
 
 
 def merge(picture: HeatMap) -> np.ndarray:
@@ -33,6 +39,51 @@ def links(picture: HeatMap) -> list[Link]:
     if not weights.size:
         return []
     return [(int(row.argmax()), t) for t, row in enumerate(weights)]
+
+
+def aligned(
+    pairs: Sequence[Pair], forward: Translator, backward: Translator | None = None, how: str = "grow-diag"
+) -> list[list[Link]]:
+    """The links of given translations, sorted; joined with those of a model of the opposite direction where there is
+    one. Raises UserError for a model without attention.
+    """
+    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    found = _one_way(forward, sources, targets)
+    if backward is not None:
+        other = [[(s, t) for t, s in row] for row in _one_way(backward, targets, sources)]
+        found = [join(one, two, how) for one, two in zip(found, other, strict=True)]
+    return [sorted(row) for row in found]
+
+
+def _one_way(translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[list[Link]]:
+    if not translator.model.attends:
+        raise UserError("this run's model has no attention to read word links from")
+    forced = translator.force(sources, targets, attention_for=range(len(sources)))
+    return [[] if made.attention is None else links(HeatMap.of(made)) for made in forced]
+
+
+def check_join(how: str) -> None:
+    if how not in JOINS:
+        raise UserError(f"join={how}: {nearest(how, JOINS)}")
+
+
+def join(forward: Collection[Link], backward: Collection[Link], how: str) -> list[Link]:
+    """Links of both directions as one set. grow-diag (Koehn 2003, section 4): from those that both have, neighbours of
+    what is taken are taken too if one direction has them and either word has no link yet.
+    """
+    both, either = set(forward) & set(backward), set(forward) | set(backward)
+    if how != "grow-diag":
+        return sorted(both if how == "intersection" else either)
+    taken, grown = set(both), True
+    while grown:
+        grown = False
+        for s, t in sorted(taken):
+            for link in sorted((s + i, t + j) for i, j in NEIGHBOURS):
+                free = link[0] not in {i for i, _ in taken} or link[1] not in {j for _, j in taken}
+                if link in either and link not in taken and free:
+                    taken.add(link)
+                    grown = True
+    return sorted(taken)
 
 
 def error_counts(found: Collection[Link], sure: Collection[Link], possible: Collection[Link]) -> tuple[int, int]:

@@ -208,7 +208,7 @@ def recall_by_place(evaluations: Evaluations, options: EvaluationOptions, gold: 
     return rows
 
 
-def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> SentenceSet:
+def sentence_set(evaluations: Evaluations, options: EvaluationOptions, gold: Gold | None = None) -> SentenceSet:
     """The sentences of a test set, with the outputs of every system's first seed and the scores of each."""
     firsts = {system: next(iter(by_seed.values())) for system, by_seed in evaluations.items()}
     first = next(iter(firsts.values()))
@@ -229,4 +229,6 @@ def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> Senten
         scores=scores,
         shown=first.shown,
         heat_maps={system: e.heat_maps for system, e in firsts.items() if e.heat_maps},
+        pictures={system: e.pictures for system, e in firsts.items() if e.pictures},
+        gold={} if gold is None else {i: list(gold[i]) for e in firsts.values() for i in e.pictures},
     )

@@ -20,19 +20,18 @@ FIRST_TOKEN = 4  # the ids below are marks
 
 def measure(models: Mapping[str, Model], lengths: Sequence[int]) -> list[CostRow]:
     """For each system and source length (tokens; the target is as long): seconds of one training step, of greedy
-    search without an early end, and the peak memory of the step (on a GPU only).
+    search without an early end, and the memory that the step keeps for its backward pass.
 
     In fp32, of random sentences: neither depends on what the words are. Some seconds a system for lengths to 512.
     """
     seconds: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    memory: dict[tuple[str, int], float | None] = {}
+    memory = {(s, length): _kept(model, length) for s, model in models.items() for length in lengths}
     for repeat in range(REPEATS + 1):
         for length in lengths:
             for system, model in models.items():
                 spent = _train(model, length), _decode(model, length)
                 if repeat:  # the first round warms up
                     seconds.setdefault((system, length), []).append(spent)
-                memory[system, length] = _peak(model.device)
     rows = []
     for (system, length), found in seconds.items():
         training, search = (statistics.median(column) for column in zip(*found, strict=True))
@@ -50,8 +49,6 @@ def _batch(model: Model, length: int) -> tuple[Tensor, Tensor]:
 def _train(model: Model, length: int) -> float:
     source, target = _batch(model, length)
     real = torch.ones_like(source, dtype=torch.bool)
-    if model.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(model.device)
     model.train()
     start = _now(model.device)
     loss, _ = token_loss(model.output, model(source, real, target), target, real, 0.0)
@@ -80,6 +77,21 @@ def _now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def _peak(device: torch.device) -> float | None:
-    """GB."""
-    return torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
+def _kept(model: Model, length: int) -> float:
+    """MB of tensors that wait for the backward pass of one step, weights not counted: the same on every machine."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    found: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            found[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    source, target = _batch(model, length)
+    real = torch.ones_like(source, dtype=torch.bool)
+    model.train()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        token_loss(model.output, model(source, real, target), target, real, 0.0)
+    model.eval()
+    return sum(found.values()) / 1e6

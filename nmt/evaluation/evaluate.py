@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import zipfile
@@ -21,11 +22,13 @@ from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.alignment import links
 from nmt.evaluation.gradients import gradient_maps
-from nmt.evaluation.results import HeatMap, Row, spread
+from nmt.evaluation.results import HeatMap, Picture, Row, spread
 from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
 from nmt.progress import Progress
 
 ATTENTION = "attention.npz"
+PICTURED = 24  # sentences of up to so many words keep the attention of every head:
+PICTURED_WORDS = 25
 PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
 KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 
@@ -43,6 +46,7 @@ class Evaluation:
     heat_maps: dict[int, HeatMap]  # by sentence; empty where the model has no attention
     scores: list[float]  # of each output, by the model itself: log-probability under the length penalty
     reference_scores: list[float]  # of each reference, by the same measure
+    pictures: dict[int, Picture]  # of a few short ones
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -80,6 +84,11 @@ def evaluate(
         translator.model, translator.tokenizer, [sources[i] for i in probed], [references[i] for i in probed]
     )
     forced = translator.force(sources, references, attention_for=set(chosen))
+    pictured = _pictured(sources, chosen)
+    of_heads = translator.force(
+        [sources[i] for i in pictured], [references[i] for i in pictured], range(len(pictured)), heads=True
+    )
+    pictures = {row: Picture.of(made) for row, made in zip(pictured, of_heads, strict=True) if made.heads is not None}
     evaluation = Evaluation(
         test_set=name,
         sources=sources,
@@ -90,11 +99,18 @@ def evaluate(
         heat_maps=heat_maps,
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
+        pictures=pictures,
         links={row: links(HeatMap.of(forced[row])) for row in chosen if forced[row].attention is not None},
         gradients={row: found.round(2).tolist() for row, found in zip(probed, maps, strict=True)},
     )
     _write(folder, evaluation, identity)
     return evaluation
+
+
+def _pictured(sources: Sequence[str], shown: Sequence[int]) -> list[int]:
+    """The sentences whose heads are kept."""
+    short = [i for i in shown if 0 < len(sources[i].split()) <= PICTURED_WORDS]
+    return [short[i] for i in spread([len(sources[i].split()) for i in short], PICTURED)]
 
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
@@ -112,10 +128,15 @@ def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> No
             lines = getattr(evaluation, {"source": "sources", "reference": "references"}.get(name, "hypotheses"))
             (folder / f"{name}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
         pieces = {row: [m.source_pieces, m.target_pieces] for row, m in evaluation.heat_maps.items()}
-        content = {"identity": identity, "pieces": pieces}
+        pictures = {row: [p.source_pieces, p.target_pieces, p.heads.shape] for row, p in evaluation.pictures.items()}
+        content = {"identity": identity, "pieces": pieces, "pictures": pictures}
         content |= {name: getattr(evaluation, name) for name in KEPT}
         flat = [heat_map.weights.ravel() for heat_map in evaluation.heat_maps.values()]
-        np.savez_compressed(folder / ATTENTION, weights=np.concatenate(flat) if flat else np.zeros(0, np.uint8))
+        heads = [picture.heads.ravel() for picture in evaluation.pictures.values()]
+        nothing = np.zeros(0, np.uint8)
+        np.savez_compressed(
+            folder / ATTENTION, weights=np.concatenate([nothing, *flat]), heads=np.concatenate([nothing, *heads])
+        )
         aside = folder / "evaluation.partial"
         aside.write_text(json.dumps(content), encoding="utf-8")
         os.replace(aside, folder / "evaluation.json")  # last: it vouches for the others
@@ -139,12 +160,17 @@ def _read(
         ):
             return None
         with np.load(folder / ATTENTION) as stored:
-            weights = stored["weights"]
-        heat_maps, start = {}, 0
+            weights, heads = stored["weights"], stored["heads"]
+        heat_maps, pictures, start = {}, {}, 0
         for row, (source_pieces, target_pieces) in content["pieces"].items():
             shape = len(target_pieces), len(source_pieces)
             end = start + shape[0] * shape[1]
             heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights[start:end].reshape(shape))
+            start = end
+        start = 0
+        for row, (source_pieces, target_pieces, shape) in content["pictures"].items():
+            end = start + math.prod(shape)
+            pictures[int(row)] = Picture(source_pieces, target_pieces, heads[start:end].reshape(shape))
             start = end
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, UserError):
         return None
@@ -159,6 +185,7 @@ def _read(
         heat_maps=heat_maps,
         scores=content["scores"],
         reference_scores=content["reference_scores"],
+        pictures=pictures,
         links={int(row): [(s, t) for s, t in found] for row, found in content["links"].items() if int(row) in shown},
         gradients={int(row): found for row, found in content["gradients"].items()},
     )

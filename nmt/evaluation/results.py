@@ -90,7 +90,7 @@ class CostRow:
     length: int
     training_seconds: float  # of one step, without the optimizer
     search_seconds: float  # greedy, to the full length
-    memory_gigabytes: float | None  # peak of the step, on a GPU
+    memory_megabytes: float  # of what the step keeps for its backward pass
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,22 @@ class HeatMap:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """Attention of every layer and head over the reference of one sentence, in steps of 1/255."""
+
+    source_pieces: list[str]
+    target_pieces: list[str]
+    heads: np.ndarray  # (layers, heads, target, source) uint8
+
+    @classmethod
+    def of(cls, translation: Translation) -> Picture:
+        """Of a given translation whose heads were asked for."""
+        assert translation.heads is not None
+        heads = np.rint(255 * translation.heads).astype(np.uint8)
+        return cls(list(translation.source_pieces), list(translation.target_pieces), heads)
+
+
+@dataclass(frozen=True)
 class SentenceSet:
     """A test set and what every system's first seed made of it."""
 
@@ -180,6 +196,8 @@ class SentenceSet:
     scores: dict[str, dict[str, list[float]]]  # by metric and system, of each sentence
     shown: list[int]  # sentences spread evenly over lengths
     heat_maps: dict[str, dict[int, HeatMap]]  # by system and sentence
+    pictures: dict[str, dict[int, Picture]]  # of a few short sentences, by system and sentence
+    gold: dict[int, list[tuple[int, int]]]  # the known word links of those
 
 
 @dataclass(frozen=True)

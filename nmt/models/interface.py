@@ -71,6 +71,7 @@ class Output:
 
     hidden: Tensor  # (B, T, E); with a mixture (B, T, S, E), a prediction from each source position
     attention: Tensor | None = None  # (B, T, S), only if asked for
+    heads: Tensor | None = None  # (B, L, H, T, S), the weights of every layer and head, only if asked for
     mixture: Tensor | None = None  # (B, T, S), the weights of those predictions
     choice: Choice | None = None
 
@@ -97,8 +98,11 @@ class Model(nn.Module, ABC):
         """Source ids (B, S) and their mask to what the decoder may see of them."""
 
     @abstractmethod
-    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
-        """Teacher forcing: hidden for every position of ``target_in`` (B, T), none of which sees a later one."""
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False, heads: bool = False) -> Output:
+        """Teacher forcing: hidden for every position of ``target_in`` (B, T), none of which sees a later one.
+
+        ``attend`` asks for the attention weights, ``heads`` for those of every layer and head.
+        """
 
     @abstractmethod
     def start(self, memory: Memory) -> State:

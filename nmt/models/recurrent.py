@@ -181,11 +181,11 @@ class RecurrentModel(Model):
             of_hypothesis["fed"] = memory.summary.new_zeros(len(memory.summary), self.fed_size)
         return State(of_source, of_hypothesis)
 
-    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False, heads: bool = False) -> Output:
         embedded = self.dropout(self.target_embedding(target_in))  # (B, T, E)
         state = self.start(memory)
         if self.asks_before or self.input_feeding or self.covers:
-            return self._decode_by_steps(embedded, state, attend)
+            return self._decode_by_steps(embedded, state, attend, heads)
         return self._decode_at_once(embedded, state)
 
     def _decode_at_once(self, embedded: Tensor, state: State) -> Output:
@@ -195,39 +195,46 @@ class RecurrentModel(Model):
         if summary is not None:
             summary = summary[:, None].expand(-1, length, -1)  # (B, T, Z)
         positions = torch.arange(length, device=embedded.device).expand(len(embedded), -1)  # (B, T)
-        states, context, reading = embedded, summary, None
+        states, context = embedded, summary
+        readings: list[Reading] = []
         for number, (layer, initial) in enumerate(zip(self.layers, self._unpack(state), strict=True)):
-            above = summary if number == 0 else reading.context if reading else None
+            above = summary if number == 0 else readings[-1].context if readings else None
             outputs, _ = layer.run(_beside(states, above), None, initial)  # (B, T, H)
             states = self._between(number, states, outputs)
             if self.attends and number in self.asks_at:
-                reading = self._read(self.asks_at[number], states, state, positions)
-                context = reading.context
-        if reading is None:
+                readings.append(self._read(self.asks_at[number], states, state, positions))
+                context = readings[-1].context
+        if not readings:
             return Output(self._predict(states, context))
+        weights, heads = readings[-1].weights, torch.stack([reading.heads for reading in readings], dim=1)
         if self.sums:
-            return Output(self._predict_each(states, context), reading.weights, mixture=reading.weights)
-        return Output(self._predict(states, context), reading.weights, choice=reading.choice)
+            return Output(self._predict_each(states, context), weights, heads, mixture=weights)
+        return Output(self._predict(states, context), weights, heads, choice=readings[-1].choice)
 
-    def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool) -> Output:
+    def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool, heads: bool) -> Output:
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
         gates = self.layers[0].input_gates(embedded)  # (B, T, G)
         step_weights = self._step_weights()
-        hiddens, readings = [], []  # of each step: (B, E)
+        hiddens, steps = [], []  # of each step: (B, E), and what each attention read
         for t in range(embedded.shape[1]):
-            hidden, state, reading = self._advance(gates[:, t], state, step_weights)
+            hidden, state, readings = self._advance(gates[:, t], state, step_weights)
             hiddens.append(hidden)
-            readings.append(reading)
-        weights = torch.cat([reading.weights for reading in readings], dim=1) if attend else None  # (B, T, S)
-        return Output(torch.stack(hiddens, dim=1), weights, choice=_joined([reading.choice for reading in readings]))
+            steps.append(readings)
+        weights = torch.cat([readings[-1].weights for readings in steps], dim=1) if attend else None  # (B, T, S)
+        of_heads = None
+        if heads:
+            of_layers = [torch.cat([reading.heads for reading in of], dim=2) for of in zip(*steps, strict=True)]
+            of_heads = torch.stack(of_layers, dim=1)  # (B, L, H, T, S)
+        choice = _joined([readings[-1].choice for readings in steps])
+        return Output(torch.stack(hiddens, dim=1), weights, of_heads, choice=choice)
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         embedded = self.dropout(self.target_embedding(tokens))  # (B, E)
-        hidden, state, reading = self._advance(self.layers[0].input_gates(embedded), state, self._step_weights())
+        hidden, state, readings = self._advance(self.layers[0].input_gates(embedded), state, self._step_weights())
         logits = self.output(hidden)
-        if reading is None:
+        if not readings:
             return Step(logits, state)
-        weights = reading.weights[:, 0]  # (B, S)
+        weights = readings[-1].weights[:, 0]  # (B, S)
         if self.sums:
             logits = mixed(logits, weights)
         return Step(logits, state, weights if attend else None)
@@ -237,35 +244,36 @@ class RecurrentModel(Model):
 
     def _advance(
         self, gates: Tensor, state: State, step_weights: list[tuple[Tensor, ...]]
-    ) -> tuple[Tensor, State, Reading | None]:
-        """One step from the first layer's gates (B, G): hidden (B, E), or (B, S, E) of each position; state."""
+    ) -> tuple[Tensor, State, list[Reading]]:
+        """From the first layer's gates (B, G): hidden (B, E), or (B, S, E) of each position; state; readings."""
         source = state.of_source
         cells = self._unpack(state)
-        context, reading = source.get("summary"), None  # (B, Z)
+        context = source.get("summary")  # (B, Z)
+        readings: list[Reading] = []
         fed = state.of_hypothesis.get("fed", context)
         if self.asks_before:
-            reading = self._ask(0, cells[-1][0], state)
-            fed = context = reading.context[:, 0]  # (B, D)
+            readings.append(self._ask(0, cells[-1][0], state))
+            fed = context = readings[-1].context[:, 0]  # (B, D)
         following, top, above = [], gates, None
         for number, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
             layer_gates = gates if number == 0 else layer.input_gates(_beside(top, above))
             following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights[number]))
             top = self._between(number, top, following[-1][0])
             if self.attends and not self.asks_before and number in self.asks_at:
-                reading = self._ask(self.asks_at[number], top, state)
-                above = context = reading.context[:, 0]
-        if reading is not None and self.sums:
-            hidden = self._predict_each(top[:, None], reading.context)[:, 0]  # (B, S, E)
+                readings.append(self._ask(self.asks_at[number], top, state))
+                above = context = readings[-1].context[:, 0]
+        if self.sums:
+            hidden = self._predict_each(top[:, None], readings[-1].context)[:, 0]  # (B, S, E)
         else:
             hidden = self._predict(top, context)
         of_hypothesis = _pack(following)
         if self.input_feeding:
             of_hypothesis["fed"] = hidden
-        if reading is not None:
+        if readings:
             of_hypothesis["position"] = state.of_hypothesis["position"] + 1
-            if self.covers:
-                of_hypothesis["covered"] = state.of_hypothesis["covered"] + reading.weights[:, 0].float()
-        return hidden, State(source, of_hypothesis), reading
+        if self.covers:
+            of_hypothesis["covered"] = state.of_hypothesis["covered"] + readings[-1].weights[:, 0].float()
+        return hidden, State(source, of_hypothesis), readings
 
     def _ask(self, number: int, query: Tensor, state: State) -> Reading:
         """The attention of this number, for one step: query (B, Q)."""

@@ -108,7 +108,7 @@ class MultiHead(nn.Module):
         first: int = 0,
         want_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, T, D) to (B, T, D), and the weights averaged over heads (B, T, S) if wanted."""
+        """(B, T, D) to (B, T, D), and the weights of every head (B, H, T, S) if wanted."""
         query = self._heads(inputs if self.query is None else self.query(inputs))
         if self.rotary:
             query = rotate(query, first)
@@ -120,7 +120,7 @@ class MultiHead(nn.Module):
         else:
             context, weights = self._attend_by_score(query, key, value, allowed, first, bias)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
-        return self.output(joined), None if weights is None else weights.mean(dim=1)
+        return self.output(joined), weights
 
     def _attend_by_score(
         self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int, bias: Tensor | None
@@ -221,7 +221,7 @@ class DecoderBlock(nn.Module):
         source_allowed: Tensor | None,
         want_weights: bool,
     ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
-        """New positions (B, T, D) after ``past`` keys and values: states, all keys and values, weights (B, T, S)."""
+        """New positions (B, T, D) after ``past`` keys and values: states, all keys and values, weights (B, H, T, S)."""
         first = past[0].shape[2] if past else 0
         inputs = self.self_residual.before(states)
         key, value = self.self_attention.keys_values(inputs, first)
@@ -274,16 +274,17 @@ class TransformerModel(Model):
             of_hypothesis |= {f"{i}.key": empty, f"{i}.value": empty}
         return State(of_source, of_hypothesis)
 
-    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False) -> Output:
-        hidden, _, weights = self._advance(target_in, self.start(memory), attend)
-        return Output(hidden, weights)
+    def decode(self, memory: Memory, target_in: Tensor, attend: bool = False, heads: bool = False) -> Output:
+        layers = len(self.decoder) if heads else int(attend)
+        hidden, _, weights = self._advance(target_in, self.start(memory), layers)
+        return Output(hidden, weights[-1].mean(dim=1) if layers else None, torch.stack(weights, 1) if heads else None)
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
-        hidden, state, weights = self._advance(tokens[:, None], state, attend)
-        return Step(self.output(hidden[:, 0]), state, None if weights is None else weights[:, 0])
+        hidden, state, weights = self._advance(tokens[:, None], state, int(attend))
+        return Step(self.output(hidden[:, 0]), state, weights[-1].mean(dim=1)[:, 0] if attend else None)
 
-    def _advance(self, tokens: Tensor, state: State, want_weights: bool) -> tuple[Tensor, State, Tensor | None]:
-        """New tokens (B, T): hidden (B, T, D), the longer state, and the last layer's weights (B, T, S)."""
+    def _advance(self, tokens: Tensor, state: State, layers: int) -> tuple[Tensor, State, list[Tensor]]:
+        """New tokens (B, T): hidden (B, T, D), the longer state, and the last so many layers' weights (B, H, T, S)."""
         source, past = state.of_source, state.of_hypothesis
         first, length = past["0.key"].shape[2], tokens.shape[1]
         states = self.dropout(self.target_positions(self.target_embedding(tokens), first))  # (B, T, D)
@@ -293,14 +294,16 @@ class TransformerModel(Model):
         mask = source["mask"]
         allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
         longer: dict[str, Tensor] = {}
-        weights = None
+        found = []
         for i, block in enumerate(self.decoder):
             cached = (past[f"{i}.key"], past[f"{i}.value"]) if first else None
-            wanted = want_weights and i + 1 == len(self.decoder)
+            wanted = i + layers >= len(self.decoder)
             keys_values = (source[f"{i}.key"], source[f"{i}.value"])
             states, (key, value), weights = block(states, cached, causal, keys_values, allowed, wanted)
             longer |= {f"{i}.key": key, f"{i}.value": value}
-        return self.decoder_norm(states), State(source, longer), weights
+            if wanted and weights is not None:
+                found.append(weights)
+        return self.decoder_norm(states), State(source, longer), found
 
 
 def _check(options: TransformerOptions) -> None:

@@ -85,7 +85,9 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
             ]
             for r in comparison.rows
         ],
-        "costs": [[c.system, c.length, c.training_seconds, c.search_seconds] for c in comparison.costs],
+        "costs": [
+            [c.system, c.length, c.training_seconds, c.search_seconds, c.memory_megabytes] for c in comparison.costs
+        ],
         "gradients": [[g.system, g.test_set, g.bucket, g.probes, g.shares] for g in comparison.gradients],
         "places": [
             [p.system, p.test_set, p.bucket, p.place, _short(p.score), _short(p.low), _short(p.high), p.words]
@@ -143,7 +145,18 @@ def _block(sentences: SentenceSet, shown: list[int]) -> str:
         }
         for system, found in sentences.heat_maps.items()
     }
-    text = json.dumps({"rows": rows, "maps": maps}, ensure_ascii=False, separators=(",", ":"))
+    pictures = {
+        system: {
+            str(i + 1): [p.source_pieces, p.target_pieces, list(p.heads.shape[:2]), p.heads.tobytes().hex()]
+            for i, p in found.items()
+            if i in shown
+        }
+        for system, found in sentences.pictures.items()
+    }
+    gold = {str(i + 1): links for i, links in sentences.gold.items()}
+    text = json.dumps(
+        {"rows": rows, "maps": maps, "pictures": pictures, "gold": gold}, ensure_ascii=False, separators=(",", ":")
+    )
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode()
 
 

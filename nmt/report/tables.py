@@ -81,12 +81,12 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def score_table(rows: Sequence[Row]) -> str:
-    """Of one evaluation: a line a bucket."""
+def score_table(rows: Sequence[Row], first: str = "source words") -> str:
+    """Of one evaluation: a line a bucket, whose column is headed ``first``."""
     metrics = list(dict.fromkeys(row.metric for row in rows if row.metric not in BESIDE))
     buckets = list(dict.fromkeys(row.bucket for row in rows))
     cells = {(row.bucket, row.metric): row for row in rows}
-    header = ["source words", "sentences", *(NAMES[metric] for metric in metrics)]
+    header = [first, "sentences", *(NAMES[metric] for metric in metrics)]
     lines = [
         [bucket, f"{cells[bucket, metrics[0]].sentences:,}", *(with_band(cells[bucket, m]) for m in metrics)]
         for bucket in buckets

@@ -10,6 +10,8 @@ NAMES = {
     "ter": "TER",
     "accuracy": "accuracy, %",
     "exact": "exact match, %",
+    "preferred": "right form preferred, %",
+    "preferred_by_place": "right form preferred, %",
     "length_ratio": "length ratio",
     "brevity_penalty": "brevity penalty",
     "repetition": "repeated 4-grams, %",

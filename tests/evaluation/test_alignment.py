@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus.links import words_of
 from nmt.corpus.pairs import FilesOptions, known_links, read_pairs
-from nmt.evaluation.alignment import error_counts, error_rate, links, merge, words_of
+from nmt.errors import UserError
+from nmt.evaluation.alignment import check_join, error_counts, error_rate, join, links, merge
 from nmt.evaluation.recall import PARTS, by_part, recalled
 from nmt.evaluation.results import HeatMap
 from tests.conftest import TINY_GRAMMAR
@@ -78,3 +82,22 @@ def test_the_built_in_corpus_knows_its_links_and_files_do_not():
         assert all(perfect.values())
     assert known_links(FilesOptions(), "test") is None
     assert isinstance(TINY_GRAMMAR, GrammarOptions)
+
+
+def test_both_directions_are_joined_three_ways():
+    forward, backward = [(0, 0), (1, 1), (2, 1), (3, 4)], [(0, 0), (1, 1), (1, 2), (9, 9)]
+    assert join(forward, backward, "intersection") == [(0, 0), (1, 1)]
+    assert join(forward, backward, "union") == sorted({*forward, *backward})
+    # (2, 1) and (1, 2) stand beside (1, 1) and bring a new word each; (3, 4) and (9, 9) touch nothing that is taken
+    assert join(forward, backward, "grow-diag") == [(0, 0), (1, 1), (1, 2), (2, 1)]
+    with pytest.raises(UserError, match="did you mean 'union'"):
+        check_join("unoin")
+
+
+@given(
+    st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)))
+)
+def test_growing_stays_between_intersection_and_union(forward, backward):
+    grown = set(join(forward, backward, "grow-diag"))
+    assert forward & backward <= grown <= forward | backward
+    assert grown == set(join(backward, forward, "grow-diag"))

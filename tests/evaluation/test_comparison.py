@@ -8,7 +8,7 @@ from nmt.errors import UserError
 from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.findings import find
-from nmt.evaluation.results import ALL_SEEDS, HeatMap
+from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 from nmt.evaluation.scores import EvaluationOptions
 from tests.evaluation.test_significance import REFERENCES, outputs
 
@@ -18,6 +18,10 @@ SOURCES[:3] = ["w " * 30] * 3  # too few for a band
 
 
 MAPS = {0: HeatMap(["▁a", "▁$b"], ["▁c"], np.array([[51, 204]], dtype=np.uint8))}
+
+
+HEADS = np.array([[[[255, 0]], [[0, 255]]], [[[51, 204]], [[153, 102]]]], dtype=np.uint8)  # 2 layers, 2 heads
+PICTURES = {0: Picture(["▁a", "▁$b"], ["▁c"], HEADS)}
 
 
 def evaluation(errors: float, seed: int) -> Evaluation:
@@ -37,6 +41,7 @@ def made(hypotheses: list[str], sources: list[str]) -> Evaluation:
         heat_maps=MAPS,
         scores=[-1.0] * count,
         reference_scores=[-0.5 if i % 3 == 0 else -2.0 for i in range(count)],
+        pictures=PICTURES,
         links={0: [(0, 0), (1, 1), (2, 3)]},
         gradients={0: (100 * np.eye(10)).tolist(), 3: np.full((10, 10), 10.0).tolist()},
     )

@@ -173,6 +173,10 @@ def test_attention_is_non_negative_sums_to_one_and_is_zero_on_padding(model, ran
     source, mask, target = random_batch([8, 3, 5], 4)
     memory = model.encode(source, mask)
     weights = model.decode(memory, target, attend=True).attention
+    heads = model.decode(memory, target, attend=True, heads=True).heads  # (B, L, H, T, S)
+    if weights is not None:
+        torch.testing.assert_close(heads[:, -1].mean(dim=1), weights)
+        torch.testing.assert_close(heads.sum(dim=-1), torch.ones_like(heads[..., 0]))
     step = model.step(target[:, 0], model.start(memory), attend=True).attention
     if not model.attends:
         assert weights is None and step is None

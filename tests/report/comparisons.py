@@ -39,7 +39,7 @@ def make_comparison(
         made, found = compare_on(systems, names[0], OPTIONS, GOLD)
         rows, differences = rows + made, differences + found
         findings += find(systems, names[0], OPTIONS)
-        sentences.append(sentence_set(systems, OPTIONS))
+        sentences.append(sentence_set(systems, OPTIONS, GOLD))
         places += recall_by_place(systems, OPTIONS, GOLD)
         gradients += gradient_rows(systems, OPTIONS)
     runs = [
@@ -64,7 +64,9 @@ def make_comparison(
         sentences=sentences,
         places=places,
         gradients=gradients,
-        costs=[CostRow(name, length, 0.001 * length, 0.002 * length, None) for name in names for length in (8, 64)],
+        costs=[
+            CostRow(name, length, 0.001 * length, 0.002 * length, 0.1 * length) for name in names for length in (8, 64)
+        ],
         capacities=capacities(rows, {}, {}),
         published=[
             judge(PublishedOptions(80.0, 1.0, "bleu", test_sets[0], "Someone 2014, Table 1"), names[1], rows, "")

@@ -117,6 +117,12 @@ def test_attention_opens_under_a_sentence(page):
     page.wait_for_selector("#map-1-0 .heatmaplayer image, #map-1-0 .heatmaplayer .hm")
     assert page.locator("#sentence-list .maps .chart").count() == 3
     assert page.locator("#map-1-0 .xtick").all_text_contents() == ["a", "$b"], "words, not the marks of their pieces"
+    assert page.evaluate("document.querySelector('#map-1-0').layout.shapes.length") == 0
+    for view, weights in (("mean", [0.4, 0.6]), ("head 0 0", [1, 0]), ("head 1 1", [0.6, 0.4])):
+        page.select_option("#sentence-list .maps figure:first-of-type .view select", view)
+        drawn = page.evaluate("document.querySelector('#map-1-0').data[0].z[0]")
+        assert drawn == pytest.approx(weights, abs=0.01)
+    assert page.evaluate("document.querySelector('#map-1-0').layout.shapes.length") > 0, "known links are framed"
     page.click("#sentence-list article:first-of-type button")
     assert page.locator("#sentence-list .maps").count() == 0
 
@@ -211,6 +217,8 @@ def large_comparison() -> Comparison:
             scores={m: {system: rng.uniform(0, 100, 10_000).tolist() for system in names} for m in ("bleu", "chrf")},
             shown=shown,
             heat_maps={},
+            pictures={},
+            gold={},
         )
         for name in ("a", "b", "c")
     ]  # fmt: skip

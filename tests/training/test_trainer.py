@@ -242,7 +242,9 @@ def test_the_journal_is_lines_of_json_with_the_numbers_a_reader_wants(make, tmp_
     assert {"padding", "memory_gigabytes"} <= train.keys()
     assert 0 <= train["padding"] < 0.5 and train["memory_gigabytes"] > 0.05
     parts = train["gradient_norm_of"]
-    assert {"encoder", "attentions", "layers", "target_embedding"} <= parts.keys() and all(n > 0 for n in parts.values())
+    assert {"encoder", "attentions", "layers", "target_embedding"} <= parts.keys() and all(
+        n > 0 for n in parts.values()
+    )
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
 

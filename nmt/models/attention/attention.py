@@ -24,8 +24,13 @@ class Reading:
     """What attention gives for queries (B, T, Q)."""
 
     context: Tensor  # (B, T, D); where predictions are summed, not contexts: the states (B, S, D)
-    weights: Tensor  # (B, T, S), a mean over heads
+    heads: Tensor  # (B, H, T, S), the weights of each head
     choice: Choice | None = None
+
+    @property
+    def weights(self) -> Tensor:
+        """(B, T, S), a mean over heads."""
+        return self.heads[:, 0] if self.heads.shape[1] == 1 else self.heads.mean(dim=1)
 
 
 class Head(nn.Module):
@@ -85,14 +90,14 @@ class Attention(nn.Module):
             weights, distribution = self.heads[0](query, keys, positions, mask)
             choice = self._choice(query, weights, distribution)
             weights = weights.to(states.dtype)
-            return Reading(states if self.read.sums else weights @ states, weights, choice)
+            return Reading(states if self.read.sums else weights @ states, weights[:, None], choice)
         *of_heads, values = keys.split(self._widths(keys.shape[-1], states.shape[-1]), dim=-1)
         weights = [
             head(query, own, positions, mask)[0].to(states.dtype)
             for head, own in zip(self.heads, of_heads, strict=True)
         ]
         contexts = [w @ value for w, value in zip(weights, values.chunk(len(weights), dim=-1), strict=True)]
-        return Reading(torch.cat(contexts, dim=-1), torch.stack(weights).mean(dim=0))
+        return Reading(torch.cat(contexts, dim=-1), torch.stack(weights, dim=1))
 
     def _choice(self, query: Tensor, weights: Tensor, distribution: Tensor) -> Choice | None:
         if self.baseline is None:

@@ -145,7 +145,6 @@ function gradientMaps(state, bucket) {
   return (theme) => {
     const maps = data.gradients.filter(([, testSet, label]) => testSet === state.testSet && label === bucket);
     const columns = Math.min(maps.length, window.innerWidth < 700 ? 2 : 4), rowCount = Math.ceil(maps.length / columns);
-    const dark = theme.paper !== LIGHT.paper;
     const layout = baseLayout(theme, `Gradient of output words, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 90 + 230 * rowCount);
     layout.grid = { rows: rowCount, columns, pattern: "independent", ygap: 0.35 };
     layout.margin = { l: 40, r: 10, t: 80, b: 45 };
@@ -160,7 +159,7 @@ function gradientMaps(state, bucket) {
       shares.forEach((row, t) => table.push([name, t + 1, ...row]));
       return {
         type: "heatmap", z: shares, zmin: 0, zmax: 60, showscale: false, xaxis: `x${end}`, yaxis: `y${end}`,
-        colorscale: dark ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
+        colorscale: dark(theme) ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
         hovertemplate: "tenth %{y} of the output, tenth %{x} of the source: %{z:.0f} %<extra>" + escapeHtml(name) + "</extra>",
         x: Array.from({ length: 10 }, (_, i) => i), y: Array.from({ length: 10 }, (_, i) => i),
         customdata: probes,
@@ -170,24 +169,24 @@ function gradientMaps(state, bucket) {
   };
 }
 
-// Seconds by length, both logarithmic; column is 2 for training, 3 for search.
-function cost(column, title) {
+// Seconds or megabytes by length, both logarithmic; column is 2 for training, 3 for search, 4 for memory.
+function cost(column, title, unit) {
   return (theme) => {
-    const table = [["system", "tokens", "seconds"]];
+    const table = [["system", "tokens", unit]];
     const traces = systems.map((system) => {
       const points = data.costs.filter(([name]) => name === system.name);
       for (const point of points) table.push([system.name, point[1], point[column]]);
       return {
         x: points.map((point) => point[1]), y: points.map((point) => point[column]), name: escapeHtml(system.name), mode: "lines+markers",
         line: { color: system.colour, width: 2, dash: dash(system) }, marker: { symbol: symbols[system.index % symbols.length], size: 7 },
-        hovertemplate: "%{y:.3~s} s at %{x} tokens<extra>" + escapeHtml(system.name) + "</extra>",
+        hovertemplate: `%{y:.3~s} ${unit} at %{x} tokens` + "<extra>" + escapeHtml(system.name) + "</extra>",
       };
     });
     const layout = baseLayout(theme, title, 330);
     fitLegend(layout, window.innerWidth > 700 ? 0.5 : 1);
     const lengths = [...new Set(data.costs.map(([, length]) => length))];
     Object.assign(layout.xaxis, { title: { text: "source tokens" }, type: "log", tickvals: lengths, ticktext: lengths.map(String) });
-    Object.assign(layout.yaxis, { title: { text: "seconds" }, type: "log" });
+    Object.assign(layout.yaxis, { title: { text: unit }, type: "log" });
     return { traces, layout, table };
   };
 }
@@ -229,9 +228,26 @@ function joined(pieces) {
   return words;
 }
 
+const dark = (theme) => theme.paper !== LIGHT.paper;
+
+// One layer's head of a picture, or the mean of the last layer's heads, as the hexadecimal weights that a heat map takes.
+function headOf([sourcePieces, targetPieces, [layers, heads], hex], layer, head) {
+  const size = 2 * sourcePieces.length * targetPieces.length;
+  const one = (l, h) => hex.substr((l * heads + h) * size, size);
+  if (head !== null) return one(layer, head);
+  const all = Array.from({ length: heads }, (_, h) => one(layers - 1, h));
+  let mean = "";
+  for (let i = 0; i < size; i += 2) {
+    const sum = all.reduce((total, weights) => total + parseInt(weights.substr(i, 2), 16), 0);
+    mean += Math.round(sum / heads).toString(16).padStart(2, "0");
+  }
+  return mean;
+}
+
 // Attention weights: each row says where the model looked when it wrote that word, or that piece if pieces are wanted.
 // A word's weight is the sum over the pieces of a source word, and the mean over those of a target word.
-function heatMap(system, [sourcePieces, targetPieces, hex], pieces) {
+// Known links of words are framed.
+function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) {
   const single = (list) => list.map((piece, i) => ({ text: piece.replace("▁", "_"), pieces: [i] }));
   const sources = pieces ? single(sourcePieces) : joined(sourcePieces), targets = pieces ? single(targetPieces) : joined(targetPieces);
   const weight = (t, s) => parseInt(hex.substr(2 * (t * sourcePieces.length + s), 2), 16) / 255;
@@ -248,12 +264,14 @@ function heatMap(system, [sourcePieces, targetPieces, hex], pieces) {
     Object.assign(layout.xaxis, { ...ticks(source), side: "top", tickangle: -60 });
     Object.assign(layout.yaxis, { ...ticks(target), autorange: "reversed" });
     layout.margin = { l: 70, r: 10, t: 90, b: 10 };
+    layout.shapes = pieces ? [] : links.map(([s, t]) => ({
+      type: "rect", x0: s - 0.5, x1: s + 0.5, y0: t - 0.5, y1: t + 0.5, line: { color: dark(theme) ? "#ffb454" : "#c2410c", width: 1.6 },
+    }));
     layout.width = Math.max(240, cell * source.length + 110);
     layout.height = cell * 0.9 * target.length + 120;
-    const dark = theme.paper !== LIGHT.paper;
     const traces = [{
       type: "heatmap", z: weights, zmin: 0, zmax: 1, showscale: false, xgap: cell > 12 ? 1 : 0, ygap: cell > 12 ? 1 : 0,
-      colorscale: dark ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
+      colorscale: dark(theme) ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
       customdata: weights.map((row, t) => row.map((_, s) => [escapeHtml(target[t]), escapeHtml(source[s])])),
       hovertemplate: "%{customdata[0]} looks at %{customdata[1]}: %{z:.2f}<extra></extra>",
     }];

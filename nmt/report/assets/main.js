@@ -120,7 +120,8 @@ window.addEventListener("beforeprint", () => redraw(LIGHT));
 window.addEventListener("afterprint", () => redraw(pageTheme()));
 showLearning();
 if (data.costs.length) {
-  draw("training-cost-chart", cost(2, "one training step"));
-  draw("search-cost-chart", cost(3, "greedy search"));
+  draw("training-cost-chart", cost(2, "one training step", "seconds"));
+  draw("search-cost-chart", cost(3, "greedy search", "seconds"));
+  draw("memory-cost-chart", cost(4, "kept by a training step", "megabytes"));
 }
 show().then(() => { document.body.dataset.ready = "true"; });

@@ -98,8 +98,31 @@ function toggleMaps(button, article, row, attending, block) {
     chart.setAttribute("aria-label", `attention of ${system.name} in sentence ${row.number}`);
     figure.querySelector(".downloads").dataset.chart = id;
     maps.append(figure);
-    draw(id, heatMap(system.name, block.maps[system.name][row.number], document.getElementById("sentence-controls").pieces.checked));
+    const pieces = document.getElementById("sentence-controls").pieces.checked;
+    const picture = block.pictures[system.name]?.[row.number];
+    const show = (what) => {
+      const [view, layer, head] = what.split(" ");
+      if (view === "output") return draw(id, heatMap(system.name, block.maps[system.name][row.number], pieces));
+      const weights = headOf(picture, Number(layer), view === "head" ? Number(head) : null);
+      return draw(id, heatMap(system.name, [picture[0], picture[1], weights], pieces, block.gold[row.number]));
+    };
+    if (picture) figure.prepend(viewSelect(system, row, picture, show));
+    show("output");
   }
+}
+
+// What a heat map shows: the model's own output, or the reference, by the heads together or one of them.
+function viewSelect(system, row, [, , [layers, heads]], show) {
+  const label = document.createElement("label");
+  label.className = "view";
+  const options = [["output", "over its own output"], ["mean", "over the reference"]];
+  if (layers * heads > 1) {
+    for (let l = 0; l < layers; l++) for (let h = 0; h < heads; h++) options.push([`head ${l} ${h}`, `over the reference, layer ${l + 1}, head ${h + 1}`]);
+  }
+  label.innerHTML = `<select aria-label="what the heat map of ${escapeHtml(system.name)} in sentence ${row.number} shows">` +
+    options.map(([value, text]) => `<option value="${value}">${text}</option>`).join("") + "</select>";
+  label.firstChild.addEventListener("change", (event) => show(event.target.value));
+  return label;
 }
 
 async function showSentences(state, page) {

@@ -1,0 +1,63 @@
+"""Word links of given translations, read off a run's attention; their error rate where gold links are known.
+
+  python -m nmt.align run=runs/demo/attention/seed-1 source=test.en target=test.de > links.txt
+
+What people add most:
+  gold=test.links                  i-j (sure) and ipj (possible), from 0: the alignment error rate goes to stderr
+  reverse=RUN                      a run of the opposite direction, whose links are joined with these
+  join=grow-diag                   how: grow-diag, intersection or union
+  checkpoint=average               best, last, average, a step number or a file
+
+Line i of the output holds the links of sentence pair i: source word - target word, from 0. Words are what white space
+parts. Each target word is linked with the source word that it looks at most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import AlignConfig
+    from nmt.corpus.links import Link
+
+PAIRS_AT_ONCE = 1024
+
+
+def main() -> None:
+    open_door("align", __doc__, _align)
+
+
+def _align(config: AlignConfig) -> None:
+    import sys
+    from pathlib import Path
+
+    from nmt.corpus.links import read_links
+    from nmt.corpus.pairs import read_parallel
+    from nmt.errors import UserError
+    from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate
+    from nmt.pipeline import open_translator
+    from nmt.progress import Progress
+
+    check_join(config.join)
+    forward = open_translator(config.run, config.checkpoint, config.device)
+    backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
+    pairs = list(read_parallel(Path(config.source), Path(config.target)))
+    gold = list(read_links(Path(config.gold))) if config.gold else []
+    if config.gold and len(gold) != len(pairs):
+        raise UserError(f"{config.gold}: {len(gold):,} lines for {len(pairs):,} sentence pairs; one a pair is needed")
+    found: list[list[Link]] = []
+    with Progress("aligning", "pairs", len(pairs)) as progress:
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            made = aligned(pairs[start : start + PAIRS_AT_ONCE], forward, backward, config.join)
+            sys.stdout.writelines(" ".join(f"{s}-{t}" for s, t in row) + "\n" for row in made)
+            found += made
+            progress.update(len(found))
+    if gold:
+        counts = [error_counts(row, known.sure, known.possible) for row, known in zip(found, gold, strict=True)]
+        print(f"alignment error rate: {error_rate(counts):.1f} % over {len(pairs):,} pairs", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Does a model like the right form better than a wrong one? Forced scores of both, by where they part.
+
+After LingEval97 (Sennrich 2017): each source has a right translation and one with a single mistake, such as a verb that
+does not agree with its subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nmt.decoding.translator import Translator
+from nmt.evaluation.results import Row
+from nmt.evaluation.scores import EvaluationOptions, make_buckets
+from nmt.evaluation.significance import Resampler
+
+
+class _Preferred:
+    """Percent of sums of statistics (R, 2): how often, of how many."""
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
+
+
+def parting(right: str, wrong: str) -> int:
+    """How many words both begin with: the place of the mistake, from 0."""
+    pairs = zip(right.split(), wrong.split(), strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(right.split()), len(wrong.split())))
+
+
+def contrast(
+    translator: Translator,
+    sources: Sequence[str],
+    right: Sequence[str],
+    wrong: Sequence[str],
+    system: str,
+    options: EvaluationOptions,
+) -> list[Row]:
+    """Percent of triples whose right side has the higher probability, with bands: by source length (metric
+    ``preferred``), and by how many words of the target come before the mistake (``preferred_by_place``).
+    """
+    better = [
+        a.score > b.score
+        for a, b in zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
+    ]
+    statistics = np.array([[hit, 1] for hit in better], dtype=np.float64).reshape(-1, 2)
+    before = ["w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)]  # as long as the place is far
+    rows = []
+    for metric, texts in (("preferred", sources), ("preferred_by_place", before)):
+        for bucket in make_buckets(texts, options.bucket_bounds):
+            own, count = statistics[list(bucket.sentences)], len(bucket.sentences)
+            value, low, high = float(100 * own[:, 0].mean()), None, None
+            if count >= options.min_sentences:
+                band = Resampler(count, options.resamples, options.confidence, options.seed).band(_Preferred(), [own])
+                low, high = band.low, band.high
+            rows.append(Row(system, "", "contrast", bucket.label, count, metric, value, low, high))
+    return rows

@@ -1,0 +1,61 @@
+"""What a model thinks of given translations; or whether it likes the right ones better than wrong ones.
+
+  python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=test.de > scores.txt
+  python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=right.de wrong=wrong.de
+
+Without wrong=, line i of the output is the natural logarithm of the probability of target i given source i.
+With it, a table says how often the right side is the likelier one, by source length and by the place of the mistake.
+
+What people change most:
+  decoding.length_penalty=average  scores per token
+  evaluation.bucket_bounds=[10,20,30]
+  checkpoint=average               best, last, average, a step number or a file
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nmt.door import open_door
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from nmt.config import ScoreConfig
+
+PAIRS_AT_ONCE = 1024
+
+
+def main() -> None:
+    open_door("score", __doc__, _score)
+
+
+def _score(config: ScoreConfig) -> None:
+    import sys
+    from pathlib import Path
+
+    from nmt.corpus.pairs import read_parallel
+    from nmt.evaluation.contrast import contrast
+    from nmt.evaluation.scores import check
+    from nmt.pipeline import open_translator
+    from nmt.progress import Progress
+    from nmt.report.tables import score_table
+
+    check(config.evaluation)
+    translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
+    pairs = list(read_parallel(Path(config.source), Path(config.target)))
+    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    if config.wrong:
+        wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
+        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
+        for metric, first in (("preferred", "source words"), ("preferred_by_place", "place of the mistake")):
+            print(score_table([row for row in rows if row.metric == metric], first) + "\n")
+        return
+    with Progress("scoring", "pairs", len(pairs)) as progress:
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            block = slice(start, start + PAIRS_AT_ONCE)
+            made = translator.force(sources[block], targets[block])
+            sys.stdout.writelines(f"{found.score:.6f}\n" for found in made)
+            progress.update(start + len(made))
+
+
+if __name__ == "__main__":
+    main()
