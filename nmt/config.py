@@ -80,7 +80,20 @@ class TranslateConfig:
     run: str = MISSING
     checkpoint: str = "best"
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    engine: str = "pytorch"  # or ctranslate2, after python -m nmt.export
+    compute_type: str = "default"  # ctranslate2 only: default is as exported; float32, int8, ...
     device: str = "auto"
+
+
+@dataclass
+class ExportConfig:
+    """A run to write for another engine."""
+
+    run: str = MISSING
+    format: str = "ctranslate2"
+    quantization: str = "float32"
+    checkpoint: str = "best"
+    output: str = ""  # a folder; "" is RUN/export/ctranslate2
 
 
 @dataclass
@@ -142,6 +155,7 @@ DOORS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "translate": TranslateConfig,
+    "export": ExportConfig,
     "align": AlignConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,

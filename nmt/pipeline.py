@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from nmt.config import TrainConfig, flat
+from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batcher import Batcher
 from nmt.corpus.encoded import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import CleaningReport, clean, knows_links, read_pairs, test_names
 from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
-from nmt.errors import UserError
+from nmt.errors import UserError, nearest
 from nmt.evaluation.evaluate import Evaluation, evaluate
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
@@ -34,6 +35,8 @@ from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
+
+ENGINES = ("pytorch", "ctranslate2")
 
 
 def train_run(config: TrainConfig) -> tuple[Run, Progress]:
@@ -140,6 +143,18 @@ def open_translator(folder: str, checkpoint: str, device: str, decoding: Decodin
     run = open_run(folder)
     model, _ = run.model(checkpoint, choose_device(device))
     return Translator(model, run.tokenizer, decoding or DecodingOptions())
+
+
+def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
+    """What translates lines, as the configuration says. Raises UserError where there is no run, or no export of it."""
+    if config.engine not in ENGINES:
+        raise UserError(f"engine={config.engine}: {nearest(config.engine, ENGINES)}")
+    if config.engine == "pytorch":
+        return open_translator(config.run, config.checkpoint, config.device, config.decoding).translate
+    from nmt.decoding.ctranslate2_engine import Engine, export_folder  # late: it needs a library of its own
+
+    device = str(choose_device(config.device))
+    return Engine(export_folder(Path(config.run)), config.decoding, device, config.compute_type).translate
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -7,6 +7,7 @@ What people change most:
   decoding.batch_size=64           sentences at a time; the output stays the same
   decoding.length_penalty=gnmt     none, average or gnmt, with decoding.length_penalty_alpha
   checkpoint=average               best, last, average, a step number or a file
+  engine=ctranslate2               several times faster; after python -m nmt.export run=...
   device=cpu
 
 Line i of the output is line i of the input, empty lines too.
@@ -33,10 +34,10 @@ def _translate(config: TranslateConfig) -> None:
     import sys
 
     from nmt.errors import UserError
-    from nmt.pipeline import open_translator
+    from nmt.pipeline import open_engine
     from nmt.progress import counted
 
-    translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
+    translate = open_engine(config)
     numbered = enumerate(counted(sys.stdin.buffer, "translating", "lines read"), 1)
     while block := list(itertools.islice(numbered, LINES_AT_ONCE)):
         lines = []
@@ -45,7 +46,7 @@ def _translate(config: TranslateConfig) -> None:
                 lines.append(line.rstrip(b"\r\n").decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise UserError(f"standard input, line {number}: not valid UTF-8 ({error.reason})") from None
-        for translation in translator.translate(lines, first_line=block[0][0]):
+        for translation in translate(lines, first_line=block[0][0]):
             sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
         sys.stdout.flush()
 

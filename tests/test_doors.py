@@ -198,7 +198,7 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
 
 
 def test_help_tells_what_people_change_most(tmp_path):
-    for name in ("train", "evaluate", "compare", "translate", "align", "score"):
+    for name in ("train", "evaluate", "compare", "translate", "align", "score", "export"):
         made = door(name, "--help", folder=tmp_path)
         assert made.returncode == 0 and f"python -m nmt.{name} ".encode() in made.stdout
 

@@ -20,7 +20,7 @@ FLOORS = {
     "comparing": 8,
     "door": 9,
 }
-DOORS = {"train", "compare", "evaluate", "translate", "align", "score"}
+DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export"}
 STRANGERS = [{"corpus", "models"}, {"training", "decoding"}]  # rooms of one floor that don't know each other
 
 

@@ -79,6 +79,9 @@ class Tokenizer:
     def target_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._target.id_to_piece(int(i)) for i in ids]
 
+    def target_ids(self, pieces: Iterable[str]) -> list[int]:
+        return [self._target.piece_to_id(piece) for piece in pieces]
+
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self.source_path, folder / "source.model")

@@ -1,0 +1,124 @@
+"""CTranslate2 as an engine: a run written for it, and translations made by it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from nmt.corpus.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
+from nmt.decoding.beam import DecodingOptions, check
+from nmt.decoding.hypothesis import Translation
+from nmt.errors import UserError, nearest
+from nmt.models.ctranslate2_spec import ctranslate2_spec
+from nmt.models.interface import Model
+
+log = logging.getLogger("nmt")
+
+QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
+MAX_TOKENS = 4000  # on either side
+
+
+def export_folder(run: Path) -> Path:
+    """Where a run's export lies unless the user says otherwise."""
+    return run / "export" / "ctranslate2"
+
+
+def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str) -> None:
+    """``folder`` appears whole or not at all; an older export there is replaced.
+
+    Raises UserError for a model that CTranslate2 has no layers for.
+    """
+    if quantization not in QUANTIZATIONS:
+        raise UserError(f"quantization={quantization}: {nearest(quantization, QUANTIZATIONS)}")
+    spec = ctranslate2_spec(model)
+    spec.register_source_vocabulary(tokenizer.source_pieces(range(tokenizer.source_size)))
+    spec.register_target_vocabulary(tokenizer.target_pieces(range(tokenizer.target_size)))
+    marks = tokenizer.target_pieces([START, END, UNKNOWN])
+    spec.config.bos_token, spec.config.eos_token, spec.config.unk_token = marks
+    spec.validate()
+    if quantization != "float32":
+        spec.optimize(quantization=quantization)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        spec.save(str(work))
+        tokenizer.save(work / "tokenizer")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+class Engine:
+    """Translates with an exported run. The beam and its length penalty are CTranslate2's own."""
+
+    def __init__(self, folder: Path, options: DecodingOptions, device: str, compute_type: str = "default"):
+        import ctranslate2
+
+        check(options)
+        if options.length_penalty == "gnmt":
+            raise UserError("decoding.length_penalty=gnmt: engine=ctranslate2 knows average and none")
+        if options.temperature > 0:
+            raise UserError("decoding.temperature: engine=ctranslate2 is for search; sample with engine=pytorch")
+        if not (folder / "model.bin").is_file():
+            raise UserError(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
+        self.options = options
+        self.tokenizer = Tokenizer.load(folder / "tokenizer")
+        name, _, index = device.partition(":")
+        try:
+            self.translator = ctranslate2.Translator(
+                str(folder),
+                device=name,
+                device_index=int(index or 0),
+                compute_type=compute_type,
+                inter_threads=1,
+                intra_threads=torch.get_num_threads(),
+            )
+        except (RuntimeError, ValueError) as error:
+            raise UserError(f"{folder}: cannot be loaded on {device} ({str(error).splitlines()[0]})") from None
+
+    def translate(self, lines: Sequence[str], first_line: int = 1) -> list[Translation]:
+        """One Translation per line, in their order; a blank line gives an empty one."""
+        options = self.options
+        results = [Translation("", 0.0)] * len(lines)
+        rows = [row for row, line in enumerate(lines) if line.strip()]
+        sources = [self._pieces(lines[row], first_line + row) for row in rows]
+        forbidden = [self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)]
+        longest = max((len(source) for source in sources), default=0)
+        limit = int(longest * options.max_length_factor) + options.max_length_offset
+        found = self.translator.translate_batch(
+            sources,
+            beam_size=options.beam_size,
+            max_batch_size=options.batch_size,
+            length_penalty=options.length_penalty_alpha if options.length_penalty == "average" else 0.0,
+            max_decoding_length=min(limit, MAX_TOKENS),
+            max_input_length=MAX_TOKENS,
+            suppress_sequences=forbidden,
+            return_scores=True,
+        )
+        for row, made in zip(rows, found, strict=True):
+            ids = self.tokenizer.target_ids(made.hypotheses[0])
+            text = self.tokenizer.decode_target(ids).replace("\n", " ").replace("\r", " ").strip()
+            results[row] = Translation(text, made.scores[0])
+        return results
+
+    def force(self, lines: Sequence[str], targets: Sequence[str]) -> list[float]:
+        """The log-probability of each given translation."""
+        sources = [self._pieces(line, number) for number, line in enumerate(lines, 1)]
+        given = [self.tokenizer.target_pieces(self.tokenizer.encode_target(target)) for target in targets]
+        scored = self.translator.score_batch(sources, given, max_input_length=MAX_TOKENS)
+        return [sum(result.log_probs) for result in scored]
+
+    def _pieces(self, line: str, number: int) -> list[str]:
+        ids = self.tokenizer.encode_source(line)
+        limit = min(self.options.max_source_tokens, MAX_TOKENS)
+        if len(ids) > limit:
+            log.warning("line %d: %d tokens, cut at %d", number, len(ids), limit)
+            ids = [*ids[: limit - 1], END]
+        return self.tokenizer.source_pieces(ids)

@@ -1,0 +1,100 @@
+"""What is exported scores and translates as the model does."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.translator import Translator
+from nmt.errors import UserError
+from nmt.models.build import build_model
+from nmt.models.interface import Vocabulary
+from nmt.models.recurrent import RecurrentOptions
+from nmt.models.transformer import TransformerOptions
+
+pytest.importorskip("ctranslate2", exc_type=ImportError)
+
+from nmt.decoding.ctranslate2_engine import Engine, export
+
+TINY = {"size": 32, "heads": 2, "feed_forward_size": 48, "encoder_layers": 2, "decoder_layers": 2}
+MODELS = {
+    "vaswani": TransformerOptions(**TINY, pre_norm=False),
+    "pre-norm": TransformerOptions(**TINY),
+    "rotary-rms-swiglu": TransformerOptions(**TINY, positions="rotary", norm="rms", activation="swiglu"),
+    "learned-gelu-untied": TransformerOptions(**TINY, positions="learned", activation="gelu", tie_embeddings="none"),
+    "no-positions-shallow": TransformerOptions(**{**TINY, "decoder_layers": 1}, positions="none"),
+}
+LINES = ["The man sleeps.", "", "A small dog sees the old woman who reads a book.", "The child, the dog"]
+TARGETS = ["Der Mann schläft.", "", "Ein kleiner Hund sieht die alte Frau, die ein Buch liest.", "Das Kind"]
+
+
+def make(options, tokenizer):
+    torch.manual_seed(5)
+    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():  # unlike at the start, so that a mistake shows: norms and biases too
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_of_given_translations_agree(name, tokenizer, tmp_path):
+    model = make(MODELS[name], tokenizer)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    export(model, tokenizer, tmp_path / "made", "float32")
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    options = DecodingOptions(length_penalty="none")
+    ours = Translator(model, tokenizer, options).force(LINES, TARGETS)
+    theirs = Engine(tmp_path / "made", options, "cpu").force([LINES[0], *LINES[2:]], [TARGETS[0], *TARGETS[2:]])
+    assert theirs == pytest.approx([ours[0].score, ours[2].score, ours[3].score], abs=1e-4, rel=1e-5)
+
+
+def test_greedy_search_finds_the_same_line_for_line(tokenizer, tmp_path):
+    model = make(MODELS["pre-norm"], tokenizer)
+    export(model, tokenizer, tmp_path / "made", "float32")
+    options = DecodingOptions(beam_size=1)
+    ours = [made.text for made in Translator(model, tokenizer, options).translate([LINES[2]])]
+    found = Engine(tmp_path / "made", options, "cpu").translate(LINES)
+    assert len(found) == 4 and found[1].text == ""
+    assert [found[2].text] == ours
+
+
+def test_int8_leaves_the_live_weights_alone_and_an_older_export_is_replaced(tokenizer, tmp_path):
+    model = make(MODELS["pre-norm"], tokenizer)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    export(model, tokenizer, tmp_path / "made", "float32")
+    large = (tmp_path / "made/model.bin").stat().st_size
+    export(model, tokenizer, tmp_path / "made", "int8")
+    assert (tmp_path / "made/model.bin").stat().st_size < 0.6 * large
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert list(tmp_path.iterdir()) == [tmp_path / "made"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=16), "no recurrent"),
+        (TransformerOptions(**TINY, score="additive"), "model.score=additive"),
+        (TransformerOptions(**TINY, positions="alibi"), "model.positions=alibi"),
+    ],
+)
+def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_path):
+    with pytest.raises(UserError, match=message):
+        export(make(options, tokenizer), tokenizer, tmp_path / "made", "float32")
+    with pytest.raises(UserError, match="did you mean 'int8'"):
+        export(make(options, tokenizer), tokenizer, tmp_path / "made", "int9")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (DecodingOptions(), "no export here"),
+        (DecodingOptions(length_penalty="gnmt"), "knows average and none"),
+        (DecodingOptions(temperature=1.0), "sample with engine=pytorch"),
+    ],
+)
+def test_what_the_engine_cannot_do_is_refused(options, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        Engine(tmp_path, options, "cpu")
