@@ -1,4 +1,4 @@
-"""Runs the results of README.md again, as far as the given minutes and device allow, and rewrites their tables.
+"""Runs the results of README.md and docs/results.md again, as far as minutes and device allow, and rewrites them.
 
   python scripts/reproduce.py                        all that this machine has the data for
   python scripts/reproduce.py --minutes 30           as far as 30 minutes go; the same command goes on from there
@@ -23,17 +23,29 @@ from update_readme import ROOT, update
 
 DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
 
+# By name of the comparison: the folder that it needs under NMT_DATA.
+EVIDENCE = {
+    "attentions": "",
+    "capacity_copy": "",
+    "capacity_recall": "",
+    "capacity_reverse": "",
+    "fixed_states": "",
+    "length_generalisation": "",
+    "guided": "",
+    "scan": "scan",
+}
+
 
 def results(device: str) -> dict[str, tuple[list[str], str]]:
-    """Name of each comparison in README.md: the command that makes it, and the folder that it needs under NMT_DATA."""
+    """Name of each comparison: the command that makes it, and the folder that it needs under NMT_DATA."""
     compare = [sys.executable, "-m", "nmt.compare"]
     gpu = device == "cuda"
     europarl = ["scripts/europarl.sh", *(("3", "cuda") if gpu else ("8", "cpu", "decoding.beam_size=1"))]
     return {
         "demo": ([*compare, "+comparison=demo", f"device={device}"], ""),
-        "attentions": ([*compare, "+comparison=attentions", f"device={device}"], ""),
         "multi30k": ([*compare, "+comparison=multi30k", f"device={device}"], "multi30k"),
         "europarl" if gpu else "europarl-cpu": (europarl, "europarl-en-fr"),
+        **{name: ([*compare, f"+comparison={name}", f"device={device}"], data) for name, data in EVIDENCE.items()},
     }
 
 
@@ -42,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="wall clock for all (no limit)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="demo, multi30k, europarl or europarl-cpu")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="demo, multi30k, europarl, capacity_copy, ...")
     asked = parser.parse_args()
     device = asked.device
     if device == "auto":
@@ -62,7 +74,7 @@ def main() -> int:
         if code:
             return code
         update(ROOT / "runs" / name)
-        print(f"{name}: its part of README.md is rewritten")
+        print(f"{name}: its table is rewritten")
     return 0
 
 

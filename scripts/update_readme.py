@@ -1,4 +1,4 @@
-"""Writes results into README.md: no number there is typed.
+"""Writes results into README.md and docs/results.md: no number there is typed.
 
   python scripts/update_readme.py runs/demo runs/multi30k
 
@@ -19,6 +19,7 @@ from nmt.report import tables, words
 
 MANY = 5  # more systems stand one below the other
 ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", ROOT / "docs/results.md")
 
 
 def section(comparison: Comparison) -> str:
@@ -28,6 +29,10 @@ def section(comparison: Comparison) -> str:
         make = tables.system_table if len(comparison.systems) > MANY else tables.comparison_table
         table = make(comparison, test_set, comparison.metrics[0])
         parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
+    if comparison.capacities:
+        parts += ["How many words fit:", tables.markdown_table(*tables.capacity_table(comparison))]
+    if comparison.costs:
+        parts += ["What length costs:", tables.markdown_table(*tables.length_cost_table(comparison))]
     cost_header, cost_rows = tables.cost_table(comparison)
     parts += [
         words.legend(comparison),
@@ -48,16 +53,18 @@ def _differing(comparison: Comparison) -> list[str]:
 
 
 def update(folder: Path) -> None:
-    """Rewrites one comparison's part of README.md, and its figure. Stops where README.md has no place for it."""
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    """Rewrites one comparison's part of its page, and its figure. Stops where no page has a place for it."""
     comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
     name = comparison.name
-    found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
-    if not found:
-        sys.exit(f"README.md has no place for '{name}': add the lines <!-- {name} --> and <!-- /{name} -->")
-    made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
-    readme.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
+        if found:
+            made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
+            page.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
+            break
+    else:
+        sys.exit(f"no page has a place for '{name}': add the lines <!-- {name} --> and <!-- /{name} --> to README.md")
     (ROOT / "docs").mkdir(exist_ok=True)
     shutil.copyfile(folder / f"report/{comparison.metrics[0]}_by_length.png", ROOT / "docs" / f"{name}.png")
     if name == "demo":  # the pictures of docs/bottleneck.md

@@ -186,6 +186,19 @@ def capacity_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     return ["system", "test set", "numbers in the context", "words held at 90 % accuracy"], rows
 
 
+def length_cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Seconds of a training step and of search, and megabytes kept, by length: systems down."""
+    lengths = sorted({row.length for row in comparison.costs})
+    found = {(row.system, row.length): row for row in comparison.costs}
+    header = ["system", *(f"{what}, {n}" for what in ("step s", "search s", "MB") for n in lengths)]
+    rows = []
+    for system in comparison.systems:
+        own = [found[system, length] for length in lengths]
+        cells = [f"{row.training_seconds:.3f}" for row in own] + [f"{row.search_seconds:.3f}" for row in own]
+        rows.append([system, *cells, *(f"{row.memory_megabytes:.0f}" for row in own)])
+    return header, rows
+
+
 def cost_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     header = [
         "system",
@@ -280,6 +293,8 @@ def markdown_report(comparison: Comparison) -> str:
             lines += [markdown_table(*comparison_table(comparison, test_set, metric)), ""]
     if comparison.published:
         lines += ["## Published scores", "", markdown_table(*published_table(comparison)), ""]
+    if comparison.costs:
+        lines += ["## What length costs", "", markdown_table(*length_cost_table(comparison)), ""]
     if comparison.capacities:
         lines += ["## How much fits", "", markdown_table(*capacity_table(comparison)), ""]
     for test_set in comparison.test_sets:

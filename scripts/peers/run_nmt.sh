@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# nmt in the side-by-side benchmark of toolkits. PEERS names its folder (common.sh, bench_run.py, ...); LAB and DATA as there.
+#   PEERS=... LAB=... DATA=... scripts/peers/run_nmt.sh setup
+#   CONF=tsmall|rattn|luong|fixed STEPS=80 PRECISION=auto|fp32 scripts/peers/run_nmt.sh train
+#   scripts/peers/run_nmt.sh decode      # our own search, then CTranslate2 in float32 and int8
+PEER=nmt; . "${PEERS:?set PEERS to the folder of the benchmark}/common.sh"
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export PYTHONPATH="$ROOT:$ROOT/scripts/peers"
+OUT="$LAB/out/nmt.$CONF"
+PYTHON="$LAB/venv/nmt/bin/python"
+case ${1:-train} in
+setup) ln -sfn "${VENV:-$ROOT/.venv}" "$LAB/venv/nmt" ;;
+train)
+  rm -rf "$OUT"
+  train bench_nmt:main "+experiment=benchmark/$CONF" "run.dir=$OUT" "cache=$LAB/out/nmt.cache" \
+    "trainer.max_steps=$STEPS" "trainer.precision=${PRECISION:-auto}" ;;
+decode)
+  COMMON="run='$OUT' decoding.batch_size=${BATCH:-64} decoding.max_length_factor=0 decoding.max_length_offset=16"
+  decode_timed "$CONF.beam5" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last < \$IN > \$HYP"
+  for kind in float32 int8; do
+    "$PYTHON" -m nmt.export run="$OUT" quantization=$kind checkpoint=last > /dev/null
+    decode_timed "$CONF.beam5.ct2.$kind" "'$PYTHON' -m nmt.translate $COMMON engine=ctranslate2 < \$IN > \$HYP"
+  done ;;
+esac
