@@ -28,7 +28,6 @@ EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
     "capacity_recall": "",
-    "capacity_reverse": "",
     "fixed_states": "",
     "length_generalisation": "",
     "guided": "",

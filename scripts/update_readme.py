@@ -19,7 +19,7 @@ from nmt.report import tables, words
 
 MANY = 5  # more systems stand one below the other
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs/results.md")
+PAGES = ("README.md", "docs/results.md")
 
 
 def section(comparison: Comparison) -> str:
@@ -56,7 +56,7 @@ def update(folder: Path) -> None:
     """Rewrites one comparison's part of its page, and its figure. Stops where no page has a place for it."""
     comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
     name = comparison.name
-    for page in PAGES:
+    for page in filter(Path.is_file, (ROOT / name for name in PAGES)):
         text = page.read_text(encoding="utf-8")
         found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
         if found:
