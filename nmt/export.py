@@ -39,7 +39,7 @@ def _export(config: ExportConfig) -> None:
     run = open_run(config.run)
     model, file = run.model(config.checkpoint, torch.device("cpu"))
     folder = Path(config.output) if config.output else export_folder(run.folder)
-    export(model, run.tokenizer, folder, config.quantization)
+    export(model, run.tokenizer, folder, config.quantization, {"run": str(run.folder.resolve()), "checkpoint": file})
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     print(f"{folder}: {file} in {config.quantization}, {size:.1f} MB")
 

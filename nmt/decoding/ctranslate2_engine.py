@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -22,6 +23,8 @@ log = logging.getLogger("nmt")
 
 QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
 MAX_TOKENS = 4000  # on either side
+MADE = "export.json"  # what was exported; it tells an export from any other folder
+OWN = {MADE, "model.bin", "config.json", "tokenizer", *(f"{n}_vocabulary.json" for n in ("shared", "source", "target"))}
 
 
 def export_folder(run: Path) -> Path:
@@ -29,13 +32,15 @@ def export_folder(run: Path) -> Path:
     return run / "export" / "ctranslate2"
 
 
-def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str) -> None:
-    """``folder`` appears whole or not at all; an older export there is replaced.
+def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, made_of: dict[str, str]) -> None:
+    """``folder`` appears whole or not at all; an older export there is replaced, and nothing else ever.
 
-    Raises UserError for a model that CTranslate2 has no layers for.
+    ``made_of`` names run and checkpoint, for the record. Raises UserError for a model that CTranslate2 has no layers
+    for, and for a folder that holds anything but an export.
     """
     if quantization not in QUANTIZATIONS:
         raise UserError(f"quantization={quantization}: {nearest(quantization, QUANTIZATIONS)}")
+    _check_replaceable(folder)
     spec = ctranslate2_spec(model)
     spec.register_source_vocabulary(tokenizer.source_pieces(range(tokenizer.source_size)))
     spec.register_target_vocabulary(tokenizer.target_pieces(range(tokenizer.target_size)))
@@ -47,12 +52,26 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str) 
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        spec.save(str(work))
-        tokenizer.save(work / "tokenizer")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(work, folder)
+        (work / "new").mkdir()
+        spec.save(str(work / "new"))
+        tokenizer.save(work / "new/tokenizer")
+        (work / "new" / MADE).write_text(json.dumps({**made_of, "quantization": quantization}), encoding="utf-8")
+        if folder.exists():
+            os.rename(folder, work / "old")
+        os.rename(work / "new", folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Only what this module wrote may give way."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise UserError(f"output={folder}: is there and no folder; name a new one")
+    found = {path.name for path in folder.iterdir()}
+    if found and (MADE not in found or not found <= OWN):
+        raise UserError(f"output={folder}: holds other things ({min(found - OWN or found)}); name a new folder")
 
 
 class Engine:

@@ -125,9 +125,10 @@ def _finding(
 
 
 def _range(run: Sequence[Bucket]) -> str:
-    """Source words of neighbouring buckets: 11-40, 41+ or all."""
+    """Source words of neighbouring buckets: 11-40, 41+, 8 or all."""
     first, last = run[0].label, run[-1].label
     if ALL in (first, last):
         return ALL
     low = first.rstrip("+").partition("-")[0]
-    return f"{low}+" if last.endswith("+") else f"{low}-{last.partition('-')[2]}"
+    high = last.rpartition("-")[2]
+    return f"{low}+" if last.endswith("+") else f"{low}-{high}" if low != high else low

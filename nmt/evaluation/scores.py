@@ -221,7 +221,8 @@ def make_buckets(sources: Sequence[str], bounds: Sequence[int]) -> list[Bucket]:
     _check_bounds(bounds)
     words = np.array([len(source.split()) for source in sources])
     lows = [1, *(bound + 1 for bound in bounds)]
-    labels = [f"{low}-{high}" for low, high in zip(lows, bounds, strict=False)] + [f"{bounds[-1] + 1}+"]
+    labels = [f"{low}-{high}" if low < high else f"{high}" for low, high in zip(lows, bounds, strict=False)]
+    labels.append(f"{bounds[-1] + 1}+")
     index = np.searchsorted(np.array(bounds), words)  # words <= bounds[i] belongs to i
     buckets = [Bucket(label, tuple(np.flatnonzero(index == i).tolist())) for i, label in enumerate(labels)]
     return [bucket for bucket in buckets if bucket.sentences] + [Bucket(ALL, tuple(range(len(sources))))]

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nmt.errors import UserError
 from nmt.models.minimal import CellState
 
 KEY_SIZE = 16
-HEAD_SIZE = 32  # values a head; a layer that this does not divide has one head
+HEAD_SIZE = 32  # values a head; a smaller layer is one head
 CHUNK = 64  # positions that are read as one product
 SLOW = 16.0  # the decay's logarithm is divided by it: at first a state lasts for some 20 steps (Yang 2024, section 4.4)
 
@@ -27,7 +28,9 @@ class GatedLinearLayer(nn.Module):
     def __init__(self, input_size: int, size: int):
         super().__init__()
         self.size = size
-        self.heads = size // HEAD_SIZE if size % HEAD_SIZE == 0 else 1
+        if size > HEAD_SIZE and size % HEAD_SIZE:
+            raise UserError(f"model.cell=gated_linear: layers of {size} can't be cut into heads of {HEAD_SIZE}")
+        self.heads = max(1, size // HEAD_SIZE)
         of_keys = self.heads * KEY_SIZE
         self.widths = (size, size, of_keys, of_keys, self.heads)  # values, gates, queries, keys, decays
         self.maps = nn.Linear(input_size, sum(self.widths))

@@ -8,8 +8,8 @@ NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "ter": "TER",
-    "accuracy": "accuracy, %",
-    "exact": "exact match, %",
+    "accuracy": "accuracy",
+    "exact": "exact match",
     "preferred": "right form preferred, %",
     "preferred_by_place": "right form preferred, %",
     "length_ratio": "length ratio",
@@ -56,6 +56,8 @@ def _where(finding: Finding) -> str:
     if finding.range.endswith("+"):
         return f"beyond {int(finding.range[:-1]) - 1} words"
     low, _, high = finding.range.partition("-")
+    if not high:
+        return f"at {low} words"
     return f"up to {high} words" if low == "1" else f"from {low} to {high} words"
 
 

@@ -42,7 +42,7 @@ def make(options, tokenizer):
 def test_scores_of_given_translations_agree(name, tokenizer, tmp_path):
     model = make(MODELS[name], tokenizer)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    export(model, tokenizer, tmp_path / "made", "float32")
+    export(model, tokenizer, tmp_path / "made", "float32", {})
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     options = DecodingOptions(length_penalty="none")
     ours = Translator(model, tokenizer, options).force(LINES, TARGETS)
@@ -52,7 +52,7 @@ def test_scores_of_given_translations_agree(name, tokenizer, tmp_path):
 
 def test_greedy_search_finds_the_same_line_for_line(tokenizer, tmp_path):
     model = make(MODELS["pre-norm"], tokenizer)
-    export(model, tokenizer, tmp_path / "made", "float32")
+    export(model, tokenizer, tmp_path / "made", "float32", {})
     options = DecodingOptions(beam_size=1)
     ours = [made.text for made in Translator(model, tokenizer, options).translate([LINES[2]])]
     found = Engine(tmp_path / "made", options, "cpu").translate(LINES)
@@ -63,9 +63,9 @@ def test_greedy_search_finds_the_same_line_for_line(tokenizer, tmp_path):
 def test_int8_leaves_the_live_weights_alone_and_an_older_export_is_replaced(tokenizer, tmp_path):
     model = make(MODELS["pre-norm"], tokenizer)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    export(model, tokenizer, tmp_path / "made", "float32")
+    export(model, tokenizer, tmp_path / "made", "float32", {})
     large = (tmp_path / "made/model.bin").stat().st_size
-    export(model, tokenizer, tmp_path / "made", "int8")
+    export(model, tokenizer, tmp_path / "made", "int8", {})
     assert (tmp_path / "made/model.bin").stat().st_size < 0.6 * large
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert list(tmp_path.iterdir()) == [tmp_path / "made"]
@@ -81,9 +81,9 @@ def test_int8_leaves_the_live_weights_alone_and_an_older_export_is_replaced(toke
 )
 def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_path):
     with pytest.raises(UserError, match=message):
-        export(make(options, tokenizer), tokenizer, tmp_path / "made", "float32")
+        export(make(options, tokenizer), tokenizer, tmp_path / "made", "float32", {})
     with pytest.raises(UserError, match="did you mean 'int8'"):
-        export(make(options, tokenizer), tokenizer, tmp_path / "made", "int9")
+        export(make(options, tokenizer), tokenizer, tmp_path / "made", "int9", {})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,3 +98,21 @@ def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_p
 def test_what_the_engine_cannot_do_is_refused(options, message, tmp_path):
     with pytest.raises(UserError, match=message):
         Engine(tmp_path, options, "cpu")
+
+
+def test_a_folder_that_holds_anything_else_is_never_touched(tokenizer, tmp_path):
+    model, folder = make(MODELS["pre-norm"], tokenizer), tmp_path / "mine"
+    folder.mkdir()
+    export(model, tokenizer, folder, "float32", {})  # an empty one serves
+    (folder / "notes.txt").write_text("keep me")
+    with pytest.raises(UserError, match=r"holds other things \(notes.txt\)"):
+        export(model, tokenizer, folder, "float32", {})
+    assert (folder / "notes.txt").read_text() == "keep me" and (folder / "model.bin").is_file()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{}")
+    with pytest.raises(UserError, match="holds other things"):
+        export(model, tokenizer, tmp_path / "run", "float32", {})
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(UserError, match="no folder"):
+        export(model, tokenizer, tmp_path / "link", "float32", {})
+    assert (tmp_path / "run/config.json").is_file()
