@@ -34,7 +34,7 @@ def _align(config: AlignConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.links import read_links
-    from nmt.corpus.pairs import read_parallel
+    from nmt.corpus.pairs import check_links, read_parallel
     from nmt.errors import UserError
     from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate
     from nmt.pipeline import open_translator
@@ -47,6 +47,8 @@ def _align(config: AlignConfig) -> None:
     gold = list(read_links(Path(config.gold))) if config.gold else []
     if config.gold and len(gold) != len(pairs):
         raise UserError(f"{config.gold}: {len(gold):,} lines for {len(pairs):,} sentence pairs; one a pair is needed")
+    for number, (known, pair) in enumerate(zip(gold, pairs, strict=False), 1):
+        check_links(known.possible, pair, f"{config.gold}, line {number}")
     found: list[list[Link]] = []
     with Progress("aligning", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), PAIRS_AT_ONCE):

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_names
+from nmt.corpus.tasks import TaskOptions
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.capacity import capacities
@@ -19,6 +20,7 @@ from nmt.evaluation.findings import find
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
     ALL_SEEDS,
+    CapacityRow,
     Comparison,
     CostRow,
     DifferenceRow,
@@ -218,7 +220,7 @@ def _gather(
         places=places,
         gradients=gradients,
         costs=_costs(config, trained),
-        capacities=capacities(rows, test_sets, {run.system: run.context for run in runs}),
+        capacities=_capacities(trained, rows, test_sets, runs),
         provenance={
             "command": command,
             "scored at commit": git_commit() or "not in a git checkout",
@@ -231,6 +233,18 @@ def _gather(
             system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
         },
     )
+
+
+def _capacities(
+    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    rows: list[Row],
+    test_sets: dict[str, dict[str, int]],
+    runs: list[RunInfo],
+) -> list[CapacityRow]:
+    """For generated tasks only: there, what is wrong was not held."""
+    corpus = next(iter(trained.values()))[0].config.corpus
+    contexts = {run.system: run.context for run in runs}
+    return capacities(rows, test_sets, contexts) if isinstance(corpus, TaskOptions) else []
 
 
 def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:

@@ -38,8 +38,10 @@ def _export(config: ExportConfig) -> None:
         raise UserError(f"format={config.format}: {nearest(config.format, ['ctranslate2'])}")
     run = open_run(config.run)
     model, file = run.model(config.checkpoint, torch.device("cpu"))
+    place = run.checkpoints.folder / file
+    made_of = {"checkpoint": config.checkpoint, "file": str(place.resolve())}
     folder = Path(config.output) if config.output else export_folder(run.folder)
-    export(model, run.tokenizer, folder, config.quantization, {"run": str(run.folder.resolve()), "checkpoint": file})
+    export(model, run.tokenizer, folder, config.quantization, made_of)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
     print(f"{folder}: {file} in {config.quantization}, {size:.1f} MB")
 

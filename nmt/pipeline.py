@@ -46,16 +46,20 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
     device = choose_device(config.device)
     precision = choose_precision(device, config.trainer.precision)
     cache = Path(config.cache)
+    guided = config.trainer.guided_alignment > 0
+    if guided and not knows_links(config.corpus, "train"):
+        raise UserError(
+            "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
+        )
     check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
     run = start_run(config, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
-    guided = config.trainer.guided_alignment > 0
-    if guided and not knows_links(config.corpus, "train"):
-        raise UserError("trainer.guided_alignment needs word links of the training pairs; name a file by corpus.links=")
     pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
     log.info("corpus: %s", pairs.report)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(device)
+    if guided and not model.attends:
+        raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     batcher = Batcher(pairs, config.batching, config.seed)
     log.info(
         "%s: %s parameters, %s on %s, padding %.1f %%, in %s",
@@ -150,11 +154,13 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     if config.engine not in ENGINES:
         raise UserError(f"engine={config.engine}: {nearest(config.engine, ENGINES)}")
     if config.engine == "pytorch":
+        if config.compute_type != "default":
+            raise UserError(f"compute_type={config.compute_type} is for engine=ctranslate2")
         return open_translator(config.run, config.checkpoint, config.device, config.decoding).translate
-    from nmt.decoding.ctranslate2_engine import Engine, export_folder  # late: it needs a library of its own
+    from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
-    device = str(choose_device(config.device))
-    return Engine(export_folder(Path(config.run)), config.decoding, device, config.compute_type).translate
+    folder = find_export(Path(config.run), config.checkpoint)
+    return Engine(folder, config.decoding, str(choose_device(config.device)), config.compute_type).translate
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -3,7 +3,8 @@
   python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=test.de > scores.txt
   python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=right.de wrong=wrong.de
 
-Without wrong=, line i of the output is the natural logarithm of the probability of target i given source i.
+Without wrong=, line i of the output is the natural logarithm of the probability of target i given source i; -inf for an
+empty source.
 With it, a table says how often the right side is the likelier one, by source length and by the place of the mistake.
 
 What people change most:
@@ -29,6 +30,7 @@ def main() -> None:
 
 
 def _score(config: ScoreConfig) -> None:
+    import math
     import sys
     from pathlib import Path
 
@@ -52,8 +54,11 @@ def _score(config: ScoreConfig) -> None:
     with Progress("scoring", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
             block = slice(start, start + PAIRS_AT_ONCE)
-            made = translator.force(sources[block], targets[block])
-            sys.stdout.writelines(f"{found.score:.6f}\n" for found in made)
+            made = translator.force(sources[block], targets[block], first_line=start + 1)
+            scores = [
+                found.score if line.strip() else -math.inf for line, found in zip(sources[block], made, strict=True)
+            ]
+            sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
             progress.update(start + len(made))
 
 

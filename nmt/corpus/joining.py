@@ -15,8 +15,8 @@ from nmt.errors import UserError
 class JoiningOptions:
     """Joined pairs added to the training text. The tokenizer does not see them."""
 
-    share: float = 0.0  # joined pairs for each pair
-    max_words: int = 100  # on the source side; lengths are drawn evenly up to it
+    share: float = 0.0  # joined pairs for each pair, at most: one of a single sentence is none
+    max_words: int = 100  # on the source side; each takes as many sentences as fit into a length drawn up to it
 
 
 def join(pairs: Iterable[Pair], options: JoiningOptions, report: CleaningReport) -> Iterator[Pair]:

@@ -23,6 +23,8 @@ def lines_of(path: Path) -> Iterator[str]:
             for line in file:
                 yield line.rstrip(b"\r\n").decode("utf-8")
                 done += 1
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}, line {done + 1}: not valid UTF-8 ({error.reason}); convert the file to UTF-8"

@@ -12,6 +12,7 @@ from nmt.errors import UserError
 Link = tuple[int, int]  # source word, target word, from 0
 WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
+UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
 
 
 class Links(NamedTuple):
@@ -43,14 +44,17 @@ def read_links(path: Path) -> Iterator[Links]:
 
 
 def words_of(pieces: Sequence[str]) -> list[int]:
-    """The word that each piece belongs to; -1 for the end of the sentence and other marks."""
-    found, word = [], -1
+    """The word that each piece belongs to; -1 for the end of the sentence and for white space by itself."""
+    whole = all(piece.startswith(WORD_START) or piece in (END_PIECE, UNKNOWN_PIECE) for piece in pieces)
+    found, word, open_word = [], -1, False
     for piece in pieces:
-        if piece == END_PIECE:
+        if piece == END_PIECE or piece.strip(WORD_START) == "":
             found.append(-1)
+            open_word = False  # what comes next begins a word, with or without a mark
             continue
-        if piece.startswith(WORD_START) or word < 0:
+        if piece.startswith(WORD_START) or not open_word or (whole and piece == UNKNOWN_PIECE):
             word += 1
+        open_word = True
         found.append(word)
     return found
 

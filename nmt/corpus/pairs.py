@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,14 +161,18 @@ def _with_links(options: FilesOptions) -> Iterator[Pair]:
         own = next(links, None)
         if own is None:
             raise UserError(f"{path}: ends after {count:,} lines; line i must hold the links of training pair i")
-        sides = len(pair.source.split()), len(pair.target.split())
-        outside = next(((s, t) for s, t in own.possible if s >= sides[0] or t >= sides[1]), None)
-        if outside:
-            told = f"{outside[0]}-{outside[1]}"
-            raise UserError(f"{path}, line {count + 1}: link {told}, but the pair has {sides[0]} and {sides[1]} words")
+        check_links(own.possible, pair, f"{path}, line {count + 1}")
         yield pair._replace(links=own.possible)
     if next(links, None) is not None:
         raise UserError(f"{path}: more lines than the {count + 1:,} training pairs; line i must hold those of pair i")
+
+
+def check_links(links: Sequence[Link], pair: Pair, place: str) -> None:
+    """Raises UserError for a link to a word that is not there."""
+    sides = len(pair.source.split()), len(pair.target.split())
+    for s, t in links:
+        if s >= sides[0] or t >= sides[1]:
+            raise UserError(f"{place}: link {s}-{t}, but the pair has {sides[0]} and {sides[1]} words; count from 0")
 
 
 def _read_places(options: FilesOptions | DatasetsOptions, split: str) -> Iterator[Pair]:

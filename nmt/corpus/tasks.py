@@ -88,7 +88,10 @@ def _reverse(rng: random.Random, words: int, symbols: int) -> AlignedPair:
 
 
 def _recall(rng: random.Random, words: int, symbols: int) -> AlignedPair:
-    """Two words for each pair of key and value, one mark, one word for each question; every key is asked for once."""
+    """Two words for each pair of key and value, one mark, one word for each question; every key is asked for once.
+
+    So sources have 4, 7, 10, ... words: the longest of them that ``words`` has room for, and at least 4.
+    """
     pairs = max(1, (words - 1) // 3)
     keys = [f"k{number}" for number in rng.sample(range(symbols), pairs)]
     values = _draw(rng, pairs, symbols, "v")

@@ -26,6 +26,7 @@ class DecodingOptions:
     length_penalty_alpha: float = 1.0  # exponent of either; 0 is none
     max_length_factor: float = 2.0  # at most this times the source tokens,
     max_length_offset: int = 10  # and so many more
+    min_length: int = 0  # tokens before the end
     max_source_tokens: int = 2000  # a longer source is cut there, and the line named
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
@@ -39,7 +40,7 @@ def check(options: DecodingOptions) -> None:
     for name in ("beam_size", "batch_size", "max_source_tokens"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")
-    for name in ("max_length_factor", "max_length_offset", "temperature"):
+    for name in ("max_length_factor", "max_length_offset", "min_length", "temperature"):
         if getattr(options, name) < 0:
             raise UserError(f"decoding.{name}={getattr(options, name)}: must not be negative")
 
@@ -80,7 +81,8 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
     while active:
         length += 1
         step = model.step(paths[:, -1], state)
-        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1))  # (B * k, V)
+        too_short = length <= options.min_length
+        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1), too_short)  # (B * k, V)
         vocabulary = log_probabilities.shape[-1]
         # The best 2k of a sentence lie among the best 2k of each of its paths.
         width = min(2 * size, vocabulary)

@@ -32,6 +32,25 @@ def export_folder(run: Path) -> Path:
     return run / "export" / "ctranslate2"
 
 
+def find_export(place: Path, checkpoint: str) -> Path:
+    """The export of a run, or that ``place`` is itself. Raises UserError where there is none of this checkpoint."""
+    folder = place if (place / MADE).is_file() else export_folder(place)
+    try:
+        made = json.loads((folder / MADE).read_text(encoding="utf-8"))
+        exported, newest = made["checkpoint"], Path(made["file"])
+    except FileNotFoundError:
+        raise UserError(
+            f"{folder}: no export here; make it with python -m nmt.export run={place} format=ctranslate2"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
+    if exported != checkpoint:
+        raise UserError(f"checkpoint={checkpoint}: {folder} is an export of checkpoint={exported}; export that one")
+    if newest.is_file() and newest.stat().st_mtime > (folder / MADE).stat().st_mtime:
+        log.warning("%s: the run was trained on after its export; export it again", folder)
+    return folder
+
+
 def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, made_of: dict[str, str]) -> None:
     """``folder`` appears whole or not at all; an older export there is replaced, and nothing else ever.
 
@@ -41,7 +60,10 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
     if quantization not in QUANTIZATIONS:
         raise UserError(f"quantization={quantization}: {nearest(quantization, QUANTIZATIONS)}")
     _check_replaceable(folder)
-    spec = ctranslate2_spec(model)
+    try:
+        spec = ctranslate2_spec(model)
+    except ImportError:
+        raise _missing() from None
     spec.register_source_vocabulary(tokenizer.source_pieces(range(tokenizer.source_size)))
     spec.register_target_vocabulary(tokenizer.target_pieces(range(tokenizer.target_size)))
     marks = tokenizer.target_pieces([START, END, UNKNOWN])
@@ -63,6 +85,10 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _missing() -> UserError:
+    return UserError("the library ctranslate2 is not installed; pip install 'nmt[ctranslate2]'")
+
+
 def _check_replaceable(folder: Path) -> None:
     """Only what this module wrote may give way."""
     if not os.path.lexists(folder):
@@ -78,8 +104,10 @@ class Engine:
     """Translates with an exported run. The beam and its length penalty are CTranslate2's own."""
 
     def __init__(self, folder: Path, options: DecodingOptions, device: str, compute_type: str = "default"):
-        import ctranslate2
-
+        try:
+            import ctranslate2
+        except ImportError:
+            raise _missing() from None
         check(options)
         if options.length_penalty == "gnmt":
             raise UserError("decoding.length_penalty=gnmt: engine=ctranslate2 knows average and none")
@@ -108,24 +136,33 @@ class Engine:
         results = [Translation("", 0.0)] * len(lines)
         rows = [row for row, line in enumerate(lines) if line.strip()]
         sources = [self._pieces(lines[row], first_line + row) for row in rows]
-        forbidden = [self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)]
-        longest = max((len(source) for source in sources), default=0)
-        limit = int(longest * options.max_length_factor) + options.max_length_offset
+        by_limit: dict[int, list[int]] = {}  # the library has one limit a call, and a sentence must not have another's
+        for place, source in enumerate(sources):
+            limit = int(len(source) * options.max_length_factor) + options.max_length_offset
+            by_limit.setdefault(min(max(limit, 1), MAX_TOKENS), []).append(place)
+        for limit, places in by_limit.items():
+            for place, made in zip(places, self._search([sources[p] for p in places], limit), strict=True):
+                results[rows[place]] = made
+        return results
+
+    def _search(self, sources: list[list[str]], limit: int) -> list[Translation]:
+        options, made = self.options, []
         found = self.translator.translate_batch(
             sources,
             beam_size=options.beam_size,
             max_batch_size=options.batch_size,
             length_penalty=options.length_penalty_alpha if options.length_penalty == "average" else 0.0,
-            max_decoding_length=min(limit, MAX_TOKENS),
+            min_decoding_length=min(options.min_length, limit),
+            max_decoding_length=limit,
             max_input_length=MAX_TOKENS,
-            suppress_sequences=forbidden,
+            suppress_sequences=[self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)],
             return_scores=True,
         )
-        for row, made in zip(rows, found, strict=True):
-            ids = self.tokenizer.target_ids(made.hypotheses[0])
+        for result in found:
+            ids = self.tokenizer.target_ids(result.hypotheses[0])
             text = self.tokenizer.decode_target(ids).replace("\n", " ").replace("\r", " ").strip()
-            results[row] = Translation(text, made.scores[0])
-        return results
+            made.append(Translation(text, result.scores[0]))
+        return made
 
     def force(self, lines: Sequence[str], targets: Sequence[str]) -> list[float]:
         """The log-probability of each given translation."""

@@ -12,9 +12,9 @@ from nmt.decoding.hypothesis import Hypothesis
 from nmt.models.interface import Memory, Model
 
 
-def forbid(log_probabilities: Tensor) -> Tensor:
-    """PADDING and START are never output. (..., V)"""
-    log_probabilities[..., [PADDING, START]] = float("-inf")
+def forbid(log_probabilities: Tensor, end: bool = False) -> Tensor:
+    """PADDING and START are never output, and END not where ``end`` says so. (..., V)"""
+    log_probabilities[..., [PADDING, START, END] if end else [PADDING, START]] = float("-inf")
     return log_probabilities
 
 
@@ -25,11 +25,13 @@ def sample(
     limits: Tensor,
     temperature: float = 0.0,
     generators: Sequence[torch.Generator] = (),
+    min_length: int = 0,
 ) -> list[Hypothesis]:
     """One hypothesis for each sentence of ``memory``; temperature 0 takes the likeliest token at each step.
 
     ``limits`` (B,) holds the most tokens, END included, of each. ``generators`` holds one for each sentence, on the
-    CPU, so that what is drawn does not depend on the batch. Finished sentences leave the batch.
+    CPU, so that what is drawn does not depend on the batch. Finished sentences leave the batch; none ends before
+    ``min_length`` tokens.
     """
     device, count = memory.states.device, len(limits)
     tokens: list[list[int]] = [[] for _ in range(count)]
@@ -39,7 +41,8 @@ def sample(
     latest = torch.full((count,), START, device=device)
     while len(alive):
         step = model.step(latest, state)
-        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1))  # (B, V)
+        too_short = len(tokens[int(alive[0])]) < min_length  # all that are alive are as long
+        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1), too_short)  # (B, V)
         preferred = log_probabilities
         if temperature > 0:
             noise = [_gumbel(preferred.shape[1], generators[sentence]) for sentence in alive.tolist()]

@@ -65,11 +65,12 @@ class Translator:
         targets: Sequence[str],
         attention_for: Collection[int] = (),
         heads: bool = False,
+        first_line: int = 1,
     ) -> list[Translation]:
         """Given translations instead of searched ones: their score under the length penalty, attention if wanted,
         with that of every layer and head by ``heads``.
         """
-        encoded = [self._encode(line, number) for number, line in enumerate(lines, 1)]
+        encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
         results = [Translation("", 0.0)] * len(lines)
         was_training = self.model.training
         self.model.eval()
@@ -128,9 +129,11 @@ class Translator:
         limits = limits.clamp(min=1)
         if options.temperature > 0:
             generators = [torch.Generator().manual_seed((options.seed << 32) + number) for number in numbers]
-            found = self._penalised(sample(self.model, memory, limits, options.temperature, generators))
+            found = self._penalised(
+                sample(self.model, memory, limits, options.temperature, generators, options.min_length)
+            )
         elif options.beam_size == 1:
-            found = self._penalised(sample(self.model, memory, limits))
+            found = self._penalised(sample(self.model, memory, limits, min_length=options.min_length))
         else:
             found = [hypotheses[0] for hypotheses in beam_search(self.model, memory, limits, options)]
         if want_attention and self.model.attends:

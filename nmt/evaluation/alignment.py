@@ -8,20 +8,18 @@ import numpy as np
 
 from nmt.corpus.links import Link, words_of
 from nmt.corpus.pairs import Pair
+from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
-from nmt.evaluation.results import HeatMap
 
 JOINS = ("grow-diag", "intersection", "union")
 NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
 
 
-def merge(picture: HeatMap) -> np.ndarray:
+def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: np.ndarray) -> np.ndarray:
     """Weights between words (target, source): summed over a source word's pieces, averaged over a target word's."""
-    source, target = words_of(picture.source_pieces), words_of(picture.target_pieces)
-    into_source = _membership(source)  # (pieces, words)
-    into_target = _membership(target)
-    weights = picture.weights.astype(np.float64) / 255
+    into_source = _membership(words_of(source_pieces))  # (pieces, words)
+    into_target = _membership(words_of(target_pieces))
     return (into_target.T @ weights @ into_source) / np.maximum(into_target.sum(axis=0), 1)[:, None]
 
 
@@ -33,12 +31,12 @@ def _membership(words: Sequence[int]) -> np.ndarray:
     return member
 
 
-def links(picture: HeatMap) -> list[Link]:
-    """Each target word with the source word that it looks at most."""
-    weights = merge(picture)
-    if not weights.size:
+def links(made: Translation) -> list[Link]:
+    """Each target word with the source word that it looks at most; none for one that looks at no word."""
+    if made.attention is None:
         return []
-    return [(int(row.argmax()), t) for t, row in enumerate(weights)]
+    weights = merge(made.source_pieces, made.target_pieces, made.attention)
+    return [(int(row.argmax()), t) for t, row in enumerate(weights) if row.size and row.max() > 0]
 
 
 def aligned(
@@ -58,8 +56,7 @@ def aligned(
 def _one_way(translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[list[Link]]:
     if not translator.model.attends:
         raise UserError("this run's model has no attention to read word links from")
-    forced = translator.force(sources, targets, attention_for=range(len(sources)))
-    return [[] if made.attention is None else links(HeatMap.of(made)) for made in forced]
+    return [links(made) for made in translator.force(sources, targets, attention_for=range(len(sources)))]
 
 
 def check_join(how: str) -> None:

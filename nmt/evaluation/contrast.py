@@ -11,16 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nmt.decoding.translator import Translator
+from nmt.errors import UserError
+from nmt.evaluation.comparison import Share
 from nmt.evaluation.results import Row
 from nmt.evaluation.scores import EvaluationOptions, make_buckets
 from nmt.evaluation.significance import Resampler
-
-
-class _Preferred:
-    """Percent of sums of statistics (R, 2): how often, of how many."""
-
-    def many(self, totals: np.ndarray) -> np.ndarray:
-        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
 
 
 def parting(right: str, wrong: str) -> int:
@@ -38,21 +33,30 @@ def contrast(
     options: EvaluationOptions,
 ) -> list[Row]:
     """Percent of triples whose right side has the higher probability, with bands: by source length (metric
-    ``preferred``), and by how many words of the target come before the mistake (``preferred_by_place``).
+    ``preferred``), and by the place of the mistake in the target, from 1 (``preferred_by_place``).
+
+    Raises UserError where there is nothing to compare.
     """
+    if not sources:
+        raise UserError("no triples to compare: the files are empty")
+    for number, (one, other) in enumerate(zip(right, wrong, strict=True), 1):
+        if one.split() == other.split():
+            raise UserError(f"line {number}: the right and the wrong side are the same ('{one[:60]}')")
     better = [
         a.score > b.score
         for a, b in zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
     ]
     statistics = np.array([[hit, 1] for hit in better], dtype=np.float64).reshape(-1, 2)
-    before = ["w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)]  # as long as the place is far
+    places = [
+        "w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)
+    ]  # texts as long as the place is far
     rows = []
-    for metric, texts in (("preferred", sources), ("preferred_by_place", before)):
+    for metric, texts in (("preferred", sources), ("preferred_by_place", places)):
         for bucket in make_buckets(texts, options.bucket_bounds):
             own, count = statistics[list(bucket.sentences)], len(bucket.sentences)
             value, low, high = float(100 * own[:, 0].mean()), None, None
             if count >= options.min_sentences:
-                band = Resampler(count, options.resamples, options.confidence, options.seed).band(_Preferred(), [own])
+                band = Resampler(count, options.resamples, options.confidence, options.seed).band(Share(), [own])
                 low, high = band.low, band.high
             rows.append(Row(system, "", "contrast", bucket.label, count, metric, value, low, high))
     return rows

@@ -40,10 +40,10 @@ def measure(models: Mapping[str, Model], lengths: Sequence[int]) -> list[CostRow
 
 
 def _batch(model: Model, length: int) -> tuple[Tensor, Tensor]:
-    size = model.output.weight.shape[0]
+    sizes = model.source_embedding.num_embeddings, model.output.out_features
     generator = torch.Generator().manual_seed(length)
-    ids = torch.randint(FIRST_TOKEN, size, (2, BATCH, length), generator=generator).to(model.device)
-    return ids[0], ids[1]
+    sides = [torch.randint(FIRST_TOKEN, size, (BATCH, length), generator=generator) for size in sizes]
+    return sides[0].to(model.device), sides[1].to(model.device)
 
 
 def _train(model: Model, length: int) -> float:

@@ -83,7 +83,8 @@ def _attention_entropy(evaluation: Evaluation, row: int, gold: Gold) -> tuple[fl
     """Nats, of the weights over source words, summed over output words."""
     if row not in evaluation.heat_maps:
         return 0, 0
-    weights = merge(evaluation.heat_maps[row])
+    picture = evaluation.heat_maps[row]
+    weights = merge(picture.source_pieces, picture.target_pieces, picture.weights / 255)
     return float(-(weights * np.log(np.maximum(weights, 1e-12))).sum()), len(weights)
 
 

@@ -100,7 +100,7 @@ def evaluate(
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
         pictures=pictures,
-        links={row: links(HeatMap.of(forced[row])) for row in chosen if forced[row].attention is not None},
+        links={row: links(forced[row]) for row in chosen if forced[row].attention is not None},
         gradients={row: found.round(2).tolist() for row, found in zip(probed, maps, strict=True)},
     )
     _write(folder, evaluation, identity)

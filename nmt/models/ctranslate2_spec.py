@@ -50,7 +50,9 @@ def ctranslate2_spec(model: Model) -> TransformerSpec:
         if options.positions == "sinusoidal":
             side.position_encodings.encodings = _array(sinusoids(POSITIONS, options.size))
         elif options.positions == "learned":
-            side.position_encodings.encodings = _array(positions.table.weight)
+            table = positions.table.weight  # past its end the last row is repeated
+            more = table[-1:].expand(max(0, POSITIONS - len(table)), -1)
+            side.position_encodings.encodings = _array(torch.cat((table, more)))
         elif options.positions == "none":  # left out, they would be sinusoids
             side.position_encodings.encodings = np.zeros((POSITIONS, options.size), dtype=np.float32)
     _linear(spec.decoder.projection, model.output.weight, model.output.bias)

@@ -91,7 +91,7 @@ class Model(nn.Module, ABC):
     """
 
     output: nn.Linear
-    source_embedding: nn.Module
+    source_embedding: nn.Embedding
 
     @abstractmethod
     def encode(self, source: Tensor, mask: Tensor) -> Memory:

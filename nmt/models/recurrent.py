@@ -186,9 +186,9 @@ class RecurrentModel(Model):
         state = self.start(memory)
         if self.asks_before or self.input_feeding or self.covers:
             return self._decode_by_steps(embedded, state, attend, heads)
-        return self._decode_at_once(embedded, state)
+        return self._decode_at_once(embedded, state, attend, heads)
 
-    def _decode_at_once(self, embedded: Tensor, state: State) -> Output:
+    def _decode_at_once(self, embedded: Tensor, state: State, attend: bool, heads: bool) -> Output:
         """The recurrence does not wait for attention: whole layers, then all contexts in one product."""
         length = embedded.shape[1]
         summary = state.of_source.get("summary")
@@ -206,10 +206,11 @@ class RecurrentModel(Model):
                 context = readings[-1].context
         if not readings:
             return Output(self._predict(states, context))
-        weights, heads = readings[-1].weights, torch.stack([reading.heads for reading in readings], dim=1)
+        weights = readings[-1].weights if attend or self.sums else None
+        of_heads = torch.stack([reading.heads for reading in readings], dim=1) if heads else None  # (B, L, H, T, S)
         if self.sums:
-            return Output(self._predict_each(states, context), weights, heads, mixture=weights)
-        return Output(self._predict(states, context), weights, heads, choice=readings[-1].choice)
+            return Output(self._predict_each(states, context), weights, of_heads, mixture=weights)
+        return Output(self._predict(states, context), weights, of_heads, choice=readings[-1].choice)
 
     def _decode_by_steps(self, embedded: Tensor, state: State, attend: bool, heads: bool) -> Output:
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""

@@ -15,10 +15,10 @@ train)
   train bench_nmt:main "+experiment=benchmark/$CONF" "run.dir=$OUT" "cache=$LAB/out/nmt.cache" \
     "trainer.max_steps=$STEPS" "trainer.precision=${PRECISION:-auto}" ;;
 decode)
-  COMMON="run='$OUT' decoding.batch_size=${BATCH:-64} decoding.max_length_factor=0 decoding.max_length_offset=16"
+  COMMON="run='$OUT' decoding.batch_size=${BATCH:-64} decoding.max_length_factor=0 decoding.max_length_offset=16 decoding.min_length=16"
   decode_timed "$CONF.beam5" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last < \$IN > \$HYP"
   for kind in float32 int8; do
     "$PYTHON" -m nmt.export run="$OUT" quantization=$kind checkpoint=last > /dev/null
-    decode_timed "$CONF.beam5.ct2.$kind" "'$PYTHON' -m nmt.translate $COMMON engine=ctranslate2 < \$IN > \$HYP"
+    decode_timed "$CONF.beam5.ct2.$kind" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last engine=ctranslate2 < \$IN > \$HYP"
   done ;;
 esac

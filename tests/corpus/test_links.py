@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.corpus.links import piece_links, read_links
+from nmt.corpus.links import piece_links, read_links, words_of
 from nmt.corpus.pairs import CleaningReport, FilesOptions, Pair, known_links, read_pairs
 from nmt.errors import UserError
 
@@ -22,6 +22,20 @@ def test_what_is_no_link_is_named_with_its_line(tmp_path, item):
     (tmp_path / "gold").write_text(f"0-0\n1-1 {item}\n")
     with pytest.raises(UserError, match=f"line 2: '{item}' is no link"):
         list(read_links(tmp_path / "gold"))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [
+        (["\u2581a", "\u2581", "\u2581ca", "t", "</s>"], [0, -1, 1, 1, -1]),
+        (["\u2581", "\u2581a", "\u2581"], [-1, 0, -1]),
+        (["\u2581", "d", "og"], [-1, 0, 0]),
+        (["\u2581jump", "<unk>", "\u2581left", "</s>"], [0, 1, 2, -1]),
+        (["\u2581a", "<unk>", "b", "\u2581c"], [0, 0, 0, 1]),
+    ],
+)
+def test_words_are_what_white_space_parts(pieces, words):
+    assert words_of(pieces) == words
 
 
 def test_a_word_s_link_goes_to_all_its_pieces():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -15,7 +17,7 @@ from nmt.models.transformer import TransformerOptions
 
 pytest.importorskip("ctranslate2", exc_type=ImportError)
 
-from nmt.decoding.ctranslate2_engine import Engine, export
+from nmt.decoding.ctranslate2_engine import Engine, export, find_export
 
 TINY = {"size": 32, "heads": 2, "feed_forward_size": 48, "encoder_layers": 2, "decoder_layers": 2}
 MODELS = {
@@ -90,7 +92,6 @@ def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (DecodingOptions(), "no export here"),
         (DecodingOptions(length_penalty="gnmt"), "knows average and none"),
         (DecodingOptions(temperature=1.0), "sample with engine=pytorch"),
     ],
@@ -98,6 +99,41 @@ def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_p
 def test_what_the_engine_cannot_do_is_refused(options, message, tmp_path):
     with pytest.raises(UserError, match=message):
         Engine(tmp_path, options, "cpu")
+
+
+def test_an_export_is_found_by_its_run_and_by_itself_and_only_of_its_checkpoint(tokenizer, tmp_path, caplog):
+    made = {"checkpoint": "best", "file": str(tmp_path / "best.safetensors")}
+    export(make(MODELS["pre-norm"], tokenizer), tokenizer, tmp_path / "export/ctranslate2", "float32", made)
+    assert find_export(tmp_path, "best") == find_export(tmp_path / "export/ctranslate2", "best")
+    with pytest.raises(UserError, match="export of checkpoint=best"):
+        find_export(tmp_path, "average")
+    with pytest.raises(UserError, match="no export here"):
+        find_export(tmp_path / "export", "best")
+    assert not caplog.records
+    (tmp_path / "best.safetensors").write_text("newer")
+    os.utime(tmp_path / "best.safetensors", (2e9, 2e9))
+    find_export(tmp_path, "best")
+    assert "trained on after its export" in caplog.text
+    (tmp_path / "export/ctranslate2/export.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        find_export(tmp_path, "best")
+
+
+def test_the_limit_of_a_line_does_not_depend_on_its_neighbours(tokenizer, tmp_path):
+    model = make(MODELS["pre-norm"], tokenizer)
+    export(model, tokenizer, tmp_path / "made", "float32", {})
+    engine = Engine(tmp_path / "made", DecodingOptions(beam_size=1, max_length_factor=1, max_length_offset=0), "cpu")
+    alone = engine.translate(["A dog."])[0].text
+    assert engine.translate(["A dog.", "The old man who sees the child reads a book. " * 5])[0].text == alone
+
+
+def test_learned_positions_go_on_past_their_table(tokenizer, tmp_path):
+    options = TransformerOptions(**TINY, positions="learned", max_positions=6)
+    model = make(options, tokenizer)
+    export(model, tokenizer, tmp_path / "made", "float32", {})
+    ours = Translator(model, tokenizer, DecodingOptions(length_penalty="none")).force([LINES[2]], [TARGETS[2]])
+    theirs = Engine(tmp_path / "made", DecodingOptions(), "cpu").force([LINES[2]], [TARGETS[2]])
+    assert theirs == pytest.approx([ours[0].score], abs=1e-3)
 
 
 def test_a_folder_that_holds_anything_else_is_never_touched(tokenizer, tmp_path):

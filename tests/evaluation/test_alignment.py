@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 from nmt.corpus.builtin import GrammarOptions
 from nmt.corpus.links import words_of
 from nmt.corpus.pairs import FilesOptions, known_links, read_pairs
+from nmt.decoding.hypothesis import Translation
 from nmt.errors import UserError
 from nmt.evaluation.alignment import check_join, error_counts, error_rate, join, links, merge
 from nmt.evaluation.recall import PARTS, by_part, recalled
-from nmt.evaluation.results import HeatMap
 from tests.conftest import TINY_GRAMMAR
 
 
-def heat_map(source, target, weights) -> HeatMap:
-    return HeatMap(source, target, np.rint(255 * np.array(weights)).astype(np.uint8))
+def looked(source, target, weights) -> Translation:
+    return Translation("", 0.0, tuple(source), tuple(target), np.array(weights, dtype=np.float32))
 
 
 def test_pieces_belong_to_words_and_the_end_to_none():
@@ -23,15 +23,19 @@ def test_pieces_belong_to_words_and_the_end_to_none():
 
 
 def test_weights_of_a_word_are_summed_over_source_pieces_and_averaged_over_target_pieces():
-    picture = heat_map(
+    picture = looked(
         ["▁a", "▁b", "c", "</s>"], ["▁x", "y", "</s>"], [[0.2, 0.4, 0.4, 0], [0.6, 0.0, 0.2, 0.2], [1, 0, 0, 0]]
     )
-    np.testing.assert_allclose(merge(picture), [[0.4, 0.5]], atol=0.01)
+    np.testing.assert_allclose(
+        merge(picture.source_pieces, picture.target_pieces, picture.attention), [[0.4, 0.5]], atol=0.01
+    )
     assert links(picture) == [(1, 0)]
+    near = looked(["▁a", "▁b"], ["▁x", "▁y"], [[0.0334, 0.0350], [0.0, 0.0]])
+    assert links(near) == [(1, 0)], "by the weights themselves; a word that looks nowhere has no link"
 
 
 def test_an_empty_output_has_no_links():
-    assert links(heat_map(["▁a", "</s>"], ["</s>"], [[0.5, 0.5]])) == []
+    assert links(looked(["▁a", "</s>"], ["</s>"], [[0.5, 0.5]])) == []
 
 
 @pytest.mark.parametrize(

@@ -88,4 +88,9 @@ def test_options_that_measure_nothing_are_told(options, message):
 
 def test_a_bucket_of_one_length_is_named_by_it():
     buckets = make_buckets(["w " * n for n in (3, 7, 8, 8, 9)], [7, 8])
-    assert [(bucket.label, len(bucket.sentences)) for bucket in buckets] == [("1-7", 2), ("8", 2), ("9+", 1), ("all", 5)]
+    assert [(bucket.label, len(bucket.sentences)) for bucket in buckets] == [
+        ("1-7", 2),
+        ("8", 2),
+        ("9+", 1),
+        ("all", 5),
+    ]

@@ -220,8 +220,11 @@ function learning(against, of) {
 // Pieces joined to words, with the pieces that each holds; the end of the sentence stands by itself.
 function joined(pieces) {
   const words = [];
+  let open = false; // white space by itself belongs to no word
   pieces.forEach((piece, i) => {
-    const starts = piece.startsWith("▁") || piece === "</s>" || !words.length || words.at(-1).text === "</s>";
+    if (/^▁+$/.test(piece)) { open = false; return; }
+    const starts = piece.startsWith("▁") || piece === "</s>" || !open;
+    open = piece !== "</s>";
     if (starts) words.push({ text: piece.replace("▁", ""), pieces: [i] });
     else { words.at(-1).text += piece; words.at(-1).pieces.push(i); }
   });
