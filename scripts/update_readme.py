@@ -22,13 +22,15 @@ ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "docs/results.md")
 
 
-def section(comparison: Comparison) -> str:
-    """Markdown of one comparison."""
+def section(comparison: Comparison, page: str) -> str:
+    """Markdown of one comparison; docs/results.md has room for more than README.md."""
     parts = []
     for test_set in comparison.test_sets:
         make = tables.system_table if len(comparison.systems) > MANY else tables.comparison_table
         table = make(comparison, test_set, comparison.metrics[0])
         parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
+        if page != "README.md":
+            parts += ["Beside it:", tables.markdown_table(*tables.diagnoses_table(comparison, test_set))]
     if comparison.capacities:
         parts += ["How many words fit:", tables.markdown_table(*tables.capacity_table(comparison))]
     if comparison.costs:
@@ -60,7 +62,7 @@ def update(folder: Path) -> None:
         text = page.read_text(encoding="utf-8")
         found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
         if found:
-            made = f"<!-- {name} -->\n{section(comparison)}\n<!-- /{name} -->"
+            made = f"<!-- {name} -->\n{section(comparison, page.name)}\n<!-- /{name} -->"
             page.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
             break
     else:

@@ -139,6 +139,13 @@ def system_table(comparison: Comparison, test_set: str, metric: str) -> tuple[li
     return ["system", *buckets, *(NAMES[name] for name in beside)], rows
 
 
+def diagnoses_table(comparison: Comparison, test_set: str) -> tuple[list[str], list[list[str]]]:
+    """What stands beside the scores of the whole test set: systems down."""
+    names = [n for n in DIAGNOSES if any(comparison.find(s, test_set, "all", n) for s in comparison.systems)]
+    rows = [[s, *(with_band(comparison.find(s, test_set, "all", n)) for n in names)] for s in comparison.systems]
+    return ["system", *(NAMES[name] for name in names)], rows
+
+
 def differing_options(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     """What the systems were not given alike besides the model: a line an option."""
     names = dict.fromkeys(name for options in comparison.options.values() for name in options)
