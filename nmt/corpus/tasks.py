@@ -2,7 +2,7 @@
 
 - copy: ``s4 s1 s7`` to ``s4 s1 s7``;
 - reverse: ``s4 s1 s7`` to ``s7 s1 s4``: what was read last is needed first;
-- recall: ``k2 v5 k1 v3 : k1 k2`` to ``v3 v5``: a value is fetched by its key.
+- recall: ``k2 v5 k1 v3 : k1`` to ``v3``: one value is fetched by its key.
 """
 
 from __future__ import annotations
@@ -88,18 +88,16 @@ def _reverse(rng: random.Random, words: int, symbols: int) -> AlignedPair:
 
 
 def _recall(rng: random.Random, words: int, symbols: int) -> AlignedPair:
-    """Two words for each pair of key and value, one mark, one word for each question; every key is asked for once.
-
-    So sources have 4, 7, 10, ... words: the longest of them that ``words`` has room for, and at least 4.
+    """Two words for each pair of key and value, a mark and a question: sources have 4, 6, 8, ... words, the longest of
+    them that ``words`` has room for, and at least 4.
     """
-    pairs = max(1, (words - 1) // 3)
+    pairs = max(1, (words - 2) // 2)
     keys = [f"k{number}" for number in rng.sample(range(symbols), pairs)]
     values = _draw(rng, pairs, symbols, "v")
-    asked = rng.sample(range(pairs), pairs)
+    asked = rng.randrange(pairs)
     source = [word for pair in zip(keys, values, strict=True) for word in pair]
-    source += [RECALL_MARK, *(keys[i] for i in asked)]
-    links = tuple((2 * i + 1, place) for place, i in enumerate(asked))
-    return AlignedPair(" ".join(source), " ".join(values[i] for i in asked), links)
+    source += [RECALL_MARK, keys[asked]]
+    return AlignedPair(" ".join(source), values[asked], ((2 * asked + 1, 0),))
 
 
 def _draw(rng: random.Random, count: int, symbols: int, kind: str) -> list[str]:
@@ -125,5 +123,5 @@ def _check(options: TaskOptions) -> None:
     longest = max(options.max_words, *bounds)
     if options.max_words < 1:
         raise UserError(f"corpus.max_words={options.max_words}: must be 1 or more")
-    if options.task == "recall" and longest // 3 > options.symbols:
+    if options.task == "recall" and longest // 2 > options.symbols:
         raise UserError(f"corpus.symbols={options.symbols}: too few keys for a source of {longest} words")

@@ -59,9 +59,9 @@ class MinimalLayer(nn.Module):
         if self.cell == "min_gru":  # section 3.1.2: h = (1 - z) h + z c
             update = torch.sigmoid(parts[0])
             return 1 - update, update * parts[1]
-        forget, enter = torch.sigmoid(parts[0]), torch.sigmoid(parts[1])  # section 3.2.3: f and i made to sum to one
-        total = forget + enter
-        return forget / total, enter / total * parts[2]
+        # Section 3.2.3: f and i made to sum to one; by logarithms, for both may be too small to divide by.
+        forget = torch.sigmoid(F.logsigmoid(parts[0]) - F.logsigmoid(parts[1]))
+        return forget, (1 - forget) * parts[2]
 
 
 def scan(keep: Tensor, add: Tensor) -> Tensor:

@@ -31,14 +31,14 @@ def test_every_target_word_follows_from_the_source_word_it_is_linked_with(task):
         assert [source[i] for i, _ in sorted(pair.links, key=lambda link: link[1])] == target
 
 
-def test_reverse_is_reversed_and_recall_answers_every_question():
+def test_reverse_is_reversed_and_recall_answers_its_question():
     for pair in generate(replace(SMALL, task="reverse"), "valid"):
         assert pair.target.split() == pair.source.split()[::-1]
     for pair in generate(replace(SMALL, task="recall"), "valid"):
         told, _, asked = pair.source.partition(" : ")
         words = told.split()
         book = dict(zip(words[::2], words[1::2], strict=True))
-        assert pair.target.split() == [book[key] for key in asked.split()] and set(book) == set(asked.split())
+        assert pair.target == book[asked] and len(pair.source.split()) % 2 == 0
 
 
 def test_the_corpus_doors_know_tasks():

@@ -64,3 +64,15 @@ def test_the_gradient_of_a_scan_is_right_in_float64():
     keep = torch.rand(2, 6, 3, dtype=torch.float64, requires_grad=True)
     add = torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(scan, (keep, add))
+
+
+def test_gates_that_are_all_shut_have_a_gradient():
+    """f / (f + i) of two sigmoids that both underflow is 0 / 0; by logarithms it is their share."""
+    layer = make_layer("min_lstm", 2, 1)
+    with torch.no_grad():
+        layer.maps.weight.zero_()
+        layer.maps.bias.copy_(torch.tensor([-200.0, -200.0, 1.0]))
+    outputs, _ = layer.run(torch.randn(1, 4, 2), None)
+    torch.testing.assert_close(outputs[0, :, 0], torch.tensor([0.5, 0.75, 0.875, 0.9375]))
+    outputs.sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())
