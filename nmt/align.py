@@ -52,7 +52,7 @@ def _align(config: AlignConfig) -> None:
     found: list[list[Link]] = []
     with Progress("aligning", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            made = aligned(pairs[start : start + PAIRS_AT_ONCE], forward, backward, config.join)
+            made = aligned(pairs[start : start + PAIRS_AT_ONCE], forward, backward, config.join, start + 1)
             sys.stdout.writelines(" ".join(f"{s}-{t}" for s, t in row) + "\n" for row in made)
             found += made
             progress.update(len(found))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,6 +198,7 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     except OmegaConfBaseException as error:
         raise UserError(str(error).splitlines()[0]) from None
     assert isinstance(made, schema)
+    _check_numbers("", asdict(made))  # type: ignore[call-overload]
     for group, (key, kinds) in KINDS.items():
         part = getattr(made, group, None)
         if part is not None and kinds.get(getattr(part, key)) is not type(part):
@@ -204,6 +206,23 @@ def typed(config: DictConfig, schema: type[T]) -> T:
                 f"{group}.{key}={getattr(part, key)}: not set by itself; say {group}=NAME, see configs/{group}/"
             )
     return made
+
+
+LARGEST = 2**31 - 1  # of whole numbers: libraries take no larger ones
+
+
+def _check_numbers(name: str, value: Any) -> None:
+    """Raises UserError for a number that nothing can be done with."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _check_numbers(f"{name}.{key}" if name else str(key), part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check_numbers(name, part)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{name}={value}: must be a finite number")
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise UserError(f"{name}={value}: must be at most {LARGEST}")
 
 
 def _refuse_unknown(node: Any, path: str) -> None:

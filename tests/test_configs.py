@@ -136,3 +136,9 @@ def test_keys_that_no_option_has_are_refused_when_a_run_is_opened(tmp_path):
     path.write_text(path.read_text().replace("clip_norm:", "clip_norn:"))
     with pytest.raises(UserError, match="clip_norn"):
         load_train(path)
+
+
+@pytest.mark.parametrize("override", ["joining.share=nan", "trainer.guided_alignment=inf", f"seed={10**20}"])
+def test_numbers_that_nothing_can_be_done_with_are_refused(override):
+    with pytest.raises(UserError, match=override.partition("=")[0].replace(".", r"\.")):
+        compose_train(["+experiment=demo/attention", override])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from nmt.corpus.joining import JoiningOptions, join
-from nmt.corpus.links import piece_links
+from nmt.corpus.links import piece_links, words_of
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
 from nmt.corpus.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
@@ -92,14 +92,24 @@ def encode_pairs(
     for pair in pairs:
         source, target = tokenizer.encode_source(pair.source), tokenizer.encode_target(pair.target)
         if max(len(source), len(target)) > max_tokens:
-            report.kept, report.too_long = report.kept - 1, report.too_long + 1
+            if pair.joined:
+                report.joined -= 1
+            else:
+                report.kept, report.too_long = report.kept - 1, report.too_long + 1
             continue
         sources.append(source)
         targets.append(target)
         if with_links:
             pieces = tokenizer.source_pieces(source), tokenizer.target_pieces(target)
-            links.append([place for link in piece_links(pair.links, *pieces) for place in link])
+            known = pair.links if _same_words(pair, *pieces) else ()
+            links.append([place for link in piece_links(known, *pieces) for place in link])
     return EncodedPairs(sources.made(), targets.made(), report, links.made() if with_links else None)
+
+
+def _same_words(pair: Pair, source_pieces: list[str], target_pieces: list[str]) -> bool:
+    """Whether pieces begin words where white space parts the text: not at a tab or a no-break space."""
+    found = [max(words_of(pieces), default=-1) + 1 for pieces in (source_pieces, target_pieces)]
+    return found == [len(pair.source.split()), len(pair.target.split())]
 
 
 def cached_tokenizer(

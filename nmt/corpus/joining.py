@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from nmt.corpus.pairs import CleaningReport, Pair
 from nmt.errors import UserError
 
+MOST = 10  # joined pairs for each pair
+
 
 @dataclass
 class JoiningOptions:
@@ -24,8 +26,8 @@ def join(pairs: Iterable[Pair], options: JoiningOptions, report: CleaningReport)
 
     Raises UserError for options without meaning.
     """
-    if options.share < 0:
-        raise UserError(f"joining.share={options.share}: must not be negative")
+    if not 0 <= options.share <= MOST:
+        raise UserError(f"joining.share={options.share}: must be 0 to {MOST}")
     if options.max_words < 2:
         raise UserError(f"joining.max_words={options.max_words}: must be 2 or more")
     rng = random.Random(1)
@@ -59,4 +61,6 @@ def _joined(parts: list[Pair]) -> Pair:
     for part in parts:
         links += [(s + source_words, t + target_words) for s, t in part.links]
         source_words, target_words = source_words + len(part.source.split()), target_words + len(part.target.split())
-    return Pair(" ".join(part.source for part in parts), " ".join(part.target for part in parts), tuple(links))
+    return Pair(
+        " ".join(part.source for part in parts), " ".join(part.target for part in parts), tuple(links), joined=True
+    )

@@ -25,6 +25,8 @@ def lines_of(path: Path) -> Iterator[str]:
                 done += 1
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder, where a file is needed") from None
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path}, line {done + 1}: not valid UTF-8 ({error.reason}); convert the file to UTF-8"

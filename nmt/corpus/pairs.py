@@ -21,6 +21,7 @@ class Pair(NamedTuple):
     source: str
     target: str
     links: tuple[Link, ...] = ()  # between their words, where they are known
+    joined: bool = False  # made of several
 
 
 @dataclass
@@ -97,7 +98,7 @@ class CleaningReport:
 def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningReport) -> Iterator[Pair]:
     """The pairs worth training on; ``report`` counts all."""
     for pair in pairs:
-        source, target, _ = pair
+        source, target = pair.source, pair.target
         report.read += 1
         shorter, longer = sorted((len(source), len(target)))
         if not source.strip() or not target.strip():

@@ -131,10 +131,19 @@ def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: 
 
 def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:
     subwords = options.kind in ("bpe", "unigram")
+    failures: list[Exception] = []
+
+    def guarded() -> Iterator[str]:
+        """SentencePiece tells an error of what it reads in words of its own."""
+        try:
+            yield from sentences
+        except Exception as error:
+            failures.append(error)
+
     with open(path, "wb") as file:
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=sentences,
+                sentence_iterator=guarded(),
                 model_writer=file,
                 model_type=options.kind,
                 vocab_size=options.vocabulary_size,
@@ -151,8 +160,12 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 minloglevel=2,
             )
         except RuntimeError as error:
+            if failures:
+                raise failures[0] from None
             reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
             raise NotForThisText(
                 f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
                 "try another size or tokenizer.kind=char"
             ) from None
+    if failures:
+        raise failures[0]

@@ -37,6 +37,8 @@ def check(options: DecodingOptions) -> None:
         raise UserError(
             f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}"
         )
+    if not 0 <= options.length_penalty_alpha <= 10:
+        raise UserError(f"decoding.length_penalty_alpha={options.length_penalty_alpha}: must be 0 to 10")
     for name in ("beam_size", "batch_size", "max_source_tokens"):
         if getattr(options, name) < 1:
             raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")

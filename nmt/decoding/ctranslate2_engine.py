@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -97,7 +98,9 @@ def _check_replaceable(folder: Path) -> None:
         raise UserError(f"output={folder}: is there and no folder; name a new one")
     found = {path.name for path in folder.iterdir()}
     if found and (MADE not in found or not found <= OWN):
-        raise UserError(f"output={folder}: holds other things ({min(found - OWN or found)}); name a new folder")
+        raise UserError(
+            f"output={folder}: holds other things ({min(found - OWN or found)}); name a new folder, or delete it"
+        )
 
 
 class Engine:
@@ -146,8 +149,20 @@ class Engine:
         return results
 
     def _search(self, sources: list[list[str]], limit: int) -> list[Translation]:
-        options, made = self.options, []
-        found = self.translator.translate_batch(
+        made = []
+        try:
+            found = self._translate(sources, limit)
+        except ValueError as error:
+            raise UserError(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
+        for result in found:
+            ids = self.tokenizer.target_ids(result.hypotheses[0])
+            text = self.tokenizer.decode_target(ids).replace("\n", " ").replace("\r", " ").strip()
+            made.append(Translation(text, result.scores[0]))
+        return made
+
+    def _translate(self, sources: list[list[str]], limit: int) -> Any:
+        options = self.options
+        return self.translator.translate_batch(
             sources,
             beam_size=options.beam_size,
             max_batch_size=options.batch_size,
@@ -158,11 +173,6 @@ class Engine:
             suppress_sequences=[self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)],
             return_scores=True,
         )
-        for result in found:
-            ids = self.tokenizer.target_ids(result.hypotheses[0])
-            text = self.tokenizer.decode_target(ids).replace("\n", " ").replace("\r", " ").strip()
-            made.append(Translation(text, result.scores[0]))
-        return made
 
     def force(self, lines: Sequence[str], targets: Sequence[str]) -> list[float]:
         """The log-probability of each given translation."""

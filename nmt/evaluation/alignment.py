@@ -40,23 +40,35 @@ def links(made: Translation) -> list[Link]:
 
 
 def aligned(
-    pairs: Sequence[Pair], forward: Translator, backward: Translator | None = None, how: str = "grow-diag"
+    pairs: Sequence[Pair],
+    forward: Translator,
+    backward: Translator | None = None,
+    how: str = "grow-diag",
+    first_line: int = 1,
 ) -> list[list[Link]]:
     """The links of given translations, sorted; joined with those of a model of the opposite direction where there is
     one. Raises UserError for a model without attention.
     """
-    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    found = _one_way(forward, sources, targets)
+    sources, targets = [_spaced(pair.source) for pair in pairs], [_spaced(pair.target) for pair in pairs]
+    found = _one_way(forward, sources, targets, first_line)
     if backward is not None:
-        other = [[(s, t) for t, s in row] for row in _one_way(backward, targets, sources)]
+        other = [[(s, t) for t, s in row] for row in _one_way(backward, targets, sources, first_line)]
         found = [join(one, two, how) for one, two in zip(found, other, strict=True)]
     return [sorted(row) for row in found]
 
 
-def _one_way(translator: Translator, sources: Sequence[str], targets: Sequence[str]) -> list[list[Link]]:
+def _spaced(text: str) -> str:
+    """Whatever parts the words, a space: the pieces of other white space begin no word."""
+    return " ".join(text.split())
+
+
+def _one_way(
+    translator: Translator, sources: Sequence[str], targets: Sequence[str], first_line: int
+) -> list[list[Link]]:
     if not translator.model.attends:
         raise UserError("this run's model has no attention to read word links from")
-    return [links(made) for made in translator.force(sources, targets, attention_for=range(len(sources)))]
+    forced = translator.force(sources, targets, attention_for=range(len(sources)), first_line=first_line)
+    return [links(made) for made in forced]
 
 
 def check_join(how: str) -> None:

@@ -40,6 +40,8 @@ def contrast(
     if not sources:
         raise UserError("no triples to compare: the files are empty")
     for number, (one, other) in enumerate(zip(right, wrong, strict=True), 1):
+        if not sources[number - 1].strip():
+            raise UserError(f"line {number}: an empty source")
         if one.split() == other.split():
             raise UserError(f"line {number}: the right and the wrong side are the same ('{one[:60]}')")
     better = [

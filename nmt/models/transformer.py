@@ -307,7 +307,7 @@ class TransformerModel(Model):
 
 
 def _check(options: TransformerOptions) -> None:
-    for name in ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers"):
+    for name in ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers", "max_positions"):
         if getattr(options, name) < 1:
             raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")
     if options.size % options.heads:

@@ -40,6 +40,8 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UserError(f"device={name}: {nearest(name, ('auto', 'cpu', 'cuda'))}") from None
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device={name}: not a device this can use; {nearest(name, ('auto', 'cpu', 'cuda'))}")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(f"device={name}: no such GPU is visible; use device=cpu or device=auto")
     return device

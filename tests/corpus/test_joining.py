@@ -35,7 +35,12 @@ def test_it_is_the_same_every_time_and_off_by_default():
     assert list(join(PAIRS, JoiningOptions(), CleaningReport())) == PAIRS
 
 
-@pytest.mark.parametrize("options", [JoiningOptions(share=-0.1), JoiningOptions(share=1, max_words=1)])
+BAD = [JoiningOptions(share=-0.1), JoiningOptions(share=1e6), JoiningOptions(share=1, max_words=1)]
+
+
+@pytest.mark.parametrize("options", BAD)
+    "options", [JoiningOptions(share=-0.1), JoiningOptions(share=1e6), JoiningOptions(share=1, max_words=1)]
+)
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(UserError, match=r"joining\."):
         list(join(PAIRS, options, CleaningReport()))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from nmt.corpus.encoded import cached_tokenizer, encode_pairs
 from nmt.corpus.links import piece_links, read_links, words_of
-from nmt.corpus.pairs import CleaningReport, FilesOptions, Pair, known_links, read_pairs
+from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions, Pair, known_links, read_pairs
+from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.errors import UserError
 
 
@@ -71,3 +73,24 @@ def test_links_that_don_t_fit_the_pairs_are_refused(tmp_path, links, message):
 
 def test_joined_pairs_are_told_in_the_report():
     assert str(CleaningReport(10, 10, joined=3)) == "10 of 10 pairs kept, 3 joined ones added"
+
+
+def test_a_bad_line_deep_in_the_text_is_told_as_it_is_not_as_the_tokenizer_s(tmp_path):
+    (tmp_path / "a").write_bytes(b"the cat sees a dog\n" * 50 + b"\xff\xfe\n" + b"the cat\n" * 20)
+    (tmp_path / "b").write_text("die Katze sieht einen Hund\n" * 71)
+    options = FilesOptions(source_language="a", target_language="b", train=[f"{tmp_path}/{{language}}"])
+    for kind in ("bpe", "char"):
+        with pytest.raises(UserError, match=r"a, line 51: not valid UTF-8"):
+            cached_tokenizer(options, CleaningOptions(), TokenizerOptions(kind, 60), tmp_path / "cache")
+
+
+def test_links_of_words_that_pieces_don_t_tell_apart_teach_nothing(tokenizer):
+    pairs = [Pair("a dog", "ein Hund", ((0, 0), (1, 1))), Pair("a\tdog", "ein Hund", ((0, 0), (1, 1)))]
+    links = encode_pairs(pairs, tokenizer, CleaningReport(), with_links=True).links
+    assert len(links[0]) >= 4 and len(links[1]) == 0
+
+
+def test_a_joined_pair_that_is_too_long_is_not_counted_with_those_read(tokenizer):
+    report = CleaningReport(read=2, kept=2, joined=1)
+    encode_pairs([Pair("a dog", "ein Hund"), Pair("a " * 99, "ein " * 99, joined=True)], tokenizer, report, 50)
+    assert (report.kept, report.joined, report.too_long) == (2, 0, 0)
