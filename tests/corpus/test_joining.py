@@ -39,8 +39,6 @@ BAD = [JoiningOptions(share=-0.1), JoiningOptions(share=1e6), JoiningOptions(sha
 
 
 @pytest.mark.parametrize("options", BAD)
-    "options", [JoiningOptions(share=-0.1), JoiningOptions(share=1e6), JoiningOptions(share=1, max_words=1)]
-)
 def test_options_without_meaning_are_refused(options):
     with pytest.raises(UserError, match=r"joining\."):
         list(join(PAIRS, options, CleaningReport()))
