@@ -116,7 +116,11 @@ def test_score_gives_a_log_probability_a_line_and_tells_right_from_wrong(trained
     assert made.returncode == 0, made.stderr.decode()
     scores = [float(line) for line in made.stdout.decode().splitlines()]
     assert len(scores) == 3 and scores[1] == float("-inf") and scores[0] < 0 > scores[2]
-    told = door("score", *command, "wrong=score.w", "evaluation.resamples=10", folder=folder)
+    wrong = ["wrong=score.w", "evaluation.resamples=10"]
+    fails(door("score", *command, *wrong, folder=folder), "line 2: an empty source")
+    for name, text in texts.items():
+        (folder / f"score.{name}").write_text(text.replace("\n\n", "\n"))
+    told = door("score", *command, *wrong, folder=folder)
     assert told.returncode == 0, told.stderr.decode()
     assert "place of the mistake" in told.stdout.decode() and "right form preferred" in told.stdout.decode()
     fails(door("score", *command, "wrong=nowhere", folder=folder), "nowhere")
