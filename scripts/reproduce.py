@@ -27,7 +27,6 @@ DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
 EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
-    "fixed_states": "",
     "guided": "",
     "scan": "scan",
 }
