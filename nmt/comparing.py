@@ -221,18 +221,25 @@ def _gather(
         gradients=gradients,
         costs=_costs(config, trained),
         capacities=_capacities(trained, rows, test_sets, runs),
-        provenance={
-            "command": command,
-            "scored at commit": git_commit() or "not in a git checkout",
-            "trained at commit": ", ".join(f"{system} {commit_of(run)}" for (system, _), (run, _) in trained.items()),
-            "machine": machine(),
-            "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
-            "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
-        },
+        provenance=_provenance(config, command, trained),
         options={
             system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
         },
     )
+
+
+def _provenance(
+    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Progress]]
+) -> dict[str, str]:
+    """How the comparison was made."""
+    return {
+        "command": command,
+        "scored at commit": git_commit() or "not in a git checkout",
+        "trained at commit": ", ".join(f"{system} {commit_of(run)}" for (system, _), (run, _) in trained.items()),
+        "machine": machine(),
+        "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
+        "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
+    }
 
 
 def _capacities(

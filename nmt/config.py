@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -198,7 +198,7 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     except OmegaConfBaseException as error:
         raise UserError(str(error).splitlines()[0]) from None
     assert isinstance(made, schema)
-    _check_numbers("", asdict(made))  # type: ignore[call-overload]
+    _check_numbers("", OmegaConf.to_container(config, resolve=True))
     for group, (key, kinds) in KINDS.items():
         part = getattr(made, group, None)
         if part is not None and kinds.get(getattr(part, key)) is not type(part):

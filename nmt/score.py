@@ -22,8 +22,6 @@ from nmt.door import open_door
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.config import ScoreConfig
 
-PAIRS_AT_ONCE = 1024
-
 
 def main() -> None:
     open_door("score", __doc__, _score)
@@ -52,14 +50,9 @@ def _score(config: ScoreConfig) -> None:
             print(score_table([row for row in rows if row.metric == metric], first) + "\n")
         return
     with Progress("scoring", "pairs", len(pairs)) as progress:
-        for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            block = slice(start, start + PAIRS_AT_ONCE)
-            made = translator.force(sources[block], targets[block], first_line=start + 1)
-            scores = [
-                found.score if line.strip() else -math.inf for line, found in zip(sources[block], made, strict=True)
-            ]
-            sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
-            progress.update(start + len(made))
+        made = translator.force(sources, targets, progress=progress.update)
+    scores = [found.score if line.strip() else -math.inf for line, found in zip(sources, made, strict=True)]
+    sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
 
 
 if __name__ == "__main__":

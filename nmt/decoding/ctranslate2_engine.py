@@ -9,13 +9,13 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from nmt.corpus.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
 from nmt.decoding.beam import DecodingOptions, check
 from nmt.decoding.hypothesis import Translation
+from nmt.decoding.translator import one_line
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -25,7 +25,10 @@ log = logging.getLogger("nmt")
 QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
 MAX_TOKENS = 4000  # on either side
 MADE = "export.json"  # what was exported; it tells an export from any other folder
-OWN = {MADE, "model.bin", "config.json", "tokenizer", *(f"{n}_vocabulary.json" for n in ("shared", "source", "target"))}
+OWN = {  # all that an export may hold
+    *(MADE, "model.bin", "config.json", "shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json"),
+    *("tokenizer", "tokenizer/source.model", "tokenizer/target.model"),
+}
 
 
 def export_folder(run: Path) -> Path:
@@ -55,8 +58,8 @@ def find_export(place: Path, checkpoint: str) -> Path:
 def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, made_of: dict[str, str]) -> None:
     """``folder`` appears whole or not at all; an older export there is replaced, and nothing else ever.
 
-    ``made_of`` names run and checkpoint, for the record. Raises UserError for a model that CTranslate2 has no layers
-    for, and for a folder that holds anything but an export.
+    ``made_of`` holds the checkpoint's name and file, which `find_export` looks at. Raises UserError for a model that
+    CTranslate2 has no layers for, and for a folder that holds anything but an export.
     """
     if quantization not in QUANTIZATIONS:
         raise UserError(f"quantization={quantization}: {nearest(quantization, QUANTIZATIONS)}")
@@ -81,7 +84,12 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
         (work / "new" / MADE).write_text(json.dumps({**made_of, "quantization": quantization}), encoding="utf-8")
         if folder.exists():
             os.rename(folder, work / "old")
-        os.rename(work / "new", folder)
+        try:
+            os.rename(work / "new", folder)
+        except OSError:
+            if (work / "old").exists():
+                os.rename(work / "old", folder)
+            raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -96,7 +104,7 @@ def _check_replaceable(folder: Path) -> None:
         return
     if folder.is_symlink() or not folder.is_dir():
         raise UserError(f"output={folder}: is there and no folder; name a new one")
-    found = {path.name for path in folder.iterdir()}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     if found and (MADE not in found or not found <= OWN):
         raise UserError(
             f"output={folder}: holds other things ({min(found - OWN or found)}); name a new folder, or delete it"
@@ -149,30 +157,25 @@ class Engine:
         return results
 
     def _search(self, sources: list[list[str]], limit: int) -> list[Translation]:
-        made = []
+        options, made = self.options, []
         try:
-            found = self._translate(sources, limit)
+            found = self.translator.translate_batch(
+                sources,
+                beam_size=options.beam_size,
+                max_batch_size=options.batch_size,
+                length_penalty=options.length_penalty_alpha if options.length_penalty == "average" else 0.0,
+                min_decoding_length=min(options.min_length, limit),
+                max_decoding_length=limit,
+                max_input_length=MAX_TOKENS,
+                suppress_sequences=[self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)],
+                return_scores=True,
+            )
         except ValueError as error:
             raise UserError(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
         for result in found:
             ids = self.tokenizer.target_ids(result.hypotheses[0])
-            text = self.tokenizer.decode_target(ids).replace("\n", " ").replace("\r", " ").strip()
-            made.append(Translation(text, result.scores[0]))
+            made.append(Translation(one_line(self.tokenizer.decode_target(ids)), result.scores[0]))
         return made
-
-    def _translate(self, sources: list[list[str]], limit: int) -> Any:
-        options = self.options
-        return self.translator.translate_batch(
-            sources,
-            beam_size=options.beam_size,
-            max_batch_size=options.batch_size,
-            length_penalty=options.length_penalty_alpha if options.length_penalty == "average" else 0.0,
-            min_decoding_length=min(options.min_length, limit),
-            max_decoding_length=limit,
-            max_input_length=MAX_TOKENS,
-            suppress_sequences=[self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)],
-            return_scores=True,
-        )
 
     def force(self, lines: Sequence[str], targets: Sequence[str]) -> list[float]:
         """The log-probability of each given translation."""

@@ -20,6 +20,11 @@ log = logging.getLogger("nmt")
 CELLS = 32_768  # source cells times beam in one batch: long sentences come in smaller batches
 
 
+def one_line(text: str) -> str:
+    """One line in, one line out, whatever the pieces spell."""
+    return text.replace("\n", " ").replace("\r", " ").strip()
+
+
 class Translator:
     """A model with its tokenizer and search options."""
 
@@ -46,7 +51,7 @@ class Translator:
         was_training = self.model.training
         self.model.eval()
         done = sum(not ids for ids in encoded)
-        for rows in self._batches(encoded):
+        for rows in self._batches([len(ids) for ids in encoded]):
             lines_of_rows = [first_line + row for row in rows]
             wanted = [row in attention_for for row in rows]
             hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
@@ -66,6 +71,7 @@ class Translator:
         attention_for: Collection[int] = (),
         heads: bool = False,
         first_line: int = 1,
+        progress: Callable[[int], object] | None = None,
     ) -> list[Translation]:
         """Given translations instead of searched ones: their score under the length penalty, attention if wanted,
         with that of every layer and head by ``heads``.
@@ -74,12 +80,17 @@ class Translator:
         results = [Translation("", 0.0)] * len(lines)
         was_training = self.model.training
         self.model.eval()
-        for rows in self._batches(encoded):
-            given = [[*self.tokenizer.encode_target(targets[row]), END] for row in rows]
+        outputs = [[*self.tokenizer.encode_target(target), END] for target in targets]
+        done = sum(not ids for ids in encoded)
+        for rows in self._batches([max(len(s), len(t)) if s else 0 for s, t in zip(encoded, outputs, strict=True)]):
+            given = [outputs[row] for row in rows]
             wanted = any(row in attention_for for row in rows)
             hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, row in attention_for)
+            done += len(rows)
+            if progress:
+                progress(done)
         self.model.train(was_training)
         return results
 
@@ -109,12 +120,12 @@ class Translator:
         log.warning("line %d: %d tokens, cut at decoding.max_source_tokens=%d", number, len(ids), limit)
         return [*ids[: limit - 1], END]
 
-    def _batches(self, encoded: list[list[int]]) -> Iterator[list[int]]:
-        """Rows of like length, longest first, so that memory peaks at once."""
-        order = sorted((row for row, ids in enumerate(encoded) if ids), key=lambda row: -len(encoded[row]))
+    def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
+        """Rows of like length, longest first, so that memory peaks at once; those of no length are left out."""
+        order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
         start = 0
         while start < len(order):
-            longest = len(encoded[order[start]])
+            longest = lengths[order[start]]
             count = max(1, min(self.options.batch_size, CELLS // (longest * self.options.beam_size)))
             yield order[start : start + count]
             start += count
@@ -159,8 +170,7 @@ class Translator:
         ]
 
     def _result(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
-        text = self.tokenizer.decode_target(hypothesis.tokens)
-        text = text.replace("\n", " ").replace("\r", " ").strip()  # one line in, one line out
+        text = one_line(self.tokenizer.decode_target(hypothesis.tokens))
         if not pieces:
             return Translation(text, hypothesis.score)
         return Translation(

@@ -13,7 +13,7 @@ from nmt.evaluation.diagnostics import DIAGNOSES, Gold
 from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.recall import PARTS, by_part
 from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, GradientMap, PlaceRow, Row, SentenceSet
-from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
+from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics, percent
 from nmt.evaluation.significance import Difference, Interval, Resampler, Statistics, holm, score
 
 Evaluations = Mapping[str, Mapping[str, Evaluation]]  # system, seed
@@ -180,7 +180,7 @@ class Share:
     """Percent of a sum of counts that was hit, of statistics (R, 2)."""
 
     def many(self, totals: np.ndarray) -> np.ndarray:
-        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
+        return percent(totals)
 
 
 def recall_by_place(evaluations: Evaluations, options: EvaluationOptions, gold: Gold | None) -> list[PlaceRow]:

@@ -49,9 +49,8 @@ def contrast(
         for a, b in zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
     ]
     statistics = np.array([[hit, 1] for hit in better], dtype=np.float64).reshape(-1, 2)
-    places = [
-        "w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)
-    ]  # texts as long as the place is far
+    # Texts as long as the place of the mistake is far, so that buckets of length are buckets of place.
+    places = ["w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)]
     rows = []
     for metric, texts in (("preferred", sources), ("preferred_by_place", places)):
         for bucket in make_buckets(texts, options.bucket_bounds):

@@ -24,7 +24,11 @@ class Metric(ABC):
 
     name: str
     higher_is_better = True
-    signature: str  # how this very computation is named
+
+    @property
+    @abstractmethod
+    def signature(self) -> str:
+        """How this very computation is named."""
 
     @abstractmethod
     def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
@@ -57,8 +61,8 @@ class OfSacrebleu(Metric):
         return float(self.scorer._compute_score_from_stats(total.tolist()).score)
 
     @property
-    def signature(self) -> str:  # type: ignore[override]
-        """How sacrebleu names it."""
+    def signature(self) -> str:
+        """As sacrebleu names it."""
         self.scorer.corpus_score(["a"], [["a"]])
         return str(self.scorer.get_signature())
 
@@ -124,11 +128,20 @@ class Ter(OfSacrebleu):
             return 100 * np.where(reference > 0, edits / reference, edits > 0)
 
 
-class Accuracy(Metric):
-    """Percent of the words of output or reference, whichever is longer, that are the same at the same place.
+def percent(totals: np.ndarray) -> np.ndarray:
+    """Of sums (R, 2) of what was hit and what there was: (R,)."""
+    return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
 
-    For tasks with one right answer, where BLEU would forgive the order.
-    """
+
+class Hits(Metric):
+    """Percent of what there was, for tasks with one right answer, where BLEU would forgive too much."""
+
+    def many(self, totals: np.ndarray) -> np.ndarray:
+        return percent(totals)
+
+
+class Accuracy(Hits):
+    """The words of output or reference, whichever is longer, that are the same at the same place."""
 
     name = "accuracy"
     signature = "same word at the same place, of the longer side"
@@ -140,12 +153,9 @@ class Accuracy(Metric):
             rows.append((sum(a == b for a, b in zip(ours, theirs, strict=False)), max(len(ours), len(theirs))))
         return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
 
-    def many(self, totals: np.ndarray) -> np.ndarray:
-        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
 
-
-class Exact(Metric):
-    """Percent of outputs that are their reference, white space apart."""
+class Exact(Hits):
+    """Outputs that are their reference, white space apart."""
 
     name = "exact"
     signature = "the same words"
@@ -153,9 +163,6 @@ class Exact(Metric):
     def statistics(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
         rows = [(float(h.split() == r.split()), 1.0) for h, r in zip(hypotheses, references, strict=True)]
         return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
-
-    def many(self, totals: np.ndarray) -> np.ndarray:
-        return 100 * totals[:, 0] / np.maximum(totals[:, 1], 1)
 
 
 METRICS: dict[str, Callable[[], Metric]] = {metric.name: metric for metric in (Bleu, Chrf, Ter, Accuracy, Exact)}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError
-from nmt.models.minimal import CellState
+from nmt.models.minimal import CellState, MappedLayer
 
 KEY_SIZE = 16
 HEAD_SIZE = 32  # values a head; a smaller layer is one head
@@ -20,20 +20,18 @@ CHUNK = 64  # positions that are read as one product
 SLOW = 16.0  # the decay's logarithm is divided by it: at first a state lasts for some 20 steps (Yang 2024, section 4.4)
 
 
-class GatedLinearLayer(nn.Module):
+class GatedLinearLayer(MappedLayer):
     """One layer in one direction, in the contract of `RecurrentLayer`. Its state: the output (B, H), which is there for
     attention to ask with, and the matrix (B, H * KEY_SIZE).
     """
 
     def __init__(self, input_size: int, size: int):
-        super().__init__()
-        self.size = size
         if size > HEAD_SIZE and size % HEAD_SIZE:
             raise UserError(f"model.cell=gated_linear: layers of {size} can't be cut into heads of {HEAD_SIZE}")
-        self.heads = max(1, size // HEAD_SIZE)
-        of_keys = self.heads * KEY_SIZE
-        self.widths = (size, size, of_keys, of_keys, self.heads)  # values, gates, queries, keys, decays
-        self.maps = nn.Linear(input_size, sum(self.widths))
+        heads = max(1, size // HEAD_SIZE)
+        widths = (size, size, heads * KEY_SIZE, heads * KEY_SIZE, heads)  # values, gates, queries, keys, decays
+        super().__init__(input_size, size, sum(widths))
+        self.heads, self.widths = heads, widths
         self.leave = nn.Linear(size, size, bias=False)
         nn.init.xavier_uniform_(self.leave.weight)
         nn.init.zeros_(self.maps.bias)
@@ -56,19 +54,9 @@ class GatedLinearLayer(nn.Module):
         last = outputs[:, -1] if lengths is None else outputs[torch.arange(len(outputs)), lengths - 1]
         return outputs, (last, matrix.flatten(1))
 
-    def input_gates(self, inputs: Tensor) -> Tensor:
-        """The share of the maps that the first columns of the input bring: (..., D) to (..., G)."""
-        return F.linear(inputs, self.maps.weight[:, : inputs.shape[-1]], self.maps.bias)
-
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
-        """The columns of what is fed at each step."""
-        return (self.maps.weight[:, self.maps.in_features - fed_size :],)
-
     def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
-        if fed is not None:
-            gates = gates + F.linear(fed, weights[0])
-        value, gate, query, key, decay = self._parts(gates)
+        value, gate, query, key, decay = self._parts(self.mapped(gates, fed, weights))
         matrix = decay.exp()[..., None, None] * self._matrix(state[1]) + value[..., None] * key[..., None, :]
         read = (matrix * query[..., None, :]).sum(dim=-1)  # (B, heads, V)
         return self._leave(read, gate), matrix.flatten(1)

@@ -12,13 +12,33 @@ MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a l
 CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
 
 
-class MinimalLayer(nn.Module):
+class MappedLayer(nn.Module):
+    """A layer whose gates see the input alone, by one linear map."""
+
+    def __init__(self, input_size: int, size: int, width: int):
+        super().__init__()
+        self.size = size
+        self.maps = nn.Linear(input_size, width)
+
+    def input_gates(self, inputs: Tensor) -> Tensor:
+        """The share of the maps that the first columns of the input bring: (..., D) to (..., G)."""
+        return F.linear(inputs, self.maps.weight[:, : inputs.shape[-1]], self.maps.bias)
+
+    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
+        """The columns of what is fed at each step."""
+        return (self.maps.weight[:, self.maps.in_features - fed_size :],)
+
+    def mapped(self, gates: Tensor, fed: Tensor | None, weights: tuple[Tensor, ...]) -> Tensor:
+        """All maps of one step, from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
+        return gates if fed is None else gates + F.linear(fed, weights[0])
+
+
+class MinimalLayer(MappedLayer):
     """One layer in one direction, in the contract of `RecurrentLayer`: `run` and `step` compute the same function."""
 
     def __init__(self, cell: str, input_size: int, size: int):
-        super().__init__()
-        self.cell, self.size = cell, size
-        self.maps = nn.Linear(input_size, MINIMAL[cell] * size)
+        super().__init__(input_size, size, MINIMAL[cell] * size)
+        self.cell = cell
         nn.init.xavier_uniform_(self.maps.weight)
         nn.init.zeros_(self.maps.bias)
         with torch.no_grad():  # remember at first
@@ -38,19 +58,9 @@ class MinimalLayer(nn.Module):
         last = (lengths - 1)[:, None, None].expand(-1, 1, self.size)
         return outputs, (outputs.gather(1, last)[:, 0],)
 
-    def input_gates(self, inputs: Tensor) -> Tensor:
-        """The share of the maps that the first columns of the input bring: (..., D) to (..., G)."""
-        return F.linear(inputs, self.maps.weight[:, : inputs.shape[-1]], self.maps.bias)
-
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
-        """The columns of what is fed at each step."""
-        return (self.maps.weight[:, self.maps.in_features - fed_size :],)
-
     def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
-        if fed is not None:
-            gates = gates + F.linear(fed, weights[0])
-        keep, add = self._coefficients(gates)
+        keep, add = self._coefficients(self.mapped(gates, fed, weights))
         return (keep * state[0].to(keep.dtype) + add,)
 
     def _coefficients(self, maps: Tensor) -> tuple[Tensor, Tensor]:
