@@ -74,7 +74,7 @@ def _one_line(error: Exception) -> str:
     from hydra.errors import OverrideParseException
 
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: cannot be read; put a value that holds = , {{ }} or [ ] in quotes, as in key=['a=b']"
+        return _unreadable(str(error.override))
     missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
     if missing and options:
         group, _, wanted = str(missing).partition("/")
@@ -95,6 +95,13 @@ def _one_line(error: Exception) -> str:
     cause = error.__cause__
     detail = str(cause).splitlines()[0] if cause and str(cause) else ""
     return f"{told} {detail}".strip() if detail not in told else told
+
+
+def _unreadable(override: str) -> str:
+    key, _, value = override.partition("=")
+    if re.search(r"""['"\[{]""", value):  # a list or a dictionary, or quotes that do not match
+        return f"{override}: cannot be read; put a text that holds = , ( ) {{ }} or [ ] in quotes, as in key=['a=b']"
+    return f"""{override}: cannot be read; = , ( ) {{ }} [ ] need quotes within quotes: "{key}='{value}'\""""
 
 
 def _choices(group: str) -> list[str]:
