@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
 from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
+from nmt.models.repeated import product, repeat
 
 # The tensors of a state, each so many times as wide as the layer.
 CELLS = {
@@ -100,9 +103,9 @@ class RecurrentLayer(nn.Module):
             outputs.append(head)
         gates = self.input_gates(inputs[:, shortest:])  # (B, S - shortest, G)
         weights = self.step_weights(0)
-        for t in range(gates.shape[1]):
-            real = (lengths > shortest + t)[:, None]  # (B, 1)
-            following = self.step(gates[:, t], None, state, weights)
+        for t, of_step in enumerate(gates.unbind(dim=1), shortest):
+            real = (lengths > t)[:, None]  # (B, 1)
+            following = self.step(of_step, None, state, weights)
             state = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
             outputs.append(state[0][:, None])
         return torch.cat(outputs, dim=1), state
@@ -117,8 +120,8 @@ class RecurrentLayer(nn.Module):
         """What `step` multiplies with, made once for many steps: the columns of ``fed`` join those of the state."""
         fed = self.rnn.weight_ih_l0[:, self.rnn.input_size - fed_size :]
         if self.cell == "gru":
-            return fed, self.rnn.weight_hh_l0, self.rnn.bias_hh_l0
-        return (torch.cat((fed, self.rnn.weight_hh_l0), dim=1) if fed_size else self.rnn.weight_hh_l0,)
+            return repeat(fed), repeat(self.rnn.weight_hh_l0), self.rnn.bias_hh_l0
+        return (repeat(torch.cat((fed, self.rnn.weight_hh_l0), dim=1) if fed_size else self.rnn.weight_hh_l0),)
 
     def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
@@ -126,12 +129,10 @@ class RecurrentLayer(nn.Module):
         if self.cell == "gru":
             return (_gru(gates, fed, hidden, *weights),)
         joined = hidden if fed is None else torch.cat((fed, hidden), dim=1)
-        gates = gates + F.linear(joined, weights[0])
+        gates = gates + product(joined, weights[0], transposed=True)
         if self.cell == "tanh":
             return (torch.tanh(gates),)
-        enter, forget, candidate, leave = gates.chunk(4, dim=1)
-        memory = torch.sigmoid(forget) * state[1] + torch.sigmoid(enter) * torch.tanh(candidate)
-        return torch.sigmoid(leave) * torch.tanh(memory), memory
+        return LstmGates.apply(gates, state[1]) if torch.is_grad_enabled() else plain_lstm_gates(gates, state[1])
 
     def _to_library(self, state: CellState, kind: torch.dtype | None = None) -> Tensor | CellState:
         parts = tuple(part[None].to(kind or part.dtype).contiguous() for part in state)
@@ -141,12 +142,47 @@ class RecurrentLayer(nn.Module):
         return tuple(part[0] for part in (final if self.cell == "lstm" else (final,)))
 
 
+def plain_lstm_gates(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """Hochreiter 1997 with the forget gate of Gers 2000: gates (B, 4 H) and the old memory (B, H) to output, memory."""
+    enter, forget, candidate, leave = gates.chunk(4, dim=1)
+    memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(candidate)
+    return torch.sigmoid(leave) * torch.tanh(memory), memory
+
+
+class LstmGates(torch.autograd.Function):
+    """The same with its gradient by hand, in half the kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        size = memory.shape[1]
+        active = torch.sigmoid(gates)
+        torch.tanh(gates[:, 2 * size : 3 * size], out=active[:, 2 * size : 3 * size])
+        enter, forget, candidate, leave = active.chunk(4, dim=1)
+        following = torch.addcmul(forget * memory, enter, candidate)
+        bounded = torch.tanh(following)
+        ctx.save_for_backward(active, memory, bounded)
+        return leave * bounded, following
+
+    @staticmethod
+    def backward(ctx: Any, of_output: Tensor, of_memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        active, memory, bounded = ctx.saved_tensors
+        enter, forget, candidate, leave = active.chunk(4, dim=1)
+        of_following = torch.addcmul(of_memory, of_output * leave, 1 - bounded * bounded)
+        slope = torch.addcmul(active, active, active, value=-1)  # of the sigmoid: a - a^2
+        of_enter, of_forget, of_candidate, of_leave = slope.chunk(4, dim=1)
+        of_enter.mul_(candidate).mul_(of_following)
+        of_forget.mul_(memory).mul_(of_following)
+        torch.addcmul(of_following, of_following, candidate * candidate, value=-1, out=of_candidate).mul_(enter)
+        of_leave.mul_(bounded).mul_(of_output)
+        return slope, of_following * forget
+
+
 def _gru(gates: Tensor, fed: Tensor | None, hidden: Tensor, fed_weight: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The library's variant of Cho 2014: the reset gate is applied after the recurrent product."""
     if fed is not None:
-        gates = gates + F.linear(fed, fed_weight)
+        gates = gates + product(fed, fed_weight, transposed=True)
     reset, update, candidate = gates.chunk(3, dim=1)
-    reset_h, update_h, candidate_h = F.linear(hidden, weight, bias).chunk(3, dim=1)
+    reset_h, update_h, candidate_h = (product(hidden, weight, transposed=True) + bias).chunk(3, dim=1)
     update = torch.sigmoid(update + update_h)
     candidate = torch.tanh(candidate + torch.sigmoid(reset + reset_h) * candidate_h)
     return candidate + update * (hidden - candidate)

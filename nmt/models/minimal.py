@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nmt.models.repeated import product, repeat
+
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
 CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
 
@@ -26,11 +28,11 @@ class MappedLayer(nn.Module):
 
     def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
         """The columns of what is fed at each step."""
-        return (self.maps.weight[:, self.maps.in_features - fed_size :],)
+        return (repeat(self.maps.weight[:, self.maps.in_features - fed_size :]),)
 
     def mapped(self, gates: Tensor, fed: Tensor | None, weights: tuple[Tensor, ...]) -> Tensor:
         """All maps of one step, from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
-        return gates if fed is None else gates + F.linear(fed, weights[0])
+        return gates if fed is None else gates + product(fed, weights[0], transposed=True)
 
 
 class MinimalLayer(MappedLayer):

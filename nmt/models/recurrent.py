@@ -21,6 +21,7 @@ from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout, make_embeddings
 from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, mixed
+from nmt.models.repeated import product, repeat
 
 CONTEXTS = ("fixed", "attention")
 
@@ -92,6 +93,12 @@ class Bridge(nn.Module):
         self.widths = [width * size for width in widths]
         self.summary_size = options.encoder_layers * sum(widths) * encoder.size
         same = (options.encoder_layers, encoder.size) == (self.layers, size)
+        if not same and max(widths) > 1:
+            raise UserError(
+                f"model.cell={options.cell}: from {options.encoder_layers} layers of {encoder.size} to {self.layers} "
+                f"of {size} would take {self.summary_size * self.layers * sum(self.widths):,} weights; make them the "
+                "same (model.encoder_size counts one direction)"
+            )
         self.map = None if same else nn.Linear(self.summary_size, self.layers * sum(self.widths))
 
     def forward(self, summary: Tensor) -> list[CellState]:
@@ -216,9 +223,11 @@ class RecurrentModel(Model):
         """The context of a step depends on the step before; only the embeddings' share of the gates is hoisted."""
         gates = self.layers[0].input_gates(embedded)  # (B, T, G)
         step_weights = self._step_weights()
+        of_source = {name: repeat(part) if part.is_floating_point() else part for name, part in state.of_source.items()}
+        state = State(of_source, state.of_hypothesis)
         hiddens, steps = [], []  # of each step: (B, E), and what each attention read
-        for t in range(embedded.shape[1]):
-            hidden, state, readings = self._advance(gates[:, t], state, step_weights)
+        for of_step in gates.unbind(dim=1):
+            hidden, state, readings = self._advance(of_step, state, step_weights)
             hiddens.append(hidden)
             steps.append(readings)
         weights = torch.cat([readings[-1].weights for readings in steps], dim=1) if attend else None  # (B, T, S)
@@ -241,7 +250,11 @@ class RecurrentModel(Model):
         return Step(logits, state, weights if attend else None)
 
     def _step_weights(self) -> list[tuple[Tensor, ...]]:
-        return [layer.step_weights(self.fed_size if number == 0 else 0) for number, layer in enumerate(self.layers)]
+        """Of each layer, then of the readout."""
+        of_layers = [
+            layer.step_weights(self.fed_size if number == 0 else 0) for number, layer in enumerate(self.layers)
+        ]
+        return [*of_layers, (repeat(self.readout.weight),)]
 
     def _advance(
         self, gates: Tensor, state: State, step_weights: list[tuple[Tensor, ...]]
@@ -266,7 +279,7 @@ class RecurrentModel(Model):
         if self.sums:
             hidden = self._predict_each(top[:, None], readings[-1].context)[:, 0]  # (B, S, E)
         else:
-            hidden = self._predict(top, context)
+            hidden = self._predict(top, context, step_weights[-1][0])
         of_hypothesis = _pack(following)
         if self.input_feeding:
             of_hypothesis["fed"] = hidden
@@ -292,9 +305,13 @@ class RecurrentModel(Model):
             outputs = outputs + inputs
         return outputs if number + 1 == len(self.layers) else self.dropout(outputs)
 
-    def _predict(self, top: Tensor, context: Tensor | None) -> Tensor:
+    def _predict(self, top: Tensor, context: Tensor | None, weight: Tensor | None = None) -> Tensor:
         """tanh(W [state; context]) (Luong 2015, equation 5), ready for the output projection."""
-        return self.dropout(torch.tanh(self.readout(_beside(top, context))))
+        joined = _beside(top, context)
+        mapped = (
+            self.readout(joined) if weight is None else product(joined, weight, transposed=True) + self.readout.bias
+        )
+        return self.dropout(torch.tanh(mapped))
 
     def _predict_each(self, top: Tensor, states: Tensor) -> Tensor:
         """`_predict` with every encoder state as context: (B, T, H) and (B, S, D) to (B, T, S, E)."""

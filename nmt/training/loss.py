@@ -43,21 +43,20 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         negative = hidden.new_zeros((), dtype=torch.float64)
         totals = hidden.new_zeros((), dtype=torch.float64)  # of the logarithms of the sums of exponentials
         if needs_gradient:
-            extended = torch.cat(
-                (rows, rows.new_ones(len(rows), 1)), dim=1
-            )  # its last column makes the bias's gradient
             grad_rows = torch.empty_like(rows)
-            grad_weight = hidden.new_zeros(len(weight), extended.shape[1], dtype=torch.float32)
+            grad_weight, grad_bias = torch.zeros_like(weight), torch.zeros_like(bias)
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = slice(start, start + CHUNK_ROWS)
             index = target[chunk, None]
+            number = torch.arange(len(index), device=index.device)
             logits = F.linear(rows[chunk], low_weight, low_bias)  # (C, V)
             if needs_gradient:
                 probabilities = torch.softmax(logits, dim=-1)
                 chosen = probabilities.gather(1, index).float().clamp_(min=1e-30).log_()  # (C, 1)
-                gradient = probabilities.scatter_add_(1, index, torch.full_like(index, smoothing - 1, dtype=kind))
-                torch.mm(gradient, low_weight, out=grad_rows[chunk])
-                grad_weight += gradient.t() @ extended[chunk]
+                probabilities[number, target[chunk]] += smoothing - 1  # the gradient by the logits
+                torch.mm(probabilities, low_weight, out=grad_rows[chunk])
+                grad_weight += probabilities.t() @ rows[chunk]
+                grad_bias += probabilities.sum(dim=0)
             else:
                 chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, index)
             negative -= chosen.sum(dtype=torch.float64)
@@ -67,9 +66,10 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         uniform = totals - ((sum_rows * mean_weight).sum() + len(rows) * mean_bias)
         if needs_gradient:
             share = smoothing / len(weight)
-            grad_weight -= share * torch.cat((sum_rows, sum_rows.new_full((1,), len(rows))))
+            grad_weight -= share * sum_rows
+            grad_bias -= share * len(rows)
             grad_hidden = grad_rows.to(hidden.dtype) - smoothing * mean_weight.to(hidden.dtype)
-            ctx.save_for_backward(grad_hidden, grad_weight[:, :-1], grad_weight[:, -1])
+            ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         likelihood = negative.float()
         ctx.mark_non_differentiable(likelihood)
         return ((1 - smoothing) * negative + smoothing * uniform).float(), likelihood

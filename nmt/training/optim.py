@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
@@ -53,6 +55,25 @@ def check(options: OptimizerOptions) -> None:
         raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
 
 
+class _WithoutCompiler(torch.optim.Optimizer):
+    """The library's decorators import its compiler, for a second, at the first call; what they decorate does not."""
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        return inspect.unwrap(super().step.__func__)(self, closure)  # type: ignore[attr-defined]
+
+
+class _AdamW(_WithoutCompiler, torch.optim.AdamW):
+    pass
+
+
+class _Adam(_WithoutCompiler, torch.optim.Adam):
+    pass
+
+
 def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
     """Fused where the device has it. Weight decay spares biases, norms and other vectors."""
     check(options)
@@ -66,7 +87,7 @@ def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.O
         return torch.optim.SGD(groups, lr=rate, fused=True)
     if options.name == "adadelta":
         return torch.optim.Adadelta(groups, lr=rate, rho=second, eps=options.epsilon)
-    kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    kind = _AdamW if options.name == "adamw" else _Adam
     return kind(groups, lr=rate, betas=(first, second), eps=options.epsilon, fused=True)
 
 

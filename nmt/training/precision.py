@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def choose_precision(device: torch.device, name: str) -> Precision:
         raise UserError("trainer.precision=fp16 needs a GPU; use bf16 or fp32 on CPU")
     if device.type == "cpu":
         _use_onednn_products()
+        _keep_freed_memory()
     return Precision(device, name)
 
 
@@ -67,6 +69,17 @@ def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
     return torch.cpu._is_avx512_bf16_supported()  # AMX machines have it too
+
+
+def _keep_freed_memory() -> None:
+    """Tensors come and go by the megabyte: glibc would give each back, and be given its pages anew one by one."""
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    try:
+        library = ctypes.CDLL("libc.so.6")
+        for parameter in (trim_threshold, mmap_threshold):
+            library.mallopt(parameter, 2**31 - 1)
+    except (OSError, AttributeError):  # another C library
+        log.debug("this C library has no mallopt")
 
 
 def _use_onednn_products() -> None:

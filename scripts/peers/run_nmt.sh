@@ -13,7 +13,8 @@ setup) ln -sfn "${VENV:-$ROOT/.venv}" "$LAB/venv/nmt" ;;
 train)
   rm -rf "$OUT"
   train bench_nmt:main "+experiment=benchmark/$CONF" "run.dir=$OUT" "cache=$LAB/out/nmt.cache" \
-    "trainer.max_steps=$STEPS" "trainer.precision=${PRECISION:-auto}" ;;
+    corpus=files "corpus.train=['$DATA/train.bpe.{language}']" "corpus.valid='$DATA/val.bpe.{language}'" \
+    "corpus.tests={test: '$DATA/test.bpe.{language}'}" "trainer.max_steps=$STEPS" "trainer.precision=${PRECISION:-auto}" ;;
 decode)
   COMMON="run='$OUT' decoding.batch_size=${BATCH:-64} decoding.max_length_factor=0 decoding.max_length_offset=16 decoding.min_length=16"
   decode_timed "$CONF.beam5" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last < \$IN > \$HYP"

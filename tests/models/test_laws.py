@@ -9,6 +9,7 @@ import torch
 
 from nmt.decoding.beam import DecodingOptions, beam_search
 from nmt.decoding.sampling import sample
+from nmt.models import cells, minimal, recurrent
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import READS
 from nmt.models.attention.scopes import SCOPES
@@ -203,6 +204,26 @@ def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batc
     assert whole.keys() == halves.keys()
     for name in whole:
         torch.testing.assert_close(whole[name], halves[name], atol=2e-5, rtol=1e-4)
+
+
+def test_gradients_made_after_a_loop_equal_those_made_in_it(model, random_batch, monkeypatch):
+    """The fast kernel equals the plain formula."""
+    source, mask, target = random_batch([6, 4, 2], 5)
+
+    def gradients():
+        model.zero_grad()
+        output = model(source, mask, target)
+        token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)[0].backward()
+        return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+    fast = gradients()
+    for module in (recurrent, cells, minimal):
+        monkeypatch.setattr(module, "repeat", lambda matrix: matrix)
+    monkeypatch.setattr(cells.LstmGates, "apply", cells.plain_lstm_gates)
+    plain = gradients()
+    assert fast.keys() == plain.keys()
+    for name in fast:
+        torch.testing.assert_close(fast[name], plain[name], atol=2e-5, rtol=1e-4)
 
 
 def test_every_parameter_is_used(model, random_batch):

@@ -14,6 +14,7 @@ from nmt.models.attention.reads import make_read
 from nmt.models.attention.scopes import exact, make_scope
 from nmt.models.attention.scores import Score, make_score
 from nmt.models.interface import Choice
+from nmt.models.repeated import product
 
 QUERIES = ("previous", "current")
 PLACES = ("top", "first", "each")
@@ -90,7 +91,7 @@ class Attention(nn.Module):
             weights, distribution = self.heads[0](query, keys, positions, mask)
             choice = self._choice(query, weights, distribution)
             weights = weights.to(states.dtype)
-            return Reading(states if self.read.sums else weights @ states, weights[:, None], choice)
+            return Reading(states if self.read.sums else product(weights, states), weights[:, None], choice)
         *of_heads, values = keys.split(self._widths(keys.shape[-1], states.shape[-1]), dim=-1)
         weights = [
             head(query, own, positions, mask)[0].to(states.dtype)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
 from nmt.models.attention.options import AttentionOptions
+from nmt.models.repeated import product
 
 SCORES: dict[str, type[Score]] = {}
 
@@ -77,7 +78,7 @@ class Dot(Score):
         return states
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return query @ keys.transpose(1, 2)
+        return product(query, keys, transposed=True)
 
 
 class General(Score):
@@ -94,7 +95,7 @@ class General(Score):
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return query @ keys.transpose(1, 2)
+        return product(query, keys, transposed=True)
 
 
 class Concat(Score):
@@ -151,7 +152,7 @@ class ScaledDot(Score):
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return (self.query(query) * self.scale) @ keys.transpose(1, 2)
+        return product(self.query(query) * self.scale, keys, transposed=True)
 
 
 class Cosine(Score):
@@ -168,7 +169,7 @@ class Cosine(Score):
         return F.normalize(states, dim=-1)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return self.sharpness * F.normalize(query, dim=-1) @ keys.transpose(1, 2)
+        return self.sharpness * product(F.normalize(query, dim=-1), keys, transposed=True)
 
 
 class Diagonal(Score):
