@@ -18,6 +18,7 @@ from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 KINDS = ("bpe", "unigram", "char", "word")
+MARK, STAND_IN = "\u2581", "\ue581"  # SentencePiece writes spaces as the mark: one in the text itself is kept apart
 
 
 @dataclass
@@ -64,14 +65,14 @@ class Tokenizer:
 
     def encode_source(self, text: str) -> list[int]:
         """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
-        return [*self._source.encode(text), END]
+        return [*self._source.encode(text.replace(MARK, STAND_IN)), END]
 
     def encode_target(self, text: str) -> list[int]:
         """Ids of a target sentence, without START and END."""
-        return self._target.encode(text)
+        return self._target.encode(text.replace(MARK, STAND_IN))
 
     def decode_target(self, ids: Iterable[int]) -> str:
-        return self._target.decode([i for i in ids if i not in (PADDING, START, END)])
+        return self._target.decode([i for i in ids if i not in (PADDING, START, END)]).replace(STAND_IN, MARK)
 
     def source_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._source.id_to_piece(int(i)) for i in ids]
@@ -126,7 +127,7 @@ def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: Tokeni
 def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: str) -> Iterator[str]:
     for pair in counted(pairs, f"reading text for the {title}", "pairs"):
         for column in columns:
-            yield pair[column].replace("\0", " ")
+            yield pair[column].replace("\0", " ").replace(MARK, STAND_IN)
 
 
 def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:

@@ -176,7 +176,10 @@ class Residual(nn.Module):
         self.dropout = Dropout(options.dropout)
 
     def before(self, inputs: Tensor) -> Tensor:
-        return self.norm(inputs) if self.pre_norm else inputs
+        """What the sublayer is given: under autocast in the format of products, once for all of its maps."""
+        given = self.norm(inputs) if self.pre_norm else inputs
+        kind = given.device.type
+        return given.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else given
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         total = inputs + self.dropout(outputs)
