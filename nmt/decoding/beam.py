@@ -14,6 +14,7 @@ from nmt.errors import UserError, nearest
 from nmt.models.interface import Memory, Model
 
 PENALTIES = ("none", "average", "gnmt")
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass
@@ -28,6 +29,7 @@ class DecodingOptions:
     max_length_offset: int = 10  # and so many more
     min_length: int = 0  # tokens before the end
     max_source_tokens: int = 2000  # a longer source is cut there, and the line named
+    precision: str = "fp32"  # or bf16: faster where the processor has it, to about three digits of every product
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
 
@@ -37,6 +39,8 @@ def check(options: DecodingOptions) -> None:
         raise UserError(
             f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}"
         )
+    if options.precision not in PRECISIONS:
+        raise UserError(f"decoding.precision={options.precision}: {nearest(options.precision, PRECISIONS)}")
     if not 0 <= options.length_penalty_alpha <= 10:
         raise UserError(f"decoding.length_penalty_alpha={options.length_penalty_alpha}: must be 0 to 10")
     for name in ("beam_size", "batch_size", "max_source_tokens"):
@@ -75,7 +79,7 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
     size, device = options.beam_size, memory.states.device
     sentences = [_Sentence(limit, []) for limit in limits.tolist()]
     active = list(sentences)
-    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size))
+    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size))  # k of each
     scores = torch.full((len(active), size), float("-inf"), device=device)  # (B, k) log-probabilities
     scores[:, 0] = 0.0  # all paths are the same at first: only one may branch
     paths = torch.full((len(active) * size, 1), START, device=device)  # (B * k, 1 + step)
@@ -100,14 +104,14 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
         keep = torch.where(ends, float("-inf"), best).topk(size, dim=-1, sorted=True)
         scores = keep.values
         parent, token = parent.gather(1, keep.indices).flatten(), token.gather(1, keep.indices).flatten()
-        state = step.state.select(parent, same_sources=True)
+        state = step.state.select(parent)
         paths = torch.cat((paths[parent], token[:, None]), dim=1)
         done = [_is_done(s, best, length, options) for s, best in zip(active, scores[:, 0].tolist(), strict=True)]
         if any(done):
             _cut(active, paths, scores, length, options)
             going = torch.tensor([i for i, over in enumerate(done) if not over], dtype=torch.long, device=device)
             rows = (going[:, None] * size + torch.arange(size, device=device)).flatten()
-            state, paths, scores = state.select(rows), paths[rows], scores[going]
+            state, paths, scores = state.select(rows, going), paths[rows], scores[going]
             active = [sentence for sentence, over in zip(active, done, strict=True) if not over]
     return [sentence.finished for sentence in sentences]
 

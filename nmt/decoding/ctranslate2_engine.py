@@ -124,6 +124,8 @@ class Engine:
             raise UserError("decoding.length_penalty=gnmt: engine=ctranslate2 knows average and none")
         if options.temperature > 0:
             raise UserError("decoding.temperature: engine=ctranslate2 is for search; sample with engine=pytorch")
+        if options.precision != "fp32":
+            raise UserError(f"decoding.precision={options.precision} is for engine=pytorch; here it is compute_type=")
         if not (folder / "model.bin").is_file():
             raise UserError(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
         self.options = options

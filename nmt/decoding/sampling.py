@@ -14,7 +14,8 @@ from nmt.models.interface import Memory, Model
 
 def forbid(log_probabilities: Tensor, end: bool = False) -> Tensor:
     """PADDING and START are never output, and END not where ``end`` says so. (..., V)"""
-    log_probabilities[..., [PADDING, START, END] if end else [PADDING, START]] = float("-inf")
+    for token in (PADDING, START, END) if end else (PADDING, START):  # one by one: a list of them would copy all
+        log_probabilities[..., token] = float("-inf")
     return log_probabilities
 
 
@@ -56,7 +57,8 @@ def sample(
         state = step.state
         if len(going) < len(alive):
             alive = alive[going]
-            state, latest = state.select(going.to(device)), latest[going.to(device)]
+            going = going.to(device)
+            state, latest = state.select(going, going), latest[going]
     return [Hypothesis(tuple(row), total, total) for row, total in zip(tokens, totals.tolist(), strict=True)]
 
 

@@ -54,7 +54,8 @@ class Translator:
         for rows in self._batches([len(ids) for ids in encoded]):
             lines_of_rows = [first_line + row for row in rows]
             wanted = [row in attention_for for row in rows]
-            hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
+            with self._autocast():
+                hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
             for row, hypothesis, pieces in zip(rows, hypotheses, wanted, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, pieces)
             done += len(rows)
@@ -85,7 +86,8 @@ class Translator:
         for rows in self._batches([max(len(s), len(t)) if s else 0 for s, t in zip(encoded, outputs, strict=True)]):
             given = [outputs[row] for row in rows]
             wanted = any(row in attention_for for row in rows)
-            hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
+            with self._autocast():
+                hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, row in attention_for)
             done += len(rows)
@@ -111,6 +113,9 @@ class Translator:
             for row, total in zip(given, totals, strict=True)
         ]
         return self._with_attention(memory, found, heads) if want_attention and self.model.attends else found
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
 
     def _encode(self, line: str, number: int) -> list[int]:
         ids = self.tokenizer.encode_source(line) if line.strip() else []

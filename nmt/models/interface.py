@@ -29,20 +29,26 @@ class Memory:
 
 @dataclass(frozen=True)
 class State:
-    """What decoding carries from step to step; opaque to everyone but its model. Every tensor is batch-first."""
+    """What decoding carries from step to step; opaque to everyone but its model. Every tensor is batch-first.
 
-    of_source: dict[str, Tensor] = field(default_factory=dict)  # the same for all hypotheses of a sentence
-    of_hypothesis: dict[str, Tensor] = field(default_factory=dict)
+    Each source sentence may have several hypotheses, k of them in neighbouring rows: what belongs to the source is
+    there once for all of them.
+    """
 
-    def select(self, rows: Tensor, same_sources: bool = False) -> State:
-        """These rows, in this order, repeats allowed.
+    of_source: dict[str, Tensor] = field(default_factory=dict)  # (B, ...)
+    of_hypothesis: dict[str, Tensor] = field(default_factory=dict)  # (B * k, ...)
 
-        ``same_sources`` promises that row i keeps its source sentence, so that what belongs to it need not move.
-        """
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> State:
+        """These hypotheses and these source sentences, in this order, repeats allowed; None keeps all sources."""
         of_source = self.of_source
-        if not same_sources:
-            of_source = {name: tensor.index_select(0, rows) for name, tensor in of_source.items()}
+        if sources is not None:
+            of_source = {name: tensor.index_select(0, sources) for name, tensor in of_source.items()}
         return State(of_source, {name: tensor.index_select(0, rows) for name, tensor in self.of_hypothesis.items()})
+
+
+def for_each(tensor: Tensor, rows: int) -> Tensor:
+    """What belongs to source sentences (B, ...), for each of their hypotheses: (rows, ...)."""
+    return tensor if len(tensor) == rows else tensor.repeat_interleave(rows // len(tensor), dim=0)
 
 
 @dataclass(frozen=True)

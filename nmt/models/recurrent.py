@@ -20,7 +20,7 @@ from nmt.models.attention.attention import Attention, Reading
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout, make_embeddings
-from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, mixed
+from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, for_each, mixed
 from nmt.models.repeated import product, repeat
 
 CONTEXTS = ("fixed", "attention")
@@ -263,6 +263,8 @@ class RecurrentModel(Model):
         source = state.of_source
         cells = self._unpack(state)
         context = source.get("summary")  # (B, Z)
+        if context is not None:
+            context = for_each(context, len(gates))
         readings: list[Reading] = []
         fed = state.of_hypothesis.get("fed", context)
         if self.asks_before:
@@ -296,8 +298,17 @@ class RecurrentModel(Model):
     def _read(self, number: int, query: Tensor, state: State, positions: Tensor) -> Reading:
         """For queries (B, T, Q) at target positions (B, T)."""
         source, covered = state.of_source, state.of_hypothesis.get("covered")
-        keys = source[f"keys.{number}"]
-        return self.attentions[number](query, keys, source["states"], source["mask"], positions, covered)
+        keys, states, mask = source[f"keys.{number}"], source["states"], source["mask"]
+        rows, sources = len(query), len(keys)
+        if rows > sources and (self.covers or self.sums):  # each hypothesis has keys, or predictions, of its own
+            keys, states, mask = (for_each(part, rows) for part in (keys, states, mask))
+        if rows == len(keys):
+            return self.attentions[number](query, keys, states, mask, positions, covered)
+        # One step of k hypotheses of each source: they ask as one row of k.
+        query, positions = query.reshape(sources, rows // sources, -1), positions.reshape(sources, -1)
+        reading = self.attentions[number](query, keys, states, mask, positions)
+        heads = reading.heads.transpose(1, 2).flatten(0, 1)[:, :, None]  # (B * k, H, 1, S)
+        return Reading(reading.context.flatten(0, 1)[:, None], heads)
 
     def _between(self, number: int, inputs: Tensor, outputs: Tensor) -> Tensor:
         """What the layer after ``number`` is given: residual and dropout as in the encoder."""

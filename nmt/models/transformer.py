@@ -108,7 +108,15 @@ class MultiHead(nn.Module):
         first: int = 0,
         want_weights: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, T, D) to (B, T, D), and the weights of every head (B, H, T, S) if wanted."""
+        """(B, T, D) to (B, T, D), and the weights of every head (B, H, T, S) if wanted.
+
+        Keys and values may be of fewer rows, each for k neighbouring rows of one step (T = 1), which ask as one row.
+        """
+        rows = len(inputs)
+        positions = torch.arange(first, first + inputs.shape[1], device=inputs.device)  # (T,)
+        if len(key) < rows:
+            inputs = inputs.reshape(len(key), rows // len(key), -1)  # (B, k, D)
+            positions = positions.expand(inputs.shape[1])
         query = self._heads(inputs if self.query is None else self.query(inputs))
         if self.rotary:
             query = rotate(query, first)
@@ -118,17 +126,21 @@ class MultiHead(nn.Module):
         if self.score is None:
             context, weights = attend(query, key, value, allowed, want_weights, bias)  # (B, H, T, D/H)
         else:
-            context, weights = self._attend_by_score(query, key, value, allowed, first, bias)
+            context, weights = self._attend_by_score(query, key, value, allowed, positions, bias)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
+        if len(joined) < rows:
+            joined = joined.flatten(0, 1)[:, None]  # (B * k, 1, D)
+            weights = None if weights is None else weights.transpose(1, 2).flatten(0, 1)[:, :, None]
         return self.output(joined), weights
 
     def _attend_by_score(
-        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, first: int, bias: Tensor | None
+        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, positions: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """By any score of the registry: heads are rows to it, and share its parameters."""
-        rows, heads, length, _ = query.shape
-        positions = torch.arange(first, first + length, device=query.device).expand(rows * heads, -1)
-        keys = self.score.keys(key.flatten(0, 1))
+        """By any score of the registry, for queries at target ``positions`` (T,): heads are rows to it, and share its
+        parameters.
+        """
+        rows, heads, _, _ = query.shape
+        keys, positions = self.score.keys(key.flatten(0, 1)), positions.expand(rows * heads, -1)
         scores = exact(self.score(query.flatten(0, 1), keys, positions)).unflatten(0, (rows, heads))  # (B, H, T, S)
         if bias is not None:
             scores = scores + bias

@@ -94,6 +94,7 @@ def test_what_it_has_no_layers_for_is_refused(options, message, tokenizer, tmp_p
     [
         (DecodingOptions(length_penalty="gnmt"), "knows average and none"),
         (DecodingOptions(temperature=1.0), "sample with engine=pytorch"),
+        (DecodingOptions(precision="bf16"), "compute_type="),
     ],
 )
 def test_what_the_engine_cannot_do_is_refused(options, message, tmp_path):

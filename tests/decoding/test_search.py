@@ -132,6 +132,17 @@ def test_the_same_text_whatever_the_batch_size(translators, search):
     assert len(outputs[0]) == len(lines)
 
 
+@pytest.mark.parametrize("size", [1, 4])
+def test_bf16_scores_given_translations_about_as_fp32_does(translators, size):
+    targets = ["Der Mann schläft."] * len(LINES)
+    exact, half = (translators(beam_size=size, precision=p).force(LINES, targets) for p in ("fp32", "bf16"))
+    for ours, theirs in zip(half, exact, strict=True):
+        assert ours.score == pytest.approx(theirs.score, rel=0.02)
+    assert any(ours.score != theirs.score for ours, theirs in zip(half, exact, strict=True))
+    with pytest.raises(UserError, match="did you mean 'bf16'"):
+        translators(precision="bf61")
+
+
 def test_sampling_draws_anew_for_each_line_also_across_calls(translators):
     sampler = translators(temperature=1.0)
     whole = [t.text for t in sampler.translate(["The man sleeps."] * 6)]
