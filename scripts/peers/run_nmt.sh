@@ -18,6 +18,8 @@ train)
 decode)
   COMMON="run='$OUT' decoding.batch_size=${BATCH:-64} decoding.max_length_factor=0 decoding.max_length_offset=16 decoding.min_length=16"
   decode_timed "$CONF.beam5" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last < \$IN > \$HYP"
+  decode_timed "$CONF.beam5.bf16" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last decoding.precision=bf16 < \$IN > \$HYP"
+  [ "$CONF" = tsmall ] || exit 0
   for kind in float32 int8; do
     "$PYTHON" -m nmt.export run="$OUT" quantization=$kind checkpoint=last > /dev/null
     decode_timed "$CONF.beam5.ct2.$kind" "'$PYTHON' -m nmt.translate $COMMON checkpoint=last engine=ctranslate2 < \$IN > \$HYP"
