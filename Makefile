@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-data check format multi30k europarl reproduce tensorboard clean
+.PHONY: help setup demo test test-slow test-data check format multi30k europarl reproduce bench tensorboard clean
 
 help:  ## print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ europarl: $(READY)  ## the README's Europarl table, resumable; MINUTES=3 DEVICE=
 
 reproduce: $(READY)  ## the README's results again, as far as MINUTES go; resumable, rewrites its tables
 	$(RUN) scripts/reproduce.py $(if $(MINUTES),--minutes $(MINUTES))
+
+bench: $(READY)  ## speed, start and memory of every family, in about 20 minutes, and what length and corpus size cost
+	$(RUN) scripts/benchmark.py
 
 tensorboard: $(READY)  ## watch all runs
 	$(VENV)/bin/tensorboard --logdir runs

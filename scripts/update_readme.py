@@ -2,8 +2,8 @@
 
   python scripts/update_readme.py runs/demo runs/multi30k
 
-For each comparison's folder, what lies between `<!-- NAME -->` and `<!-- /NAME -->` becomes its findings, table, cost
-and how it was made, and its figure is copied to docs/.
+For the folder of each comparison or benchmark, what lies between `<!-- NAME -->` and `<!-- /NAME -->` becomes its
+findings, table, cost and how it was made, and its figure is copied to docs/.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from nmt.evaluation.results import Comparison
@@ -54,20 +55,30 @@ def _differing(comparison: Comparison) -> list[str]:
     return ["Training options that differ:", tables.markdown_table(*table)] if table[1] else []
 
 
-def update(folder: Path) -> None:
-    """Rewrites one comparison's part of its page, and its figure. Stops where no page has a place for it."""
-    comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
-    name = comparison.name
-    for page in filter(Path.is_file, (ROOT / name for name in PAGES)):
+def place(name: str, make: Callable[[str], str]) -> None:
+    """Puts what is made for a page between the marks of ``name``. Stops where no page has them."""
+    for page in filter(Path.is_file, (ROOT / page for page in PAGES)):
         text = page.read_text(encoding="utf-8")
         found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
         if found:
-            made = f"<!-- {name} -->\n{section(comparison, page.name)}\n<!-- /{name} -->"
+            made = f"<!-- {name} -->\n{make(page.name)}\n<!-- /{name} -->"
             page.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
-            break
-    else:
-        sys.exit(f"no page has a place for '{name}': add the lines <!-- {name} --> and <!-- /{name} --> to README.md")
+            return
+    sys.exit(f"no page has a place for '{name}': add the lines <!-- {name} --> and <!-- /{name} --> to README.md")
+
+
+def update(folder: Path) -> None:
+    """Rewrites one comparison's or benchmark's part of its page, and its figure."""
     (ROOT / "docs").mkdir(exist_ok=True)
+    benchmark = folder / "benchmark.md"
+    if benchmark.is_file():
+        place(folder.name, lambda _: benchmark.read_text(encoding="utf-8").strip())
+        if (folder / "benchmark.png").is_file():
+            shutil.copyfile(folder / "benchmark.png", ROOT / "docs" / f"{folder.name}.png")
+        return
+    comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
+    name = comparison.name
+    place(name, lambda page: section(comparison, page))
     shutil.copyfile(folder / f"report/{comparison.metrics[0]}_by_length.png", ROOT / "docs" / f"{name}.png")
     if name == "demo":  # the pictures of docs/bottleneck.md
         for picture in (folder / "report").glob("attention_*.png"):

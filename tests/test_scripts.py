@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -61,3 +62,22 @@ def test_an_unknown_name_is_told():
         [sys.executable, "scripts/reproduce.py", "--only", "demoo"], cwd=ROOT, capture_output=True, check=False
     )
     assert made.returncode == 2 and b"there are demo, multi30k" in made.stderr
+
+
+def test_a_benchmark_has_its_place_too(place):
+    (place / "runs/peers").mkdir(parents=True)
+    (place / "runs/peers/benchmark.md").write_text("| a | table |\n")
+    (place / "README.md").write_text("<!-- peers -->\n<!-- /peers -->\n")
+    update_readme.update(place / "runs/peers")
+    assert (place / "README.md").read_text() == "<!-- peers -->\n| a | table |\n<!-- /peers -->\n"
+
+
+def test_rounds_of_a_side_by_side_benchmark_become_one_row(tmp_path):
+    from peers import table
+
+    for number, pace in ((1, 1.0), (2, 0.5)):
+        run = {"t0": 0.0, "times": [3 + pace * i for i in range(20)], "tokens": [100] * 20, "cells": [125] * 20}
+        (tmp_path / f"nmt.tsmall.fp32.{number}.json").write_text(json.dumps({**run, "rss_kb": 2048 * number}))
+    (tmp_path / "decode.tsv").write_text("nmt.tsmall.beam5.bf16\t197.0 sent/s (best 198.0)\tmore\n")
+    assert table.training(tmp_path) == [["tsmall", "**nmt** fp32", "150 (100-200)", "20.0", "3.0", "3", "2"]]
+    assert table.searching(tmp_path / "decode.tsv") == [["tsmall", "**nmt** bf16", "197.0"]]
