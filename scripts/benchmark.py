@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -30,7 +32,8 @@ from matplotlib import pyplot as plt
 from nmt.evaluation.cost import measure
 from nmt.report.tables import markdown_table
 from nmt.run import git_commit, machine, open_run
-from nmt.training.precision import choose_device
+from nmt.training.loss import token_loss
+from nmt.training.precision import choose_device, choose_precision
 
 ROOT = Path(__file__).parent.parent
 WORDS, LONGEST = 8000, 25
@@ -168,6 +171,38 @@ class Bench:
             self.add("length", row.system, f"train {row.length}", "ms", 1000 * row.training_seconds)
             self.add("length", row.system, f"search {row.length}", "ms", 1000 * row.search_seconds)
 
+    def limit(self) -> None:
+        """What a step of the Transformer spends its time on, and its share of what the machine can multiply."""
+        device = choose_device(self.device)
+        precision = choose_precision(device, "auto")
+        model = open_run(self.trained("transformer")).model("last", device)[0].train()
+        tokens = torch.randint(4, WORDS, (270, 15), device=device)
+        real = torch.ones_like(tokens, dtype=torch.bool)
+
+        def step() -> None:
+            with precision.autocast():
+                loss, _ = token_loss(model.output, model(tokens, real, tokens), tokens, real, 0.1)
+            loss.backward()
+            model.zero_grad(set_to_none=True)
+
+        with FlopCounterMode(display=False) as counted:
+            step()
+        kind = torch.bfloat16 if precision.name == "bf16" else torch.float32
+        square = torch.randn(2048, 2048, device=device, dtype=kind)
+        for _ in range(self.rounds + 1):
+            rate = counted.get_total_flops() / seconds(step, device) / 1e9
+            peak = 2 * 2048**3 / seconds(lambda: square @ square, device) / 1e9
+            self.add("limit", "transformer", "GFLOP/s of a step", "GFLOP/s", rate)
+            self.add("limit", "transformer", "GFLOP/s of a large product", "GFLOP/s", peak)
+            self.add("limit", "transformer", "share of it, %", "%", 100 * rate / peak)
+        with torch.profiler.profile() as found:
+            for _ in range(3):
+                step()
+        kernels = sorted(found.key_averages(), key=lambda event: -event.self_cpu_time_total)
+        total = sum(event.self_cpu_time_total for event in kernels)
+        for event in kernels[:8]:
+            self.add("limit", "transformer", f"{event.key}, % of time", "%", 100 * event.self_cpu_time_total / total)
+
     def corpus(self, sizes: list[int]) -> None:
         """Seconds to prepare files of so many pairs, to start with them prepared, and the memory of both."""
         for size in sizes:
@@ -185,6 +220,18 @@ class Bench:
                 last = [event for event in self.events(folder) if event["event"] == "train"][-1]
                 self.add("corpus", f"{size:,} pairs", f"{what}, s", "seconds", spent)
                 self.add("corpus", f"{size:,} pairs", f"{what}: memory, GB", "GB", last["memory_gigabytes"])
+
+
+def seconds(run: Callable[[], object], device: torch.device, repeats: int = 7) -> float:
+    """The median of several runs."""
+    spent = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        spent.append(time.perf_counter() - began)
+    return statistics.median(spent)
 
 
 def _has_step(journal: Path) -> bool:
@@ -219,7 +266,10 @@ def tables(figures: list[Figure]) -> str:
         systems, columns = (list(dict.fromkeys(getattr(f, name) for f in own)) for name in ("system", "what"))
         cells = {(f.system, f.what): f.told() for f in own}
         rows = [[system, *(cells.get((system, column), "–") for column in columns)] for system in systems]
-        made.append(f"{part.capitalize()}:\n\n{markdown_table([part, *columns], rows)}")
+        header = [part, *columns]
+        if len(systems) == 1:  # what was measured goes down
+            header, rows = [part, systems[0]], [list(pair) for pair in zip(columns, rows[0][1:], strict=True)]
+        made.append(f"{part.capitalize()}:\n\n{markdown_table(header, rows)}")
     return "\n\n".join(made)
 
 
@@ -247,7 +297,7 @@ def draw(figures: list[Figure], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("training", "start", "decoding", "length", "corpus")
+    parts = ("training", "start", "decoding", "length", "limit", "corpus")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     parser.add_argument("--rounds", type=int, default=3, help="how often systems take turns (3)")
     parser.add_argument("--pairs", nargs="+", type=float, default=[1e4, 1e5, 1e6], help="sizes of the corpus")
