@@ -28,6 +28,9 @@ EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
     "guided": "",
+    "fixed_states": "",
+    "length_generalisation": "",
+    "precision": "",
     "scan": "scan",
 }
 
