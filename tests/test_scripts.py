@@ -79,5 +79,5 @@ def test_rounds_of_a_side_by_side_benchmark_become_one_row(tmp_path):
         run = {"t0": 0.0, "times": [3 + pace * i for i in range(20)], "tokens": [100] * 20, "cells": [125] * 20}
         (tmp_path / f"nmt.tsmall.fp32.{number}.json").write_text(json.dumps({**run, "rss_kb": 2048 * number}))
     (tmp_path / "decode.tsv").write_text("nmt.tsmall.beam5.bf16\t197.0 sent/s (best 198.0)\tmore\n")
-    assert table.training(tmp_path) == [["tsmall", "**nmt** fp32", "150 (100-200)", "20.0", "3.0", "3", "2"]]
-    assert table.searching(tmp_path / "decode.tsv") == [["tsmall", "**nmt** bf16", "197.0"]]
+    assert table.training(tmp_path) == [["tsmall", "**nmt**, fp32", "150 (100-200)", "20.0", "3.0", "3", "2"]]
+    assert table.searching(tmp_path / "decode.tsv") == [["tsmall", "**nmt**, bf16", "197.0"]]

@@ -19,6 +19,7 @@ from nmt.run import git_commit, machine
 
 WARM, WINDOW = 10, 5
 NAMES = {"nmt": "**nmt**", "hf": "Hugging Face Marian", "sockeye": "Sockeye", "onmt": "OpenNMT-py"}
+KINDS = {"ct2": "through CTranslate2"}
 
 
 def windows(run: dict) -> list[float]:
@@ -31,15 +32,15 @@ def windows(run: dict) -> list[float]:
 def label(stem: str) -> tuple[str, str]:
     """nmt.tsmall.fp32 to configuration and system."""
     peer, configuration, *kind = stem.split(".")
-    kind = [part for part in kind if part != "beam5"]
-    return configuration, " ".join([NAMES.get(peer, peer), *kind])
+    kind = [KINDS.get(part, part) for part in kind if part != "beam5"]
+    return configuration, ", ".join(filter(None, [NAMES.get(peer, peer), " ".join(kind)]))
 
 
 def training(folder: Path) -> list[list[str]]:
     runs: dict[str, list[dict]] = {}
     for path in sorted(folder.glob("*.json")):
         runs.setdefault(re.sub(r"\.\d+$", "", path.stem), []).append(json.loads(path.read_text(encoding="utf-8")))
-    rows = []
+    rows: dict[tuple[str, float], list[str]] = {}  # by model, the fastest first
     for stem, found in runs.items():
         rates = [rate for run in found for rate in windows(run)]
         if not rates:
@@ -48,8 +49,9 @@ def training(folder: Path) -> list[list[str]]:
         first = statistics.median(run["times"][0] - run["t0"] for run in found)
         memory = statistics.median(run["rss_kb"] for run in found) / 1024
         told = f"{statistics.median(rates):,.0f} ({min(rates):,.0f}-{max(rates):,.0f})"
-        rows.append([*label(stem), told, f"{padding:.1f}", f"{first:.1f}", f"{memory:,.0f}", str(len(found))])
-    return rows
+        row = [*label(stem), told, f"{padding:.1f}", f"{first:.1f}", f"{memory:,.0f}", str(len(found))]
+        rows[row[0], -statistics.median(rates)] = row
+    return [row for _, row in sorted(rows.items())]
 
 
 def searching(path: Path) -> list[list[str]]:
@@ -57,7 +59,7 @@ def searching(path: Path) -> list[list[str]]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         name, rate, *_ = line.split("\t")
         rows[name] = [*label(name), rate.split(" ")[0]]
-    return list(rows.values())
+    return sorted(rows.values(), key=lambda row: (row[0], -float(row[2])))
 
 
 def main() -> None:
@@ -69,7 +71,9 @@ def main() -> None:
         "Beam search of 5:",
         markdown_table(["model", "system", "sentences/s"], searching(results / "decode.tsv")),
     ]
-    parts.append(f"Command: `scripts/peers/run_nmt.sh`. Commit: `{git_commit()}`. Machine: `{machine()}`.")
+    parts.append(
+        f"In brackets: the lowest and the highest of five steps. Commit: `{git_commit()}`. Machine: `{machine()}`."
+    )
     (output / "benchmark.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
