@@ -94,7 +94,7 @@ def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, kernels
     with Kernels() as counted:
         loss, _ = token_loss(built.output, built(tokens, mask, tokens), tokens, mask, 0.1)
         loss.backward()
-    assert counted.found.total() <= kernels, counted.found.most_common(8)
+    assert counted.found.total() <= most, counted.found.most_common(8)
 
 
 @pytest.mark.parametrize(("name", "most"), [("transformer", 52), ("feeding", 52), ("attention", 52), ("fixed", 34)])
