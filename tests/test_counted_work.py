@@ -86,9 +86,9 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "kernels"), [("transformer", 880), ("feeding", 1120), ("attention", 228), ("fixed", 204)]
+    ("name", "most"), [("transformer", 880), ("feeding", 1120), ("attention", 228), ("fixed", 204)]
 )
-def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, kernels: int) -> None:
+def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, most: int) -> None:
     built = model(name).train()
     tokens, mask = batch()
     with Kernels() as counted:
