@@ -237,7 +237,8 @@ def _provenance(
         "scored at commit": git_commit() or "not in a git checkout",
         "trained at commit": ", ".join(f"{system} {commit_of(run)}" for (system, _), (run, _) in trained.items()),
         "machine": machine(),
-        "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}",
+        "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}, "
+        f"{config.decoding.precision}",
         "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
     }
 

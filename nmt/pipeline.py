@@ -130,7 +130,11 @@ def evaluate_run(
     identity = {
         "checkpoint": file,
         "weights": weights_digest(model),
-        "decoding": {key: value for key, value in asdict(decoding).items() if key != "batch_size"},
+        "decoding": {
+            key: value
+            for key, value in asdict(decoding).items()
+            if key != "batch_size" and (key, value) != ("precision", "fp32")  # younger than many an evaluation
+        },
     }
     evaluations = run.folder / "evaluations"
     names = list(test_sets) or test_names(run.config.corpus)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.config import ScoreConfig
 
 
+BLOCK = 4096  # pairs that are sorted by length together, and printed before the next
+
+
 def main() -> None:
     open_door("score", __doc__, _score)
 
@@ -50,9 +53,14 @@ def _score(config: ScoreConfig) -> None:
             print(score_table([row for row in rows if row.metric == metric], first) + "\n")
         return
     with Progress("scoring", "pairs", len(pairs)) as progress:
-        made = translator.force(sources, targets, progress=progress.update)
-    scores = [found.score if line.strip() else -math.inf for line, found in zip(sources, made, strict=True)]
-    sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
+        for start in range(0, len(pairs), BLOCK):
+            block = slice(start, start + BLOCK)
+            lines = sources[block]
+            made = translator.force(lines, targets[block], first_line=start + 1)
+            scores = [found.score if line.strip() else -math.inf for line, found in zip(lines, made, strict=True)]
+            sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
+            sys.stdout.flush()
+            progress.update(start + len(lines))
 
 
 if __name__ == "__main__":

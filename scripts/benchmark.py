@@ -4,9 +4,10 @@
   python scripts/benchmark.py --only training start     these alone
   python scripts/benchmark.py --pairs 1e4 1e5 1e6 1e7   the corpus grows so far (the last needs 3 GB of disk)
 
-Systems take turns, so that a slow moment hits all; of each the median of all rounds is told, with the lowest and the
-highest. Text is generated (rows of 8,000 different words, 1 to 25 of them), so nothing is downloaded. Writes
-benchmark.json, benchmark.md and benchmark.png into --output; `scripts/update_readme.py` puts them into README.md.
+Systems take turns, so that a slow moment hits all; of training, start and search the median of all rounds is told, with
+the lowest and the highest. Text is generated (rows of 8,000 different words, 1 to 25 of them): nothing is downloaded.
+Writes benchmark.json, benchmark.md and benchmark.png into --output, parts that were not asked for kept as they were;
+`scripts/update_readme.py runs/benchmark` puts them into README.md.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -49,6 +51,7 @@ SYSTEMS = {
     "fixed context": ["+experiment=benchmark/fixed"],
 }
 IN_AUTO = [system for system in SYSTEMS if "fp32" not in system]  # in the format that the machine is best at
+PARTS = ("training", "start", "decoding", "length", "limit", "corpus")
 LENGTHS = (8, 32, 128, 512)  # tokens of source and target
 STEPS, REPORT, WARM = 40, 5, 10  # updates of a round, between readings, and left out at first
 
@@ -91,8 +94,8 @@ class Bench:
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, **more)
 
     def train(self, folder: Path, options: list[str], *more: str) -> Path:
-        fixed = [f"run.dir={folder}", f"cache={self.output / 'cache'}", "journal=none"]
-        subprocess.run(["rm", "-rf", str(folder)], check=True)
+        fixed = [f"run.dir={folder}", f"cache={self.output / 'benchmark-cache'}", "journal=none"]
+        shutil.rmtree(folder, ignore_errors=True)
         self.door("train", *TEXT, *options, *fixed, *more)
         return folder
 
@@ -101,7 +104,7 @@ class Bench:
             yield json.loads(line)
 
     def run_of(self, system: str) -> Path:
-        return self.output / "runs" / system.replace(", ", "_").replace(" ", "_")
+        return self.output / "benchmark-runs" / system.replace(", ", "_").replace(" ", "_")
 
     def trained(self, system: str) -> Path:
         """A run of the system, of a few updates where there is none."""
@@ -129,16 +132,17 @@ class Bench:
         options = ["trainer.max_steps=1", "trainer.log_every=1"]
         for round_number in range(self.rounds + 1):
             for system in IN_AUTO:
-                folder = self.output / "runs/start"
-                subprocess.run(["rm", "-rf", str(folder)], check=True)
+                folder = self.output / "benchmark-runs/start"
+                shutil.rmtree(folder, ignore_errors=True)
                 command = [sys.executable, "-m", "nmt.train", *TEXT, *SYSTEMS[system], *options, f"run.dir={folder}"]
-                command += [f"cache={self.output / 'cache'}", f"device={self.device}"]
+                command += [f"cache={self.output / 'benchmark-cache'}", f"device={self.device}"]
                 began = time.perf_counter()
                 process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 while process.poll() is None and not _has_step(folder / "journal.jsonl"):
                     time.sleep(0.005)
                 spent = time.perf_counter() - began
-                process.wait()
+                if process.wait():
+                    sys.exit(f"start: {' '.join(command)} failed")
                 if round_number:  # the first fills the cache
                     self.add("start", system, "first update, s", "seconds", spent)
 
@@ -206,16 +210,19 @@ class Bench:
     def corpus(self, sizes: list[int]) -> None:
         """Seconds to prepare files of so many pairs, to start with them prepared, and the memory of both."""
         for size in sizes:
-            paths = _write_corpus(self.output / "text", size)
+            paths = _write_corpus(self.output / "benchmark-text", size)
             options = [
                 *("corpus=files", f"corpus.train=['{paths}']", f"corpus.valid='{paths}.valid'"),
                 *("tokenizer.kind=word", f"tokenizer.vocabulary_size={WORDS}", "+experiment=benchmark/fixed"),
+                *("trainer.max_steps=1", "trainer.log_every=1"),
             ]
+            cache = self.output / "benchmark-cache-of-corpus"
+            shutil.rmtree(cache, ignore_errors=True)
             for what in ("prepare", "start"):
-                folder = self.output / "runs/corpus"
-                subprocess.run(["rm", "-rf", str(folder)], check=True)
+                folder = self.output / "benchmark-runs/corpus"
+                shutil.rmtree(folder, ignore_errors=True)
                 began = time.perf_counter()
-                self.door("train", *options, f"run.dir={folder}", f"cache={self.output / 'cache'}")
+                self.door("train", *options, f"run.dir={folder}", f"cache={cache}")
                 spent = time.perf_counter() - began
                 last = [event for event in self.events(folder) if event["event"] == "train"][-1]
                 self.add("corpus", f"{size:,} pairs", f"{what}, s", "seconds", spent)
@@ -295,10 +302,17 @@ def draw(figures: list[Figure], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
+def _beside_earlier(path: Path, figures: list[Figure]) -> list[Figure]:
+    """What was measured before of other parts is kept."""
+    measured = {figure.part for figure in figures}
+    earlier = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.is_file() else []
+    kept = [Figure(**figure) for figure in earlier if figure["part"] not in measured]
+    return sorted([*kept, *figures], key=lambda figure: PARTS.index(figure.part))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ("training", "start", "decoding", "length", "limit", "corpus")
-    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=3, help="how often systems take turns (3)")
     parser.add_argument("--pairs", nargs="+", type=float, default=[1e4, 1e5, 1e6], help="sizes of the corpus")
     parser.add_argument("--device", default="auto")
@@ -308,21 +322,21 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     bench = Bench(output, asked.rounds, asked.device)
     measured: dict[str, Callable[[], None]] = {
-        **{part: getattr(bench, part) for part in parts[:-1]},
+        **{part: getattr(bench, part) for part in PARTS[:-1]},
         "corpus": lambda: bench.corpus([int(size) for size in asked.pairs]),
     }
-    for part in parts:
+    for part in PARTS:
         if part in asked.only:
             print(f"{part}: measuring", flush=True)
             measured[part]()
             print("\n" + tables([figure for figure in bench.figures if figure.part == part]) + "\n", flush=True)
-    told = {"command": "make bench", "commit": git_commit(), "machine": machine(), "rounds": str(asked.rounds)}
-    (output / "benchmark.json").write_text(
-        json.dumps({**told, "figures": [asdict(f) for f in bench.figures]}, indent=1)
-    )
+    told = {"commit": git_commit(), "machine": machine(), "rounds": str(asked.rounds)}
+    figures = _beside_earlier(output / "benchmark.json", bench.figures)
+    content = {**told, "figures": [asdict(figure) for figure in figures]}
+    (output / "benchmark.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     how = " ".join(f"{name.capitalize()}: `{value}`." for name, value in told.items())
-    (output / "benchmark.md").write_text(f"{tables(bench.figures)}\n\n{how}\n", encoding="utf-8")
-    draw(bench.figures, output / "benchmark.png")
+    (output / "benchmark.md").write_text(f"{tables(figures)}\n\n{how}\n", encoding="utf-8")
+    draw(figures, output / "benchmark.png")
     print(f"in {output}")
 
 

@@ -24,6 +24,8 @@ from nmt.progress import counted
 
 log = logging.getLogger("nmt")
 
+TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -116,7 +118,9 @@ def cached_tokenizer(
     corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
 ) -> Tokenizer:
     """The tokenizer of this training text and these options, trained where the cache has none."""
-    key = _key(fingerprint(corpus, "train"), asdict(replace(cleaning, train_words=0)), asdict(options))
+    key = _key(
+        TOKENIZER_FORMAT, fingerprint(corpus, "train"), asdict(replace(cleaning, train_words=0)), asdict(options)
+    )
     folder = cache / f"tokenizer-{key}"
     if folder.is_dir():
         return Tokenizer.load(folder)

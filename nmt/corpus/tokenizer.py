@@ -18,12 +18,14 @@ from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 KINDS = ("bpe", "unigram", "char", "word")
-MARK, STAND_IN = "\u2581", "\ue581"  # SentencePiece writes spaces as the mark: one in the text itself is kept apart
+# SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
+MARK, STAND_IN = "\u2581", "\ue581"
 
 
 @dataclass
 class TokenizerOptions:
-    """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded."""
+    """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded
+    (but for U+2581, which a model whose training text had none takes for a space)."""
 
     kind: str = "bpe"  # bpe, unigram, char or word
     vocabulary_size: int = 8000  # of each model; char and word may end with fewer
@@ -42,6 +44,7 @@ class Tokenizer:
         self.source_path, self.target_path = source, target
         self._source = _load(source)
         self._target = _load(target) if target else self._source
+        self._source_marks, self._target_marks = _knows_marks(self._source), _knows_marks(self._target)
 
     @property
     def joint(self) -> bool:
@@ -65,14 +68,15 @@ class Tokenizer:
 
     def encode_source(self, text: str) -> list[int]:
         """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
-        return [*self._source.encode(text.replace(MARK, STAND_IN)), END]
+        return [*self._source.encode(text.replace(MARK, STAND_IN) if self._source_marks else text), END]
 
     def encode_target(self, text: str) -> list[int]:
         """Ids of a target sentence, without START and END."""
-        return self._target.encode(text.replace(MARK, STAND_IN))
+        return self._target.encode(text.replace(MARK, STAND_IN) if self._target_marks else text)
 
     def decode_target(self, ids: Iterable[int]) -> str:
-        return self._target.decode([i for i in ids if i not in (PADDING, START, END)]).replace(STAND_IN, MARK)
+        text = self._target.decode([i for i in ids if i not in (PADDING, START, END)])
+        return text.replace(STAND_IN, MARK) if self._target_marks else text
 
     def source_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._source.id_to_piece(int(i)) for i in ids]
@@ -103,6 +107,10 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     except (OSError, RuntimeError):
         raise UserError(f"{path}: no SentencePiece model, or a damaged one; train the run again") from None
     return processor
+
+
+def _knows_marks(processor: sentencepiece.SentencePieceProcessor) -> bool:
+    return any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:

@@ -79,7 +79,7 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
     size, device = options.beam_size, memory.states.device
     sentences = [_Sentence(limit, []) for limit in limits.tolist()]
     active = list(sentences)
-    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size))  # k of each
+    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size), None)
     scores = torch.full((len(active), size), float("-inf"), device=device)  # (B, k) log-probabilities
     scores[:, 0] = 0.0  # all paths are the same at first: only one may branch
     paths = torch.full((len(active) * size, 1), START, device=device)  # (B * k, 1 + step)
@@ -104,7 +104,7 @@ def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingO
         keep = torch.where(ends, float("-inf"), best).topk(size, dim=-1, sorted=True)
         scores = keep.values
         parent, token = parent.gather(1, keep.indices).flatten(), token.gather(1, keep.indices).flatten()
-        state = step.state.select(parent)
+        state = step.state.select(parent, None)
         paths = torch.cat((paths[parent], token[:, None]), dim=1)
         done = [_is_done(s, best, length, options) for s, best in zip(active, scores[:, 0].tolist(), strict=True)]
         if any(done):

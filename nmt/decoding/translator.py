@@ -72,7 +72,6 @@ class Translator:
         attention_for: Collection[int] = (),
         heads: bool = False,
         first_line: int = 1,
-        progress: Callable[[int], object] | None = None,
     ) -> list[Translation]:
         """Given translations instead of searched ones: their score under the length penalty, attention if wanted,
         with that of every layer and head by ``heads``.
@@ -82,7 +81,6 @@ class Translator:
         was_training = self.model.training
         self.model.eval()
         outputs = [[*self.tokenizer.encode_target(target), END] for target in targets]
-        done = sum(not ids for ids in encoded)
         for rows in self._batches([max(len(s), len(t)) if s else 0 for s, t in zip(encoded, outputs, strict=True)]):
             given = [outputs[row] for row in rows]
             wanted = any(row in attention_for for row in rows)
@@ -90,9 +88,6 @@ class Translator:
                 hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, row in attention_for)
-            done += len(rows)
-            if progress:
-                progress(done)
         self.model.train(was_training)
         return results
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
@@ -132,7 +133,9 @@ class RecurrentLayer(nn.Module):
         gates = gates + product(joined, weights[0], transposed=True)
         if self.cell == "tanh":
             return (torch.tanh(gates),)
-        return LstmGates.apply(gates, state[1]) if torch.is_grad_enabled() else plain_lstm_gates(gates, state[1])
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            return LstmGates.apply(gates, state[1])
+        return plain_lstm_gates(gates, state[1])
 
     def _to_library(self, state: CellState, kind: torch.dtype | None = None) -> Tensor | CellState:
         parts = tuple(part[None].to(kind or part.dtype).contiguous() for part in state)
@@ -164,6 +167,7 @@ class LstmGates(torch.autograd.Function):
         return leave * bounded, following
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, of_output: Tensor, of_memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         active, memory, bounded = ctx.saved_tensors
         enter, forget, candidate, leave = active.chunk(4, dim=1)

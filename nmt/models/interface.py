@@ -38,8 +38,10 @@ class State:
     of_source: dict[str, Tensor] = field(default_factory=dict)  # (B, ...)
     of_hypothesis: dict[str, Tensor] = field(default_factory=dict)  # (B * k, ...)
 
-    def select(self, rows: Tensor, sources: Tensor | None = None) -> State:
-        """These hypotheses and these source sentences, in this order, repeats allowed; None keeps all sources."""
+    def select(self, rows: Tensor, sources: Tensor | None) -> State:
+        """These hypotheses and these source sentences, in this order, repeats allowed; None keeps all sources as they
+        are. Every source must keep as many hypotheses as any other.
+        """
         of_source = self.of_source
         if sources is not None:
             of_source = {name: tensor.index_select(0, sources) for name, tensor in of_source.items()}

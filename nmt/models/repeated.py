@@ -21,14 +21,14 @@ def repeat(matrix: Tensor) -> Tensor:
     """
     if torch.is_autocast_enabled(matrix.device.type):
         matrix = matrix.to(torch.get_autocast_dtype(matrix.device.type))
-    if not (torch.is_grad_enabled() and matrix.requires_grad):
+    if not (torch.is_grad_enabled() and matrix.requires_grad) or torch.compiler.is_compiling():
         return matrix
     return _Repeat.apply(matrix)
 
 
 def product(left: Tensor, matrix: Tensor, transposed: bool = False) -> Tensor:
     """``left`` (..., K) times ``matrix``, or times its transpose."""
-    node = matrix.grad_fn
+    node = None if torch.compiler.is_compiling() else matrix.grad_fn
     if type(node) is not _Repeat._backward_cls:  # type: ignore[attr-defined]
         return left @ (matrix.mT if transposed else matrix)
     return _Product.apply(left.to(matrix.dtype), matrix, node, transposed)
@@ -64,7 +64,10 @@ class _Product(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         left, matrix = ctx.saved_tensors
-        kept = ctx.node.left_behind.setdefault(_backward_pass(), {}).setdefault(ctx.transposed, ([], []))
+        left_behind, number = ctx.node.left_behind, _backward_pass()
+        if number not in left_behind:  # another pass has ended before it came to the matrix
+            left_behind.clear()
+        kept = left_behind.setdefault(number, {}).setdefault(ctx.transposed, ([], []))
         rows, columns = (gradient, left) if ctx.transposed else (left, gradient)
         kept[0].append(rows)
         kept[1].append(columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ def heat_map(title: str, picture: HeatMap) -> Figure:
 
 def _readable(pieces: Sequence[str]) -> list[str]:
     """SentencePiece marks the start of a word; matplotlib would read a dollar sign as mathematics."""
-    return [piece.replace("▁", "_").replace("$", r"\$") for piece in pieces]
+    return [re.sub("[▁\ue581]", "_", piece).replace("$", r"\$") for piece in pieces]
 
 
 def pixels(figure: Figure) -> np.ndarray:

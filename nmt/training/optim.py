@@ -74,6 +74,14 @@ class _Adam(_WithoutCompiler, torch.optim.Adam):
     pass
 
 
+class _Sgd(_WithoutCompiler, torch.optim.SGD):
+    pass
+
+
+class _Adadelta(_WithoutCompiler, torch.optim.Adadelta):
+    pass
+
+
 def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
     """Fused where the device has it. Weight decay spares biases, norms and other vectors."""
     check(options)
@@ -84,9 +92,9 @@ def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.O
     ]
     rate, (first, second) = options.learning_rate, options.betas
     if options.name == "sgd":
-        return torch.optim.SGD(groups, lr=rate, fused=True)
+        return _Sgd(groups, lr=rate, fused=True)
     if options.name == "adadelta":
-        return torch.optim.Adadelta(groups, lr=rate, rho=second, eps=options.epsilon)
+        return _Adadelta(groups, lr=rate, rho=second, eps=options.epsilon)
     kind = _AdamW if options.name == "adamw" else _Adam
     return kind(groups, lr=rate, betas=(first, second), eps=options.epsilon, fused=True)
 

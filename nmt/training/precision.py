@@ -51,7 +51,7 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(device: torch.device, name: str) -> Precision:
     """``auto`` is bf16 where the device has instructions for it, else fp32.
 
-    Also turns on fp32 products through oneDNN, on a CPU where they are exact.
+    On a CPU it also turns on fp32 products through oneDNN where they are exact, and lets the process keep freed memory.
     """
     if name == "auto":
         name = "bf16" if _has_bf16(device) else "fp32"
@@ -75,11 +75,13 @@ def _keep_freed_memory() -> None:
     """Tensors come and go by the megabyte: glibc would give each back, and be given its pages anew one by one."""
     trim_threshold, mmap_threshold = -1, -3  # malloc.h
     try:
-        library = ctypes.CDLL("libc.so.6")
-        for parameter in (trim_threshold, mmap_threshold):
-            library.mallopt(parameter, 2**31 - 1)
+        set_option = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
-        log.debug("this C library has no mallopt")
+        return
+    # Either turns off what adapts by itself, so the second is left alone where the first is refused: older ones take no
+    # more than 32 MiB.
+    if set_option(mmap_threshold, 2**31 - 1) or set_option(mmap_threshold, 32 << 20):
+        set_option(trim_threshold, 2**31 - 1)
 
 
 def _use_onednn_products() -> None:

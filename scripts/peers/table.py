@@ -40,7 +40,7 @@ def training(folder: Path) -> list[list[str]]:
     runs: dict[str, list[dict]] = {}
     for path in sorted(folder.glob("*.json")):
         runs.setdefault(re.sub(r"\.\d+$", "", path.stem), []).append(json.loads(path.read_text(encoding="utf-8")))
-    rows: dict[tuple[str, float], list[str]] = {}  # by model, the fastest first
+    rows = []
     for stem, found in runs.items():
         rates = [rate for run in found for rate in windows(run)]
         if not rates:
@@ -50,16 +50,17 @@ def training(folder: Path) -> list[list[str]]:
         memory = statistics.median(run["rss_kb"] for run in found) / 1024
         told = f"{statistics.median(rates):,.0f} ({min(rates):,.0f}-{max(rates):,.0f})"
         row = [*label(stem), told, f"{padding:.1f}", f"{first:.1f}", f"{memory:,.0f}", str(len(found))]
-        rows[row[0], -statistics.median(rates)] = row
-    return [row for _, row in sorted(rows.items())]
+        rows.append((row[0], -statistics.median(rates), row))
+    return [row for *_, row in sorted(rows)]  # by model, the fastest first
 
 
 def searching(path: Path) -> list[list[str]]:
-    rows: dict[str, list[str]] = {}
+    found: dict[str, list[float]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
         name, rate, *_ = line.split("\t")
-        rows[name] = [*label(name), rate.split(" ")[0]]
-    return sorted(rows.values(), key=lambda row: (row[0], -float(row[2])))
+        found.setdefault(name, []).append(float(rate.split(" ")[0]))
+    rows = [[*label(name), f"{statistics.median(rates):.1f}"] for name, rates in found.items()]
+    return sorted(rows, key=lambda row: (row[0], -float(row[2])))
 
 
 def main() -> None:

@@ -206,24 +206,35 @@ def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batc
         torch.testing.assert_close(whole[name], halves[name], atol=2e-5, rtol=1e-4)
 
 
-def test_gradients_made_after_a_loop_equal_those_made_in_it(model, random_batch, monkeypatch):
-    """The fast kernel equals the plain formula."""
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_gradients_made_after_a_loop_equal_those_made_in_it(model, kind, random_batch, monkeypatch):
+    """The fast kernel equals the plain formula; in bf16 both are as near to fp32."""
     source, mask, target = random_batch([6, 4, 2], 5)
 
-    def gradients():
+    def gradients(kind):
         model.zero_grad()
-        output = model(source, mask, target)
-        token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)[0].backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+            output = model(source, mask, target)
+            loss, _ = token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)
+        loss.backward()
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
-    fast = gradients()
+    fast = gradients(kind)
     for module in (recurrent, cells, minimal):
         monkeypatch.setattr(module, "repeat", lambda matrix: matrix)
     monkeypatch.setattr(cells.LstmGates, "apply", cells.plain_lstm_gates)
-    plain = gradients()
+    plain = gradients(kind)
     assert fast.keys() == plain.keys()
-    for name in fast:
-        torch.testing.assert_close(fast[name], plain[name], atol=2e-5, rtol=1e-4)
+    if kind == torch.float32:
+        for name in fast:
+            torch.testing.assert_close(fast[name], plain[name], atol=2e-5, rtol=1e-4)
+        return
+    exact = gradients(torch.float32)
+
+    def distance(found):
+        return torch.cat([(found[name] - exact[name]).flatten() for name in exact]).norm().item()
+
+    assert distance(fast) <= 1.5 * distance(plain) + 1e-3
 
 
 def test_every_parameter_is_used(model, random_batch):

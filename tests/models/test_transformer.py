@@ -45,6 +45,24 @@ def test_cheap_dropout_drops_its_share_and_keeps_the_mean():
     assert torch.equal(dropout.eval()(outputs), outputs)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("shape", [(7, 9), (1,), (0, 3)])
+def test_dropout_by_integers_scales_what_it_keeps_and_so_its_gradient(kind, shape):
+    torch.manual_seed(0)
+    inputs = torch.full((*shape, 2), 3.0, dtype=kind).transpose(0, -1).requires_grad_()  # not in the memory's order
+    outputs = Dropout(0.5)(inputs)
+    kept = (outputs != 0).to(kind)
+    torch.testing.assert_close(outputs, inputs * kept * 2)
+    outputs.sum().backward()  # whose gradient is one number, expanded
+    torch.testing.assert_close(inputs.grad, kept * 2)
+
+
+def test_dropout_drops_others_the_next_time():
+    torch.manual_seed(0)
+    first, second = (Dropout(0.5)(torch.ones(100, 100)) for _ in range(2))
+    assert 0.45 < (first == second).float().mean() < 0.55
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

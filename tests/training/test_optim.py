@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -5,7 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.errors import UserError
-from nmt.training.optim import SCHEDULES, OptimizerOptions, learning_rate, make_optimizer
+from nmt.training.optim import OPTIMIZERS, SCHEDULES, OptimizerOptions, learning_rate, make_optimizer
+from tests.conftest import ROOT
 
 
 @given(
@@ -53,3 +57,21 @@ def test_weight_decay_spares_vectors():
 def test_bad_options_are_told(options, message):
     with pytest.raises(UserError, match=message):
         make_optimizer(nn.Linear(1, 1), OptimizerOptions(**options))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_no_optimizer_brings_in_the_compiler(name):
+    """Importing it takes a second."""
+    code = f"""
+import sys, torch
+from nmt.training.optim import OptimizerOptions, make_optimizer
+layer = torch.nn.Linear(2, 2)
+optimizer = make_optimizer(layer, OptimizerOptions(name="{name}"))
+layer(torch.ones(1, 2)).sum().backward()
+before = layer.weight.clone()
+optimizer.step()
+optimizer.zero_grad(set_to_none=True)
+assert not torch.equal(before, layer.weight) and layer.weight.grad is None
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
