@@ -218,7 +218,7 @@ function learning(against, of) {
 }
 
 // The stand-in of a mark that is in the text itself (see corpus/tokenizer.py).
-const marked = (piece) => piece.replaceAll("\ue581", "▁");
+const markAgain = (piece) => piece.replaceAll("\ue581", "▁");
 
 // Pieces joined to words, with the pieces that each holds; the end of the sentence stands by itself.
 function joined(pieces) {
@@ -228,7 +228,7 @@ function joined(pieces) {
     if (/^▁+$/.test(piece)) { open = false; return; }
     const starts = piece.startsWith("▁") || piece === "</s>" || !open;
     open = piece !== "</s>";
-    if (starts) words.push({ text: marked(piece.replace("▁", "")), pieces: [i] });
+    if (starts) words.push({ text: markAgain(piece.replace("▁", "")), pieces: [i] });
     else { words.at(-1).text += piece; words.at(-1).pieces.push(i); }
   });
   return words;
@@ -254,7 +254,7 @@ function headOf([sourcePieces, targetPieces, [layers, heads], hex], layer, head)
 // A word's weight is the sum over the pieces of a source word, and the mean over those of a target word.
 // Known links of words are framed.
 function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) {
-  const single = (list) => list.map((piece, i) => ({ text: marked(piece.replace("▁", "_")), pieces: [i] }));
+  const single = (list) => list.map((piece, i) => ({ text: markAgain(piece.replace("▁", "_")), pieces: [i] }));
   const sources = pieces ? single(sourcePieces) : joined(sourcePieces), targets = pieces ? single(targetPieces) : joined(targetPieces);
   const weight = (t, s) => parseInt(hex.substr(2 * (t * sourcePieces.length + s), 2), 16) / 255;
   const weights = targets.map((target) => sources.map((word) =>
