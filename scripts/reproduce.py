@@ -27,6 +27,7 @@ DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
 EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
+    "capacity_recall": "",
     "guided": "",
     "fixed_states": "",
     "length_generalisation": "",
