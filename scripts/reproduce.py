@@ -31,7 +31,6 @@ EVIDENCE = {
     "guided": "",
     "fixed_states": "",
     "length_generalisation": "",
-    "precision": "",
     "scan": "scan",
 }
 
