@@ -104,7 +104,7 @@ def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, most: i
     assert counted.found.total() <= most, counted.found.most_common(8)
 
 
-@pytest.mark.parametrize(("name", "most"), [("transformer", 52), ("feeding", 52), ("attention", 52), ("fixed", 34)])
+@pytest.mark.parametrize(("name", "most"), [("transformer", 50), ("feeding", 52), ("attention", 52), ("fixed", 34)])
 @torch.no_grad()
 def test_a_step_of_search_calls_no_more_functions_than_it_did(name: str, most: int) -> None:
     built = model(name).eval()

@@ -44,7 +44,7 @@ class Tokenizer:
         self.source_path, self.target_path = source, target
         self._source = _load(source)
         self._target = _load(target) if target else self._source
-        self._source_marks, self._target_marks = _knows_marks(self._source), _knows_marks(self._target)
+        self._source_mark, self._target_mark = _mark_of(self._source), _mark_of(self._target)
 
     @property
     def joint(self) -> bool:
@@ -68,15 +68,15 @@ class Tokenizer:
 
     def encode_source(self, text: str) -> list[int]:
         """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
-        return [*self._source.encode(text.replace(MARK, STAND_IN) if self._source_marks else text), END]
+        return [*self._source.encode(text.replace(MARK, self._source_mark)), END]
 
     def encode_target(self, text: str) -> list[int]:
         """Ids of a target sentence, without START and END."""
-        return self._target.encode(text.replace(MARK, STAND_IN) if self._target_marks else text)
+        return self._target.encode(text.replace(MARK, self._target_mark))
 
     def decode_target(self, ids: Iterable[int]) -> str:
         text = self._target.decode([i for i in ids if i not in (PADDING, START, END)])
-        return text.replace(STAND_IN, MARK) if self._target_marks else text
+        return text.replace(self._target_mark, MARK)
 
     def source_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._source.id_to_piece(int(i)) for i in ids]
@@ -109,8 +109,10 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
-def _knows_marks(processor: sentencepiece.SentencePieceProcessor) -> bool:
-    return any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
+def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
+    """What the mark in a text is to this model."""
+    knows = any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
+    return STAND_IN if knows else MARK
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:

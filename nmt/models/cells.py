@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
 from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
-from nmt.models.repeated import product, repeat
+from nmt.models.repeated import linear, repeat
 
 # The tensors of a state, each so many times as wide as the layer.
 CELLS = {
@@ -130,7 +130,7 @@ class RecurrentLayer(nn.Module):
         if self.cell == "gru":
             return (_gru(gates, fed, hidden, *weights),)
         joined = hidden if fed is None else torch.cat((fed, hidden), dim=1)
-        gates = gates + product(joined, weights[0], transposed=True)
+        gates = gates + linear(joined, weights[0])
         if self.cell == "tanh":
             return (torch.tanh(gates),)
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
@@ -184,9 +184,9 @@ class LstmGates(torch.autograd.Function):
 def _gru(gates: Tensor, fed: Tensor | None, hidden: Tensor, fed_weight: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The library's variant of Cho 2014: the reset gate is applied after the recurrent product."""
     if fed is not None:
-        gates = gates + product(fed, fed_weight, transposed=True)
+        gates = gates + linear(fed, fed_weight)
     reset, update, candidate = gates.chunk(3, dim=1)
-    reset_h, update_h, candidate_h = (product(hidden, weight, transposed=True) + bias).chunk(3, dim=1)
+    reset_h, update_h, candidate_h = linear(hidden, weight, bias).chunk(3, dim=1)
     update = torch.sigmoid(update + update_h)
     candidate = torch.tanh(candidate + torch.sigmoid(reset + reset_h) * candidate_h)
     return candidate + update * (hidden - candidate)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.models.repeated import product, repeat
+from nmt.models.repeated import linear, repeat
 
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
 CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
@@ -32,7 +32,7 @@ class MappedLayer(nn.Module):
 
     def mapped(self, gates: Tensor, fed: Tensor | None, weights: tuple[Tensor, ...]) -> Tensor:
         """All maps of one step, from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
-        return gates if fed is None else gates + product(fed, weights[0], transposed=True)
+        return gates if fed is None else gates + linear(fed, weights[0])
 
 
 class MinimalLayer(MappedLayer):

@@ -21,7 +21,7 @@ from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout, make_embeddings
 from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, for_each, mixed
-from nmt.models.repeated import product, repeat
+from nmt.models.repeated import linear, repeat
 
 CONTEXTS = ("fixed", "attention")
 
@@ -106,6 +106,14 @@ class Bridge(nn.Module):
         if self.map is not None:
             summary = torch.tanh(self.map(summary))
         return [tuple(layer.split(self.widths, dim=-1)) for layer in summary.chunk(self.layers, dim=-1)]
+
+
+@dataclass(frozen=True)
+class StepWeights:
+    """What every step multiplies with, prepared once for all of them."""
+
+    layers: list[tuple[Tensor, ...]]
+    readout: Tensor
 
 
 class RecurrentModel(Model):
@@ -249,16 +257,13 @@ class RecurrentModel(Model):
             logits = mixed(logits, weights)
         return Step(logits, state, weights if attend else None)
 
-    def _step_weights(self) -> list[tuple[Tensor, ...]]:
-        """Of each layer, then of the readout."""
+    def _step_weights(self) -> StepWeights:
         of_layers = [
             layer.step_weights(self.fed_size if number == 0 else 0) for number, layer in enumerate(self.layers)
         ]
-        return [*of_layers, (repeat(self.readout.weight),)]
+        return StepWeights(of_layers, repeat(self.readout.weight))
 
-    def _advance(
-        self, gates: Tensor, state: State, step_weights: list[tuple[Tensor, ...]]
-    ) -> tuple[Tensor, State, list[Reading]]:
+    def _advance(self, gates: Tensor, state: State, step_weights: StepWeights) -> tuple[Tensor, State, list[Reading]]:
         """From the first layer's gates (B, G): hidden (B, E), or (B, S, E) of each position; state; readings."""
         source = state.of_source
         cells = self._unpack(state)
@@ -273,7 +278,7 @@ class RecurrentModel(Model):
         following, top, above = [], gates, None
         for number, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
             layer_gates = gates if number == 0 else layer.input_gates(_beside(top, above))
-            following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights[number]))
+            following.append(layer.step(layer_gates, fed if number == 0 else None, cell, step_weights.layers[number]))
             top = self._between(number, top, following[-1][0])
             if self.attends and not self.asks_before and number in self.asks_at:
                 readings.append(self._ask(self.asks_at[number], top, state))
@@ -281,7 +286,7 @@ class RecurrentModel(Model):
         if self.sums:
             hidden = self._predict_each(top[:, None], readings[-1].context)[:, 0]  # (B, S, E)
         else:
-            hidden = self._predict(top, context, step_weights[-1][0])
+            hidden = self._predict(top, context, step_weights.readout)
         of_hypothesis = _pack(following)
         if self.input_feeding:
             of_hypothesis["fed"] = hidden
@@ -318,11 +323,8 @@ class RecurrentModel(Model):
 
     def _predict(self, top: Tensor, context: Tensor | None, weight: Tensor | None = None) -> Tensor:
         """tanh(W [state; context]) (Luong 2015, equation 5), ready for the output projection."""
-        joined = _beside(top, context)
-        mapped = (
-            self.readout(joined) if weight is None else product(joined, weight, transposed=True) + self.readout.bias
-        )
-        return self.dropout(torch.tanh(mapped))
+        weight = self.readout.weight if weight is None else weight
+        return self.dropout(torch.tanh(linear(_beside(top, context), weight, self.readout.bias)))
 
     def _predict_each(self, top: Tensor, states: Tensor) -> Tensor:
         """`_predict` with every encoder state as context: (B, T, H) and (B, S, D) to (B, T, S, E)."""

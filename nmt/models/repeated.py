@@ -12,6 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+
+def product_kind(tensor: Tensor) -> torch.dtype:
+    """The format that products of the tensor are made in: what autocast says, else its own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
 def repeat(matrix: Tensor) -> Tensor:
@@ -19,19 +26,28 @@ def repeat(matrix: Tensor) -> Tensor:
 
     Under autocast the format of products is given to it here, not at every step. What needs no gradient is left alone.
     """
-    if torch.is_autocast_enabled(matrix.device.type):
-        matrix = matrix.to(torch.get_autocast_dtype(matrix.device.type))
     if not (torch.is_grad_enabled() and matrix.requires_grad) or torch.compiler.is_compiling():
         return matrix
-    return _Repeat.apply(matrix)
+    return _Repeat.apply(matrix.to(product_kind(matrix)))
 
 
 def product(left: Tensor, matrix: Tensor, transposed: bool = False) -> Tensor:
     """``left`` (..., K) times ``matrix``, or times its transpose."""
-    node = None if torch.compiler.is_compiling() else matrix.grad_fn
-    if type(node) is not _Repeat._backward_cls:  # type: ignore[attr-defined]
+    if matrix.grad_fn is None or not _is_prepared(matrix):
         return left @ (matrix.mT if transposed else matrix)
-    return _Product.apply(left.to(matrix.dtype), matrix, node, transposed)
+    return _Product.apply(left.to(matrix.dtype), matrix, matrix.grad_fn, transposed)
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A linear map (..., K) to (..., N) whose weight (N, K) may be prepared by `repeat`."""
+    if weight.grad_fn is None or not _is_prepared(weight):
+        return F.linear(inputs, weight, bias)
+    made = product(inputs, weight, transposed=True)
+    return made if bias is None else made + bias
+
+
+def _is_prepared(matrix: Tensor) -> bool:
+    return not torch.compiler.is_compiling() and type(matrix.grad_fn) is _Repeat._backward_cls  # type: ignore[attr-defined]
 
 
 class _Repeat(torch.autograd.Function):

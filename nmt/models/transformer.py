@@ -14,6 +14,7 @@ from nmt.models.attention.scopes import exact
 from nmt.models.attention.scores import make_score
 from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
+from nmt.models.repeated import product_kind
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
 ACTIVATIONS = ("relu", "gelu", "swiglu")
@@ -95,8 +96,7 @@ class MultiHead(nn.Module):
 
     def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
         """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
-        key, value = self.key_value(states).chunk(2, dim=-1)
-        key, value = self._heads(key), self._heads(value)
+        key, value = self.key_value(states).unflatten(-1, (2, self.heads, -1)).transpose(1, 3).unbind(dim=2)
         return (rotate(key, first) if self.rotary else key), value
 
     def forward(
@@ -117,7 +117,8 @@ class MultiHead(nn.Module):
         if len(key) < rows:
             inputs = inputs.reshape(len(key), rows // len(key), -1)  # (B, k, D)
             positions = positions.expand(inputs.shape[1])
-        query = self._heads(inputs if self.query is None else self.query(inputs))
+        query = inputs if self.query is None else self.query(inputs)
+        query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, D/H)
         if self.rotary:
             query = rotate(query, first)
         bias = None
@@ -148,9 +149,6 @@ class MultiHead(nn.Module):
             scores = scores.masked_fill(~allowed, float("-inf"))
         weights = torch.softmax(scores, dim=-1).to(value.dtype)
         return weights @ value, weights
-
-    def _heads(self, states: Tensor) -> Tensor:
-        return states.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -190,8 +188,7 @@ class Residual(nn.Module):
     def before(self, inputs: Tensor) -> Tensor:
         """What the sublayer is given: under autocast in the format of products, once for all of its maps."""
         given = self.norm(inputs) if self.pre_norm else inputs
-        kind = given.device.type
-        return given.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else given
+        return given.to(product_kind(given))
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
         total = inputs + self.dropout(outputs)

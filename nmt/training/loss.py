@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from nmt.models.interface import Choice, Output, mixed
+from nmt.models.repeated import product_kind
 
 CHUNK_ROWS = 512  # so that a chunk of logits stays near the processor
 
@@ -89,9 +90,7 @@ def token_loss(
     adds its reward to the loss, not to the likelihood.
     """
     rows, labels = output.hidden[mask], target[mask]  # (N, E) or (N, S, E), (N,)
-    kind = rows.dtype
-    if torch.is_autocast_enabled(rows.device.type):
-        kind = torch.get_autocast_dtype(rows.device.type)
+    kind = product_kind(rows)
     if output.mixture is not None:
         return _mixture_cross_entropy(projection, rows, output.mixture[mask], labels, smoothing)
     with torch.autocast(rows.device.type, enabled=False):  # the function casts by itself

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
@@ -55,31 +54,10 @@ def check(options: OptimizerOptions) -> None:
         raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
 
 
-class _WithoutCompiler(torch.optim.Optimizer):
+def _without_compiler(kind: type[torch.optim.Optimizer]) -> type:
     """The library's decorators import its compiler, for a second, at the first call; what they decorate does not."""
-
-    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
-    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        return inspect.unwrap(super().step.__func__)(self, closure)  # type: ignore[attr-defined]
-
-
-class _AdamW(_WithoutCompiler, torch.optim.AdamW):
-    pass
-
-
-class _Adam(_WithoutCompiler, torch.optim.Adam):
-    pass
-
-
-class _Sgd(_WithoutCompiler, torch.optim.SGD):
-    pass
-
-
-class _Adadelta(_WithoutCompiler, torch.optim.Adadelta):
-    pass
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in ("add_param_group", "zero_grad", "step")}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(plain["step"])})
 
 
 def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
@@ -92,11 +70,11 @@ def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.O
     ]
     rate, (first, second) = options.learning_rate, options.betas
     if options.name == "sgd":
-        return _Sgd(groups, lr=rate, fused=True)
+        return _without_compiler(torch.optim.SGD)(groups, lr=rate, fused=True)
     if options.name == "adadelta":
-        return _Adadelta(groups, lr=rate, rho=second, eps=options.epsilon)
-    kind = _AdamW if options.name == "adamw" else _Adam
-    return kind(groups, lr=rate, betas=(first, second), eps=options.epsilon, fused=True)
+        return _without_compiler(torch.optim.Adadelta)(groups, lr=rate, rho=second, eps=options.epsilon)
+    kind = torch.optim.AdamW if options.name == "adamw" else torch.optim.Adam
+    return _without_compiler(kind)(groups, lr=rate, betas=(first, second), eps=options.epsilon, fused=True)
 
 
 def learning_rate(options: OptimizerOptions, step: int, progress: float, reductions: int) -> float:
