@@ -90,8 +90,12 @@ class Bench:
         self.figures.append(Figure(part, system, what, unit, [reading]))
 
     def door(self, name: str, *options: str, **more: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", f"nmt.{name}", *options, f"device={self.device}"]
-        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, **more)
+        device = [] if name == "export" else [f"device={self.device}"]
+        command = [sys.executable, "-m", f"nmt.{name}", *options, *device]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **more)
+        if done.returncode:
+            sys.exit(f"{' '.join(command)}: {done.stderr.strip()}")
+        return done
 
     def train(self, folder: Path, options: list[str], *more: str) -> Path:
         fixed = [f"run.dir={folder}", f"cache={self.output / 'benchmark-cache'}", "journal=none"]
@@ -286,7 +290,7 @@ def draw(figures: list[Figure], path: Path) -> None:
     for axis, part, what in ((axes[0, 0], "training", "tokens/s"), (axes[0, 1], "decoding", "sentences/s")):
         own = [f for f in figures if f.part == part and f.what == what]
         axis.barh([f.system for f in own], [statistics.median(f.readings) for f in own], color="#4477aa")
-        axis.set_xlabel(own[0].unit if own else part)
+        axis.set_xlabel(own[0].unit if own else f"{part}: not measured")
         axis.invert_yaxis()
     for system in IN_AUTO:
         own = [f for f in figures if f.part == "length" and f.system == system and f.what.startswith("train")]
@@ -310,6 +314,17 @@ def _beside_earlier(path: Path, figures: list[Figure]) -> list[Figure]:
     return sorted([*kept, *figures], key=lambda figure: PARTS.index(figure.part))
 
 
+def write(output: Path, bench: Bench) -> None:
+    """After every part, so that none is lost."""
+    told = {"commit": git_commit(), "machine": machine(), "rounds": str(bench.rounds)}
+    figures = _beside_earlier(output / "benchmark.json", bench.figures)
+    content = {**told, "figures": [asdict(figure) for figure in figures]}
+    (output / "benchmark.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    how = " ".join(f"{name.capitalize()}: `{value}`." for name, value in told.items())
+    (output / "benchmark.md").write_text(f"{tables(figures)}\n\n{how}\n", encoding="utf-8")
+    draw(figures, output / "benchmark.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
@@ -329,14 +344,8 @@ def main() -> None:
         if part in asked.only:
             print(f"{part}: measuring", flush=True)
             measured[part]()
+            write(output, bench)
             print("\n" + tables([figure for figure in bench.figures if figure.part == part]) + "\n", flush=True)
-    told = {"commit": git_commit(), "machine": machine(), "rounds": str(asked.rounds)}
-    figures = _beside_earlier(output / "benchmark.json", bench.figures)
-    content = {**told, "figures": [asdict(figure) for figure in figures]}
-    (output / "benchmark.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-    how = " ".join(f"{name.capitalize()}: `{value}`." for name, value in told.items())
-    (output / "benchmark.md").write_text(f"{tables(figures)}\n\n{how}\n", encoding="utf-8")
-    draw(figures, output / "benchmark.png")
     print(f"in {output}")
 
 
