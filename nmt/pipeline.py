@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import logging
@@ -16,6 +17,7 @@ from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batcher import Batcher
 from nmt.corpus.encoded import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import CleaningReport, clean, knows_links, read_pairs, test_names
+from nmt.corpus.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
@@ -24,12 +26,14 @@ from nmt.evaluation.evaluate import Evaluation, evaluate
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
 from nmt.evaluation.validation import check as check_validation
+from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.training.checkpoint import Progress
-from nmt.training.journal import Journal
+from nmt.training.journal import AnyJournal, Journal, NoJournal
 from nmt.training.precision import choose_device, choose_precision
+from nmt.training.ranks import Ranks, join_ranks, own_device
 from nmt.training.second_journal import check as check_journal
 from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
@@ -39,50 +43,64 @@ log = logging.getLogger("nmt")
 ENGINES = ("pytorch", "ctranslate2")
 
 
-def train_run(config: TrainConfig) -> tuple[Run, Progress]:
-    """Trains the configured run, or goes on with it. Raises UserError for what the user can mend."""
+def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Progress]:
+    """Trains the configured run, or goes on with it, together with the other processes that torchrun started.
+
+    Raises UserError for what the user can mend.
+    """
+    if ranks is None:
+        device = own_device(choose_device(config.device))
+        with join_ranks(device, config.trainer.timeout_minutes) as ranks:
+            return train_run(config, ranks)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    device = choose_device(config.device)
-    precision = choose_precision(device, config.trainer.precision)
-    cache = Path(config.cache)
-    guided = config.trainer.guided_alignment > 0
-    if guided and not knows_links(config.corpus, "train"):
+    if config.trainer.guided_alignment > 0 and not knows_links(config.corpus, "train"):
         raise UserError(
             "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
         )
     check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
-    run = start_run(config, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
+    with alone_in(Path(config.run.dir)) if ranks.first else contextlib.nullcontext():
+        return _train(config, ranks)
+
+
+def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
+    cache, guided = Path(config.cache), config.trainer.guided_alignment > 0
+    precision = choose_precision(ranks.device, config.trainer.precision)
+    run = _open(config, ranks, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
     pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
     log.info("corpus: %s", pairs.report)
     torch.manual_seed(config.seed)
-    model = build_model(config.model, run.vocabulary()).to(device)
+    model = build_model(config.model, run.vocabulary()).to(ranks.device)
     if guided and not model.attends:
         raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
-    batcher = Batcher(pairs, config.batching, config.seed)
+    if ranks.number:  # all begin with the same weights, and draw different units for dropout
+        torch.manual_seed(config.seed + (ranks.number << 32))
+    batcher = Batcher(pairs, config.batching, config.seed, (ranks.number, ranks.count))
     log.info(
         "%s: %s parameters, %s on %s, padding %.1f %%, in %s",
         config.run.name,
         f"{model.parameter_count():,}",
         precision.name,
-        device,
+        f"{ranks.count} x {ranks.device.type}" if ranks.count > 1 else ranks.device,
         100 * batcher.padding_share(),
         run.folder,
     )
 
-    def journal(step: int) -> Journal:
+    def journal(step: int) -> AnyJournal:
+        if not ranks.first:
+            return NoJournal()
         second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
         made = Journal(run.folder, step, second)
         facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
         facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
-        made.event("start", step, **facts, pairs=asdict(pairs.report))
+        made.event("start", step, **facts, pairs=asdict(pairs.report), processes=ranks.count)
         return made
 
-    validation, look = _validation(config, run, device)
+    validation, look = _validation(config, run, ranks.device)
     trainer = Trainer(
         model=model,
-        batcher=batcher,
+        batches=batcher,
         validate=validation,
         options=config.trainer,
         optimizer_options=config.optimizer,
@@ -90,13 +108,24 @@ def train_run(config: TrainConfig) -> tuple[Run, Progress]:
         checkpoints=run.checkpoints,
         journal=journal,
         look=look,
+        ranks=ranks,
     )
     before = run.checkpoints.steps()
     progress = trainer.fit()
-    if progress.best_score is not None and run.checkpoints.steps() != before:
+    if ranks.first and progress.best_score is not None and run.checkpoints.steps() != before:
         best = abs(progress.best_score)  # a loss is kept as its negative
         record_options(run.folder, flat(asdict(config)), {f"final/valid_{config.trainer.select_by}": best})
     return run, progress
+
+
+def _open(config: TrainConfig, ranks: Ranks, make_tokenizer: Callable[[], Tokenizer]) -> Run:
+    """The first process makes the run's folder, the others wait until it is there."""
+
+    def start() -> str:
+        return str(start_run(config, make_tokenizer).folder)
+
+    folder = Path(ranks.first_tells(start, "the run's folder"))
+    return Run(folder, config, Tokenizer.load(folder / "tokenizer"))
 
 
 def _validation(config: TrainConfig, run: Run, device: torch.device) -> tuple[Validation, Samples | None]:

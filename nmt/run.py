@@ -30,12 +30,15 @@ FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal", "
     f"trainer.{name}"
     for name in (
         *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),
-        *("keep_checkpoints", "log_every", "threads", "compile"),
+        *("keep_checkpoints", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes"),
     )
 }
 # What an experiment may be run with and still be the one that a paper describes.
 SAME_EXPERIMENT = {"run", "seed", "device", "resume", "cache", "validation", "journal"} | {
-    f"trainer.{name}" for name in ("validate_every", "log_every", "threads", "compile", "precision")
+    f"trainer.{name}"
+    for name in (
+        *("validate_every", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes", "precision"),
+    )
 }
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 

@@ -7,6 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "nmt"
 FLOORS = {
     "errors": 0,
     "progress": 0,
+    "locks": 1,
     "plugins": 1,
     "corpus": 1,
     "models": 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +33,35 @@ class Batch:
         names = ("source", "source_mask", "target_in", "target_out", "target_mask")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         return replace(self, **moved, links=None if self.links is None else self.links.to(device))
+
+    def rows(self, start: int, stop: int) -> Batch:
+        """Some of its pairs, no wider than they need."""
+        chosen = slice(start, stop)
+        source_mask, target_mask = self.source_mask[chosen], self.target_mask[chosen]
+        s, t = (max(1, int(mask.sum(dim=1).max())) for mask in (source_mask, target_mask))
+        links = self.links
+        if links is not None:
+            links = links[(links[:, 0] >= start) & (links[:, 0] < stop)] - links.new_tensor([start, 0, 0])
+        return Batch(
+            source=self.source[chosen, :s],
+            source_mask=source_mask[:, :s],
+            target_in=self.target_in[chosen, :t],
+            target_out=self.target_out[chosen, :t],
+            target_mask=target_mask[:, :t],
+            sentences=self.sentences[chosen],
+            tokens=int(target_mask.sum()),
+            links=links,
+        )
+
+    def pairs(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Position in the corpus, source and target ids of each."""
+        for row, sentence in enumerate(self.sentences):
+            yield sentence, self.source[row, self.source_mask[row]], self.target_out[row, self.target_mask[row]]
+
+    @property
+    def cells(self) -> int:
+        """Padding included."""
+        return self.source.numel() + self.target_in.numel()
 
 
 def pad(rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:

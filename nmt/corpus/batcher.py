@@ -31,10 +31,13 @@ class Position:
 
 
 class Batcher:
-    """Batches of similar lengths, in an order that changes every epoch."""
+    """Batches of similar lengths, in an order that changes every epoch.
 
-    def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int):
-        self.pairs, self.options, self.seed = pairs, options, seed
+    ``part`` is (number, count) of the process among those that share the batches of an update.
+    """
+
+    def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int, part: tuple[int, int] = (0, 1)):
+        self.pairs, self.options, self.seed, self.part = pairs, options, seed, part
         self._planned: tuple[int, list[np.ndarray]] = (-1, [])
         self.source_lengths = np.asarray(pairs.source.lengths)
         self.target_lengths = np.asarray(pairs.target.lengths) + 1  # START or END
@@ -80,14 +83,21 @@ class Batcher:
         links = None if pairs.links is None else [pairs.links[i] for i in rows]
         return make_batch([pairs.source[i] for i in rows], [pairs.target[i] for i in rows], rows.tolist(), links)
 
-    def batches(self, position: Position) -> Iterator[tuple[Batch, Position]]:
-        """Without end, from ``position``: each batch with the position that follows it."""
+    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
+        """Without end, from ``position``: up to ``size`` batches of this process for each update, and the position that
+        follows them. An update does not cross into the next epoch: its last may find fewer batches, or none.
+        """
+        number, count = self.part
         while True:
             plan = self.plan(position.epoch)
-            for index in range(position.batch, len(plan)):
-                last = index + 1 == len(plan)
-                position = Position(position.epoch + 1, 0) if last else Position(position.epoch, index + 1)
-                yield self.batch(plan[index]), position
+            for start in range(position.batch, len(plan), size * count):
+                stop = min(start + size * count, len(plan))
+                position = Position(position.epoch, stop) if stop < len(plan) else Position(position.epoch + 1, 0)
+                yield [self.batch(plan[i]) for i in range(start, stop) if i % count == number], position
+
+    def epochs(self, position: Position) -> float:
+        """How often the text has been read."""
+        return position.epoch + (position.batch / len(self.plan(position.epoch)) if position.batch else 0.0)
 
     def one_pass(self) -> Iterator[Batch]:
         """Every pair once, in a fixed order: for validation."""

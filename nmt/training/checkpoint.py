@@ -8,8 +8,9 @@ import logging
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import safetensors
@@ -22,7 +23,7 @@ from nmt.errors import UserError, nearest
 
 log = logging.getLogger("nmt")
 
-VERSION = 3
+VERSION = 4
 _FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
 NAMED = ("best", "last", "average")
 Tensors = dict[str, Tensor]
@@ -41,6 +42,10 @@ class Progress:
     stale: int = 0  # validations since the best
     reductions: int = 0  # of the learning rate on a plateau
     skipped: int = 0  # updates left out for a gradient that was not finite
+    unfinite: int = 0  # of them in a row, up to now
+    retreats: int = 0  # times that the run went back to a checkpoint with half the learning rate
+    judged: int = 0  # the last step that was validated
+    largest_batch: int = 0  # cells that memory holds, once it was short
     finished: bool = False
 
 
@@ -73,21 +78,6 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: 
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
-
-
-def random_tensors() -> Tensors:
-    """The state of every random generator in use."""
-    states = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states |= {f"cuda:{i}": state for i, state in enumerate(torch.cuda.get_rng_state_all())}
-    return states
-
-
-def load_random(tensors: Tensors) -> None:
-    torch.set_rng_state(tensors["cpu"])
-    for i in range(torch.cuda.device_count()):
-        if f"cuda:{i}" in tensors:
-            torch.cuda.set_rng_state(tensors[f"cuda:{i}"], i)
 
 
 def part(tensors: Tensors, prefix: str) -> Tensors:
@@ -150,17 +140,21 @@ def load_state(path: Path) -> TrainState:
     if _digest(tensors, metadata["progress"]) != metadata["digest"]:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
     position = Position(**fields.pop("position"))
+    fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
     return TrainState(Progress(**fields, position=position), _upgraded(tensors, version))
 
 
 def _upgraded(tensors: Tensors, version: int) -> Tensors:
     """What older formats named otherwise: before 2, attention had one head without a number; before 3, a recurrent
-    decoder had one attention without a number.
+    decoder had one attention without a number; before 4, there was one process.
     """
     if version < 2:
         tensors = {name.replace("attention.score.", "attention.heads.0.score."): t for name, t in tensors.items()}
     if version < 3:
         tensors = {_FIRST_ATTENTION.sub(r"\1.attentions.0.", name): tensor for name, tensor in tensors.items()}
+    if version < 4:
+        places = {"random.cpu": "random.0.cpu", "random.cuda:0": "random.0.cuda"}
+        tensors = {places.get(name, name): tensor for name, tensor in tensors.items()}
     return tensors
 
 
@@ -169,6 +163,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path, keep: int = 3):
         self.folder, self.keep = folder, keep
+        self._writer: threading.Thread | None = None
+        self._failure: BaseException | None = None
 
     @property
     def best(self) -> Path:
@@ -179,21 +175,43 @@ class Checkpoints:
         return sorted(self.folder.glob("step-*.safetensors"))
 
     def save(self, state: TrainState, is_best: bool) -> None:
-        path = self.folder / f"step-{state.progress.step:08d}.safetensors"
-        save_state(state, path)
-        if is_best:
-            aside = self.best.with_suffix(".partial")
-            aside.unlink(missing_ok=True)
-            try:
-                os.link(path, aside)  # one copy on disk under two names
-            except OSError:  # a file system without links
-                shutil.copyfile(path, aside)
-            os.replace(aside, self.best)
-        for old in self.steps()[: -self.keep]:
-            old.unlink()
+        """Copies the state, and writes it while the run goes on. Raises UserError where the last was not written."""
+        self.wait()
+        tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.tensors.items()}
+        copy = TrainState(replace(state.progress), tensors)
+        self._writer = threading.Thread(target=self._write, args=(copy, is_best))
+        self._writer.start()
+
+    def wait(self) -> None:
+        """Until the last checkpoint is written. Raises UserError where it could not be."""
+        if self._writer is None:
+            return
+        self._writer.join()
+        self._writer = None
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _write(self, state: TrainState, is_best: bool) -> None:
+        try:
+            path = self.folder / f"step-{state.progress.step:08d}.safetensors"
+            save_state(state, path)
+            if is_best:
+                aside = self.best.with_suffix(".partial")
+                aside.unlink(missing_ok=True)
+                try:
+                    os.link(path, aside)  # one copy on disk under two names
+                except OSError:  # a file system without links
+                    shutil.copyfile(path, aside)
+                os.replace(aside, self.best)
+            for old in self.steps()[: -self.keep]:
+                old.unlink()
+        except BaseException as error:  # told by wait()
+            self._failure = error
 
     def latest(self) -> TrainState | None:
         """The newest that is whole; damaged ones are named and passed over. None where none was saved."""
+        self.wait()
         for path in reversed(self.steps()):
             try:
                 return load_state(path)

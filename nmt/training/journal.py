@@ -99,6 +99,23 @@ class Journal:
         self._file.close()
 
 
+class NoJournal:
+    """Of a process that is not the first."""
+
+    def event(self, kind: str, step: int, **values: Any) -> None: ...
+
+    def look(self, look: Look, step: int) -> None: ...
+
+    def progress(self, share: float, title: str) -> None: ...
+
+    def say(self, message: str, *values: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+AnyJournal = Journal | NoJournal
+
+
 def read_journal(folder: Path) -> list[dict[str, Any]]:
     """The events of a run; a last line that was cut short by a crash is left out."""
     path = folder / "journal.jsonl"

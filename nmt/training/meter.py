@@ -9,6 +9,7 @@ import torch
 
 from nmt.corpus.batch import Batch
 from nmt.models.interface import Model
+from nmt.training.ranks import Ranks
 
 
 @torch.no_grad()
@@ -41,22 +42,26 @@ class Meter:
         self.part_norms: dict[str, float] = {}
         self.restart()
 
-    def add(self, loss: float, norm: float, batches: list[Batch]) -> None:
+    def add(self, likelihood: float, norm: float, batches: list[Batch]) -> None:
+        """``likelihood``: negative, summed over the tokens of this process's batches."""
         tokens = sum(batch.tokens for batch in batches)
-        self.losses += loss * tokens
+        self.losses += likelihood
         self.count += tokens
-        self.cells += sum(batch.source.numel() + batch.target_in.numel() for batch in batches)
+        self.cells += sum(batch.cells for batch in batches)
         self.real += tokens + sum(int(batch.source_mask.sum()) for batch in batches)
         self.norms += norm
         self.updates += 1
 
-    def read(self) -> dict[str, float]:
+    def read(self, ranks: Ranks) -> dict[str, float]:
+        """Over all processes; each must call it."""
         seconds = time.monotonic() - self.clock
+        told = ranks.gather([self.losses, self.count, self.cells, self.real], "means")
+        losses, count, cells, real = told.sum(dim=0).tolist()
         values = {
-            "loss": self.losses / max(self.count, 1),
+            "loss": losses / max(count, 1),
             "gradient_norm": self.norms / max(self.updates, 1),
-            "tokens_per_second": self.count / max(seconds, 1e-9),
-            "padding": 1 - self.real / max(self.cells, 1),
+            "tokens_per_second": count / max(seconds, 1e-9),
+            "padding": 1 - real / max(cells, 1),
         }
         self.restart()
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import signal
@@ -9,27 +10,38 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
+from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from nmt.corpus.batch import Batch
-from nmt.corpus.batcher import Batcher, Position
+from nmt.corpus.batcher import Position
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
-from nmt.training.checkpoint import Checkpoints, Progress, TrainState
-from nmt.training.journal import Journal, Look
-from nmt.training.loss import guided_loss, token_loss
+from nmt.training import snapshot
+from nmt.training.checkpoint import Checkpoints, Progress
+from nmt.training.journal import AnyJournal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
+from nmt.training.ranks import Ranks
+from nmt.training.signals import Broken, Interrupted, Signals
+from nmt.training.update import Update
 
 log = logging.getLogger("nmt")
 
 Validate = Callable[[Model], dict[str, float]]
 SELECTION = ("loss", "bleu")
+RETREATS = 2  # how often a run goes back to its last checkpoint with half the learning rate
+
+
+class Batches(Protocol):
+    """Where batches come from."""
+
+    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]: ...
+
+    def epochs(self, position: Position) -> float: ...
 
 
 @dataclass
@@ -50,17 +62,12 @@ class TrainerOptions:
     select_by: str = "loss"  # the best checkpoint by validation loss or bleu
     patience: int = 0  # validations without improvement before stopping; 0 never stops early
     keep_checkpoints: int = 3
+    checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
+    skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
+    timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
     log_every: int = 50  # updates
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
-
-
-class Interrupted(Exception):
-    """A signal ended the run after its checkpoint was written."""
-
-    def __init__(self, number: int, step: int):
-        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}, checkpoint written")
-        self.exit_code = 128 + number
 
 
 class Trainer:
@@ -69,124 +76,144 @@ class Trainer:
     def __init__(
         self,
         model: Model,
-        batcher: Batcher,
+        batches: Batches,
         validate: Validate,
         options: TrainerOptions,
         optimizer_options: OptimizerOptions,
         precision: Precision,
         checkpoints: Checkpoints,
-        journal: Callable[[int], Journal],
+        journal: Callable[[int], AnyJournal],
         look: Callable[[Model], Look] | None = None,
+        ranks: Ranks | None = None,
     ):
         _check(options)
-        self.model, self.batcher, self.validate = model, batcher, validate
-        self.options, self.optimizer_options, self.precision = options, optimizer_options, precision
+        self.model, self.batches, self.validate = model, batches, validate
+        self.options, self.optimizer_options, self.device = options, optimizer_options, precision.device
         self.checkpoints, self.open_journal, self.look = checkpoints, journal, look
+        self.ranks = ranks or Ranks(device=precision.device)
         self.optimizer = make_optimizer(model, optimizer_options)
-        self.scaler = precision.scaler()
+        self.update = Update(
+            model,
+            self.optimizer,
+            precision,
+            self.ranks,
+            options.label_smoothing,
+            options.guided_alignment,
+            options.clip_norm,
+            options.compile,
+        )
         self.average = {n: w.clone() for n, w in ck.weights_of(model).items()} if options.average_decay else {}
-        self.forward = torch.compile(model) if options.compile else model
         self.progress = Progress()
         self.meter = Meter()
-        self.signal = 0
+        self.signals = Signals()
+        self.stop = 0  # the signal that ends the run, once all processes know of it
+        self.saved = 0.0  # seconds of training at the last checkpoint
 
     def fit(self) -> Progress:
-        """Trains until a budget is spent or patience runs out. Raises Interrupted on SIGINT and SIGTERM."""
+        """Trains until a budget is spent or patience runs out. Raises Interrupted on SIGINT, SIGTERM and Slurm's."""
         self._resume()
-        progress, options = self.progress, self.options
+        progress = self.progress
         if progress.finished and (self._share() >= 1 or self._out_of_patience()):
             log.info("already trained: %d steps, %s tokens", progress.step, f"{progress.tokens:,}")
             return progress
         if progress.finished and self.optimizer_options.schedule in FALLING:
             log.warning("the run had ended: with more budget, its learning rate rises again")
         progress.finished = False
+        try:
+            with self.signals:
+                while not self._part():
+                    self._retreat()
+        finally:
+            self.checkpoints.wait()
+        return self.progress
+
+    def _part(self) -> bool:
+        """Trains to the end of the budget, or until the run must go back: False."""
+        progress, options = self.progress, self.options
         journal = self.open_journal(progress.step)
         self.model.train()
         try:
-            with self._signals():
-                clock = time.monotonic()
-                self.meter.restart()
-                for batches, position in self._groups():
-                    loss, norm = self._update(batches)
-                    progress.position = position
-                    progress.seconds += time.monotonic() - clock
-                    clock = time.monotonic()
-                    self.meter.add(loss, norm, batches)
-                    if progress.step % options.log_every == 0:
-                        self._report(journal)
-                    ended = self._share() >= 1
-                    if ended or progress.step % options.validate_every == 0:
-                        ended = self._validate(journal, clock, ended)
-                    elif self.signal:
-                        self.checkpoints.save(self._state(), is_best=False)
-                    if self.signal and not ended:
-                        raise Interrupted(self.signal, progress.step)
-                    if ended or progress.step % options.validate_every == 0:
-                        self.meter.restart()
-                        clock = time.monotonic()
-                    if ended:
-                        break
+            self._start_clock()
+            if self._owes_validation() and self._validate(journal, self._share() >= 1):
+                return True
+            self._start_clock()
+            for batches, position in self.batches.groups(progress.position, options.accumulate):
+                self._step(batches, position)
+                if progress.unfinite >= options.skip_limit:
+                    self._give_up(batches)
+                    return False
+                if progress.step % options.log_every == 0:
+                    self._report(journal)
+                ended = self._share() >= 1
+                if ended or self._due(progress.step):
+                    ended = self._validate(journal, ended)
+                    self._start_clock()
+                elif self.stop or self._checkpoint_due():
+                    self._save()
+                if ended:
+                    break
+                if self.stop:
+                    raise Interrupted(self.stop, progress.step)
         finally:
             journal.close()
-        return progress
+        return True
 
-    def _groups(self) -> Iterator[tuple[list[Batch], Position]]:
-        """The batches of one update, and the position after them. A group does not cross into the next epoch."""
-        group: list[Batch] = []
-        for batch, position in self.batcher.batches(self.progress.position):
-            group.append(batch)
-            if len(group) == self.options.accumulate or position.batch == 0:
-                yield group, position
-                group = []
+    def _start_clock(self) -> None:
+        """Leaves out the time that was spent elsewhere."""
+        self.clock = time.monotonic()
+        self.meter.restart()
 
-    def _update(self, batches: list[Batch]) -> tuple[float, float]:
-        """One optimizer update: negative log-likelihood per token and gradient norm."""
-        progress, tokens = self.progress, sum(batch.tokens for batch in batches)
-        total = 0.0
-        for batch in batches:
-            total += self._backward(batch.to(self.precision.device), tokens)
-        self.scaler.unscale_(self.optimizer)
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self.clock
+        self.clock = now
+
+    def _due(self, step: int) -> bool:
+        return step % self.options.validate_every == 0
+
+    def _owes_validation(self) -> bool:
+        """Whether it was broken off after the latest update."""
+        step = self.progress.step
+        return self.progress.judged < step and (self._due(step) or self._share() >= 1)
+
+    def _checkpoint_due(self) -> bool:
+        return bool(self.options.checkpoint_minutes) and (
+            self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes
+        )
+
+    def _step(self, batches: list[Batch], position: Position) -> None:
+        """One optimizer update."""
+        progress, place = self.progress, f"step {self.progress.step + 1}"
+        self._tick()
+        tokens = self._agree(sum(batch.tokens for batch in batches), place)
+        likelihood = self.update.gradients(batches, tokens, f"gradients of {place}")
         if (progress.step + 1) % self.options.log_every == 0:
             self.meter.part_norms = part_norms(self.model)
-        limit = self.options.clip_norm or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
         progress.step += 1
         progress.tokens += tokens
         rate = learning_rate(self.optimizer_options, progress.step, self._share(), progress.reductions)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        if math.isfinite(norm) or self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
+        norm = self.update.apply(rate * 0.5**progress.retreats)
+        if math.isfinite(norm):
+            progress.unfinite = 0
             self._update_average()
         else:
-            self._skip()
-        self.optimizer.zero_grad(set_to_none=True)
-        return total / tokens, norm
+            progress.skipped += 1
+            progress.unfinite += 1
+            log.warning("step %d: the gradient is not finite; update left out", progress.step)
+        progress.position, progress.largest_batch = position, self.update.largest
+        self.meter.add(likelihood, norm, batches)
+        if self.ranks.count == 1:
+            self._tick()
+            self.stop = self.signals.number
 
-    def _backward(self, batch: Batch, tokens: int) -> float:
-        """Adds the gradient of the batch's summed loss over ``tokens``, the count of the whole update."""
-        with self.precision.autocast():
-            guided = self.options.guided_alignment
-            output = self.forward(batch.source, batch.source_mask, batch.target_in, guided > 0)
-            loss, likelihood = token_loss(
-                self.model.output, output, batch.target_out, batch.target_mask, self.options.label_smoothing
-            )
-            if guided and batch.links is not None:
-                if output.attention is None or not output.attention.requires_grad:
-                    raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
-                loss = loss + guided * guided_loss(output.attention, batch.links)
-        self.scaler.scale(loss / tokens).backward()
-        return float(likelihood)
-
-    def _skip(self) -> None:
-        self.progress.skipped += 1
-        log.warning("step %d: the gradient is not finite; update left out", self.progress.step)
-        if self.progress.skipped >= 20:
-            raise UserError(
-                f"{self.progress.skipped} updates had no finite gradient; lower optimizer.learning_rate, or use "
-                "trainer.precision=fp32, and start again from the last checkpoint"
-            )
+    def _agree(self, tokens: int, place: str) -> int:
+        """The target tokens of all processes; from here on they have one clock, and stop at one step."""
+        if self.ranks.count == 1:
+            return tokens
+        told = self.ranks.gather([tokens, self.progress.seconds, self.signals.number], place)
+        self.progress.seconds = float(told[0, 1])
+        self.stop = int(told[:, 2].max())
+        return int(told[:, 0].sum())
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -195,23 +222,44 @@ class Trainer:
             decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
             torch._foreach_lerp_(list(self.average.values()), list(ck.weights_of(self.model).values()), 1 - decay)
 
+    def _give_up(self, batches: list[Batch]) -> None:
+        """Before the run goes back. Raises UserError where it has been back often enough."""
+        progress = self.progress
+        scale = self.update.scaler.get_scale() if self.update.scaler.is_enabled() else None
+        told = f"{progress.unfinite} updates in a row had no finite gradient"
+        told += f" (fp16: the scale of the loss fell to {scale:g})" if scale is not None else ""
+        if progress.retreats < RETREATS:
+            log.warning("%s: back to the last checkpoint, with half the learning rate", told)
+            return
+        path = self.checkpoints.folder.parent / f"not-finite-{progress.step}-{self.ranks.number}.json"
+        rows = [{"pair": row, "source": s.tolist(), "target": t.tolist()} for b in batches for row, s, t in b.pairs()]
+        path.write_text(json.dumps(rows), encoding="utf-8")
+        raise UserError(
+            f"{told}, and half the learning rate did not help {RETREATS} times; the last batch is in {path}; lower "
+            "optimizer.learning_rate, or use trainer.precision=fp32 or bf16"
+        )
+
+    def _retreat(self) -> None:
+        """The last good weights, with half the learning rate from there on."""
+        retreats, skipped = self.progress.retreats + 1, self.progress.skipped
+        if not self._resume():  # no checkpoint yet: no update was made of a gradient that was not finite
+            self.optimizer.state.clear()
+        self.progress.retreats, self.progress.skipped, self.progress.unfinite = retreats, skipped, 0
+
     def _share(self) -> float:
         """The share of the budget spent: of the budget that is nearest its end."""
         progress, options = self.progress, self.options
-        epochs = float(progress.position.epoch)
-        if options.max_epochs and epochs < options.max_epochs:
-            epochs += progress.position.batch / len(self.batcher.plan(progress.position.epoch))
         spent = (
             (progress.step, options.max_steps),
-            (epochs, options.max_epochs),
+            (self.batches.epochs(progress.position) if options.max_epochs else 0.0, options.max_epochs),
             (progress.tokens, options.max_tokens),
             (progress.seconds, 60 * options.max_minutes),
         )
         return max(amount / budget for amount, budget in spent if budget)
 
-    def _report(self, journal: Journal) -> None:
+    def _report(self, journal: AnyJournal) -> None:
         progress = self.progress
-        values = self.meter.read()
+        values = self.meter.read(self.ranks)
         rate = self.optimizer.param_groups[0]["lr"]
         journal.event(
             "train",
@@ -220,7 +268,7 @@ class Trainer:
             learning_rate=rate,
             seconds=progress.seconds,
             tokens=progress.tokens,
-            memory_gigabytes=peak_memory(self.precision.device),
+            memory_gigabytes=peak_memory(self.device),
             gradient_norm_of=self.meter.part_norms,
             **values,
         )
@@ -229,26 +277,47 @@ class Trainer:
             f"step {progress.step}  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s",
         )
 
-    def _validate(self, journal: Journal, clock: float, ended: bool) -> bool:
-        """Scores the weights, keeps a checkpoint, and says whether the run is over."""
+    def _validate(self, journal: AnyJournal, ended: bool) -> bool:
+        """Scores the weights, keeps a checkpoint, and says whether the run is over.
+
+        Raises Interrupted where a signal broke it off; it is done again when the run goes on.
+        """
         progress = self.progress
-        with self._judged_weights():
-            self.model.eval()
-            scores = self.validate(self.model)
-            self.model.train()
+        told = self.ranks.first_tells(self._scores, f"validation of step {progress.step}")
+        if told is None:
+            self._save()
+            raise Interrupted(self.signals.number or signal.SIGTERM, progress.step)
+        scores, progress.seconds = told
         is_best = self._judge(scores)
-        progress.seconds += time.monotonic() - clock
+        progress.judged = progress.step
         progress.finished = ended = ended or self._out_of_patience()
-        told = "  ".join(f"{name} {value:.{3 if name == 'loss' else 1}f}" for name, value in scores.items())
+        shown = "  ".join(f"{name} {value:.{3 if name == 'loss' else 1}f}" for name, value in scores.items())
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
-        journal.say("step %d  valid %s%s", progress.step, told, "  (best)" if is_best else "")
-        self.checkpoints.save(self._state(), is_best)
-        if self.look:  # outside the clock: a model without attention has less to show, and must not gain time by it
+        journal.say("step %d  valid %s%s", progress.step, shown, "  (best)" if is_best else "")
+        self._save(is_best)
+        if self.look and self.ranks.first:  # outside the clock: a model without attention has less to show
             with self._judged_weights():
-                self.model.eval()
                 journal.look(self.look(self.model), progress.step)
-                self.model.train()
         return ended
+
+    def _scores(self) -> tuple[dict[str, float], float] | None:
+        """And the seconds of training until then; None where a signal broke it off."""
+        try:
+            with self._judged_weights():
+                self.signals.breaks = True
+                scores = self.validate(self.model)
+        except Broken:
+            return None
+        finally:
+            self.signals.breaks = False
+        self._tick()
+        return scores, self.progress.seconds
+
+    def _save(self, is_best: bool = False) -> None:
+        state = snapshot.take(self.update, self.average, self.progress, self.ranks)
+        self.saved = self.progress.seconds
+        if self.ranks.first:
+            self.checkpoints.save(state, is_best)
 
     def _out_of_patience(self) -> bool:
         return bool(self.options.patience and self.progress.stale >= self.options.patience)
@@ -269,67 +338,27 @@ class Trainer:
 
     @contextmanager
     def _judged_weights(self) -> Iterator[None]:
-        """The moving average in the model's place, where there is one."""
-        if not self.average:
-            yield
-            return
-        own = {name: weight.clone() for name, weight in ck.weights_of(self.model).items()}
-        ck.load_weights(self.model, self.average, self.checkpoints.folder)
+        """The model in evaluation mode, with the moving average for its weights where there is one."""
+        own = {name: weight.clone() for name, weight in ck.weights_of(self.model).items()} if self.average else {}
+        if own:
+            ck.load_weights(self.model, self.average, self.checkpoints.folder)
+        self.model.eval()
         try:
             yield
         finally:
-            ck.load_weights(self.model, own, self.checkpoints.folder)
+            self.model.train()
+            if own:
+                ck.load_weights(self.model, own, self.checkpoints.folder)
 
-    def _state(self) -> TrainState:
-        tensors: dict[str, Tensor] = {}
-        parts = {
-            "model": ck.weights_of(self.model),
-            "average": self.average,
-            "optimizer": ck.optimizer_tensors(self.model, self.optimizer),
-            "scaler": {n: torch.tensor(v, dtype=torch.float64) for n, v in self.scaler.state_dict().items()},
-            "random": ck.random_tensors(),
-        }
-        for prefix, named in parts.items():
-            tensors |= {f"{prefix}.{name}": tensor for name, tensor in named.items()}
-        return TrainState(self.progress, tensors)
-
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
+        """Whether there was a checkpoint to go on from."""
         state = self.checkpoints.latest()
         if state is None:
-            return
-        ck.load_weights(self.model, ck.part(state.tensors, "model"), self.checkpoints.folder)
-        ck.load_optimizer(self.model, self.optimizer, ck.part(state.tensors, "optimizer"))
-        ck.load_random(ck.part(state.tensors, "random"))
-        for name, tensor in ck.part(state.tensors, "average").items():
-            if name in self.average:
-                self.average[name].copy_(tensor)
-        if self.scaler.is_enabled():
-            scaler = {name: tensor.item() for name, tensor in ck.part(state.tensors, "scaler").items()}
-            counts = {name: int(scaler[name]) for name in ("growth_interval", "_growth_tracker")}
-            self.scaler.load_state_dict(scaler | counts)
-        self.progress = state.progress
+            return False
+        snapshot.restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
+        self.progress, self.saved = state.progress, state.progress.seconds
         log.info("going on from step %d", self.progress.step)
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """SIGINT and SIGTERM end the run after the update in hand; a second one ends it at once."""
-
-        def note(number: int, _: FrameType | None) -> None:
-            self.signal = number
-            for caught in before:
-                signal.signal(caught, before[caught])
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        try:
-            before = {number: signal.signal(number, note) for number in numbers}
-        except ValueError:  # only the main thread may set handlers
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number in numbers:
-                signal.signal(number, before[number])
+        return True
 
 
 def _check(options: TrainerOptions) -> None:
@@ -344,12 +373,15 @@ def _check(options: TrainerOptions) -> None:
         "guided_alignment",
         "patience",
         "threads",
+        "checkpoint_minutes",
     ):
         if getattr(options, name) < 0:
             raise UserError(f"trainer.{name}={getattr(options, name)}: must not be negative")
-    for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints"):
+    for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
         if getattr(options, name) < 1:
             raise UserError(f"trainer.{name}={getattr(options, name)}: must be 1 or more")
+    if options.timeout_minutes <= 0:
+        raise UserError(f"trainer.timeout_minutes={options.timeout_minutes}: must be above 0")
     if options.select_by not in SELECTION:
         raise UserError(f"trainer.select_by={options.select_by}: {nearest(options.select_by, SELECTION)}")
     if not 0 <= options.average_decay < 1:

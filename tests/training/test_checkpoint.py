@@ -46,6 +46,7 @@ def test_the_last_few_and_the_best_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step in range(1, 6):
         checkpoints.save(state_at(step, float(step)), is_best=step == 2)
+        checkpoints.wait()
     assert [path.name for path in checkpoints.steps()] == ["step-00000004.safetensors", "step-00000005.safetensors"]
     assert checkpoints.weights("best")[0]["w"][0] == 2
     assert checkpoints.weights("last")[0]["w"][0] == 5
@@ -59,6 +60,7 @@ def test_the_one_before_a_damaged_one_is_used_and_told(tmp_path, caplog):
     checkpoints = Checkpoints(tmp_path)
     for step in (1, 2):
         checkpoints.save(state_at(step), is_best=False)
+        checkpoints.wait()
     checkpoints.steps()[-1].write_bytes(b"half")
     assert checkpoints.latest().progress.step == 1
     assert "step-00000002.safetensors" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.corpus.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.encoded import encode_pairs
 from nmt.corpus.pairs import CleaningReport, Pair
 from nmt.decoding.beam import DecodingOptions
@@ -82,15 +83,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, kind, stop)
     whole = make("whole", kind, max_steps=12, average_decay=0.9)
     whole.fit()
     cut = make("cut", kind, max_steps=12, average_decay=0.9)
-    update = cut._update
+    step = cut._step
 
-    def stop_here(batches):
-        result = update(batches)
+    def stop_here(batches, position):
+        step(batches, position)
         if cut.progress.step == stop:
-            cut.signal = signal.SIGTERM
-        return result
+            cut.stop = signal.SIGTERM
 
-    cut._update = stop_here
+    cut._step = stop_here
     with pytest.raises(Interrupted) as caught:
         cut.fit()
     assert caught.value.exit_code == 143 and cut.progress.step == stop
@@ -120,12 +120,12 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_without_doubles_in_the_jo
     whole.fit()
     cut = make("cut", max_steps=10)
 
-    def die(batches):
+    def die(batches, position):
         if cut.progress.step == 7:
             raise KeyboardInterrupt  # after the checkpoint of step 4, with journal lines of step 6
-        return Trainer._update(cut, batches)
+        Trainer._step(cut, batches, position)
 
-    cut._update = die
+    cut._step = die
     with pytest.raises(KeyboardInterrupt):
         cut.fit()
     resumed = make("cut", max_steps=10)
@@ -140,13 +140,15 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint_without_doubles_in_the_jo
 
 def test_accumulated_batches_equal_one_large_one(make):
     trainer = make(max_steps=1, kind="transformer")
-    rows, make_batch = trainer.batcher.plan(0)[0], trainer.batcher.batch
+    rows, make_batch = trainer.batches.plan(0)[0], trainer.batches.batch
     results = []
     for batches in ([make_batch(rows)], [make_batch(rows[:3]), make_batch(rows[3:])]):
         # An epsilon above the gradients, or Adam makes steps of one size from gradients however small.
         again = make(max_steps=1, kind="transformer", optimizer=OptimizerOptions(epsilon=1.0))
         again.model.eval()  # without dropout
-        again._update(batches)
+        again.progress.step = 2  # beyond the warm-up
+        again._start_clock()
+        again._step(batches, Position())
         results.append(weights(again))
     for name in results[0]:
         torch.testing.assert_close(results[0][name], results[1][name], atol=1e-5, rtol=1e-4)
@@ -159,7 +161,7 @@ def test_accumulated_batches_equal_one_large_one(make):
         ({"max_tokens": 900}, lambda p, t: 900 <= p.tokens < 900 + 300),
         (
             {"max_epochs": 1},
-            lambda p, t: (p.position.epoch, p.position.batch) == (1, 0) and p.step == len(t.batcher.plan(0)),
+            lambda p, t: (p.position.epoch, p.position.batch) == (1, 0) and p.step == len(t.batches.plan(0)),
         ),
         ({"max_minutes": 0.01}, lambda p, t: 0.6 <= p.seconds < 5),
         ({"max_steps": 50, "max_tokens": 300}, lambda p, t: p.tokens < 700),
@@ -208,14 +210,140 @@ def test_the_average_is_what_is_judged_and_kept_as_weights(make):
     assert torch.equal(trainer.checkpoints.weights("best")[0]["output.weight"], seen[0])
 
 
-def test_gradients_that_are_not_finite_are_left_out_counted_and_end_the_run(make, caplog):
-    trainer = make(max_steps=100)
+def spoil(trainer, steps) -> None:
+    """The gradients of these updates, counted from the start of the run and over all its parts, are not finite."""
+    gradients, done = trainer.update.gradients, iter(range(1, 10_000))
+
+    def spoilt(batches, tokens, place):
+        likelihood = gradients(batches, tokens, place)
+        if next(done) in steps:
+            trainer.model.output.bias.grad[0] = float("nan")
+        return likelihood
+
+    trainer.update.gradients = spoilt
+
+
+def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make, caplog):
+    trainer = make(max_steps=4)
+    spoil(trainer, {2, 4})
+    before = weights(trainer)
+    progress = trainer.fit()
+    assert (progress.step, progress.skipped, progress.unfinite, progress.retreats) == (4, 2, 1, 0)
+    assert "step 2: the gradient is not finite" in caplog.text
+    after = weights(trainer)
+    assert all(w.isfinite().all() for w in after.values()) and any((after[n] != w).any() for n, w in before.items())
+
+
+def test_too_many_of_them_send_the_run_back_with_half_the_rate(make, caplog, tmp_path):
+    trainer = make(max_steps=10, skip_limit=3, optimizer=OptimizerOptions(warmup_steps=0, schedule="constant"))
+    spoil(trainer, {6, 7, 8})
+    progress = trainer.fit()
+    assert (progress.step, progress.skipped, progress.retreats) == (10, 3, 1)
+    assert "back to the last checkpoint, with half the learning rate" in caplog.text
+    read = [e for e in read_journal(tmp_path / "run") if e["event"] == "train"]
+    assert [e["step"] for e in read] == [2, 4, 6, 8, 10], "no step twice"
+    assert read[-1]["learning_rate"] == read[0]["learning_rate"] / 2
+
+
+def test_going_back_before_the_first_checkpoint_keeps_the_weights(make):
+    trainer = make(max_steps=6, skip_limit=2)
+    spoil(trainer, {2, 3})
+    assert trainer.fit().retreats == 1
+
+
+def test_a_run_that_has_been_back_often_enough_ends_and_keeps_the_batch(make, tmp_path):
+    trainer = make(max_steps=100, skip_limit=3)
     with torch.no_grad():
         trainer.model.output.bias[5] = float("nan")
-    before = trainer.model.readout.weight.clone()
-    with pytest.raises(UserError, match="20 updates had no finite gradient"):
+    with pytest.raises(UserError, match="half the learning rate did not help 2 times"):
         trainer.fit()
-    assert torch.equal(trainer.model.readout.weight, before) and "not finite" in caplog.text
+    [kept] = (tmp_path / "run").glob("not-finite-*.json")
+    rows = json.loads(kept.read_text())
+    assert rows and all(row["source"][-1] == 2 and row["target"][-1] == 2 for row in rows), "both end with END"
+
+
+def short_of_memory(trainer, cells) -> list[int]:
+    """Batches of more cells raise what a GPU raises. Returns those that passed."""
+    passed, backward = [], trainer.update._backward
+
+    def limited(batch, tokens):
+        if batch.cells > cells:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        passed.append(batch.cells)
+        return backward(batch, tokens)
+
+    trainer.update._backward = limited
+    return passed
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_batch_that_memory_does_not_hold_is_split_with_the_same_gradient(make, kind, caplog):
+    gradients = []
+    for cells in (10**9, 150):
+        trainer = make(kind=kind, max_steps=1)
+        trainer.model.eval()  # without dropout
+        passed = short_of_memory(trainer, cells)
+        batches = [trainer.batches.batch(rows) for rows in trainer.batches.plan(0)[:2]]
+        trainer.update.gradients(batches, sum(batch.tokens for batch in batches), "here")
+        gradients.append({name: p.grad.clone() for name, p in trainer.model.named_parameters()})
+    assert max(passed) <= 150 and len(passed) > 4 and "are split from here on" in caplog.text
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, atol=1e-6, rtol=1e-4)
+
+
+def test_what_memory_holds_is_remembered_by_the_checkpoint(make):
+    trainer = make(max_steps=4)
+    short_of_memory(trainer, 200)
+    trainer.fit()
+    again = make(max_steps=8)
+    again.fit()
+    assert 0 < again.progress.largest_batch <= 200 and again.update.largest == trainer.update.largest
+
+
+def test_one_sentence_that_memory_does_not_hold_is_told(make):
+    trainer = make(max_steps=4)
+    short_of_memory(trainer, 1)
+    with pytest.raises(UserError, match=r"out of memory for one pair of .* lower cleaning\.max_tokens"):
+        trainer.fit()
+
+
+def test_a_part_of_a_batch_keeps_its_links(tiny_pairs, tokenizer):
+    encoded = encode_pairs(tiny_pairs, tokenizer, CleaningReport(), with_links=True)
+    batcher = Batcher(encoded, BatchingOptions(tokens=200), seed=1)
+    whole = batcher.batch(np.arange(6))
+    parts = [whole.rows(0, 2), whole.rows(2, 6)]
+    assert sum(part.tokens for part in parts) == whole.tokens
+    moved = [part.links + part.links.new_tensor([start, 0, 0]) for part, start in zip(parts, (0, 2), strict=True)]
+    assert torch.equal(torch.cat(moved), whole.links)
+
+
+def test_a_signal_breaks_validation_off_and_it_is_done_when_the_run_goes_on(make, tmp_path):
+    whole = make("whole", max_steps=6)
+    whole.fit()
+    cut, calls = make("cut", max_steps=6), []
+
+    def validate(model):
+        calls.append(cut.progress.step)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(5)
+        return {"loss": 0.0}
+
+    cut.validate = validate
+    began = time.monotonic()
+    with pytest.raises(Interrupted) as caught:
+        cut.fit()
+    assert caught.value.exit_code == 128 + signal.SIGUSR1 and time.monotonic() - began < 4 and calls == [4]
+    make("cut", max_steps=6).fit()
+    read = [
+        [(e["step"], e["loss"]) for e in read_journal(tmp_path / f) if e["event"] == "valid"] for f in ("whole", "cut")
+    ]
+    assert read[0] == read[1] and [step for step, _ in read[0]] == [4, 6]
+
+
+def test_a_checkpoint_is_kept_in_between_when_validation_is_rare(make):
+    trainer = make(max_steps=6, validate_every=1000, checkpoint_minutes=1e-9)
+    trainer.fit()
+    assert [path.stem for path in trainer.checkpoints.steps()] == [f"step-{n:08d}" for n in (4, 5, 6)]
 
 
 @pytest.mark.parametrize(
@@ -317,17 +445,24 @@ def test_what_is_looked_at_reaches_tensorboard_at_every_validation(make, tmp_pat
     assert {"train/padding", "gradient_norm_of/encoder", "train/memory_gigabytes"} <= set(board.Tags()["scalars"])
 
 
-def test_looking_is_outside_the_clock_and_after_the_checkpoint(make, tmp_path):
+def test_looking_is_outside_the_clock(make):
     """A model without attention has less to show, and must not gain time by it."""
-    seen = []
 
     def look(model):
-        seen.append(len(list((tmp_path / "run/checkpoints").glob("step-*"))))
         time.sleep(1.0)
         return Look()
 
-    progress = make(max_steps=8, look=look).fit()
-    assert progress.seconds < 2.0 and seen == [1, 2]
+    assert make(max_steps=8, look=look).fit().seconds < 2.0
+
+
+def test_a_look_that_fails_loses_no_checkpoint(make):
+    def look(model):
+        raise ZeroDivisionError
+
+    trainer = make(max_steps=8, look=look)
+    with pytest.raises(ZeroDivisionError):
+        trainer.fit()
+    assert load_state(trainer.checkpoints.best).progress.step == 4
 
 
 def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
@@ -354,7 +489,7 @@ def test_guided_alignment_teaches_attention_where_to_look(make, tiny_pairs, toke
             batch=300,
         )
         trainer.fit()
-        batch = trainer.batcher.batch(np.arange(20))
+        batch = trainer.batches.batch(np.arange(20))
         with torch.no_grad():
             output = trainer.model.eval()(batch.source, batch.source_mask, batch.target_in, attend=True)
         rows, targets, sources = batch.links.unbind(dim=1)

@@ -1,0 +1,68 @@
+"""Two processes and one folder: one waits, or is refused. A process that dies leaves nothing locked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nmt.errors import UserError
+
+log = logging.getLogger("nmt")
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Waits until no other process makes what ``path`` will hold. The lock is beside it."""
+    with _held(path.with_name(f".{path.name}.lock"), path, wait=True):
+        yield
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Raises UserError while another process trains in this folder."""
+    with _held(folder / ".lock", folder, wait=False):
+        yield
+
+
+@contextmanager
+def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if not wait:
+                raise UserError(
+                    f"{what}: in use by {_holder(place)}; wait for it, end it, or name another run.dir"
+                ) from None
+            log.info("%s: waiting for %s, which makes it", what, _holder(place))
+            lock.acquire()
+    except OSError as error:
+        raise UserError(f"{place}: cannot be written ({error.strerror}); name a folder that can") from None
+    except NotImplementedError:  # a file system without locks
+        log.warning("%s: on a file system without locks; keep other processes away yourself", what)
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # a full disk: the name of the holder is only a help
+            place.with_suffix(".holder").write_text(f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            place.with_suffix(".holder").unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(place: Path) -> str:
+    try:
+        return place.with_suffix(".holder").read_text()
+    except OSError:
+        return "another process"

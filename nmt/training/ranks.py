@@ -1,0 +1,167 @@
+"""The processes that train one model together, as torchrun starts them. Alone, all of this costs nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from nmt.errors import UserError
+
+log = logging.getLogger("nmt")
+
+BUCKET = 25 << 20  # bytes of gradients that travel together
+PREPARATION = timedelta(days=2)  # what the first process may take for the corpus before the others give up
+
+
+def rank_and_count() -> tuple[int, int]:
+    """This process among those that torchrun started; (0, 1) without it."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process, and how many there are. Nothing is shared but what is told here."""
+
+    number: int = 0
+    count: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    minutes: float = 0.0  # after which an answer that doesn't come ends the run
+    # Calls come in the same order in every process, so a number makes each of their keys new.
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def first(self) -> bool:
+        return self.number == 0
+
+    def gather(self, values: Sequence[float], place: str) -> Tensor:
+        """What each process says, as (processes, values)."""
+        own = torch.tensor([list(values)], dtype=torch.float64, device=self.device)
+        if self.count == 1:
+            return own
+        rows = own.new_empty(self.count, own.shape[1])
+        with self.waiting(place):
+            dist.all_gather_into_tensor(rows, own)
+        return rows
+
+    def gather_bytes(self, tensor: Tensor, place: str) -> list[Tensor]:
+        """A tensor of bytes of each process, all of one size."""
+        if self.count == 1:
+            return [tensor]
+        own = tensor.to(self.device)
+        rows = [torch.empty_like(own) for _ in range(self.count)]
+        with self.waiting(place):
+            dist.all_gather(rows, own)
+        return [row.cpu() for row in rows]
+
+    def sum_gradients(self, parameters: Iterable[nn.Parameter], place: str) -> None:
+        """Every process gets the sum of all. One that had nothing to learn from adds zeros.
+
+        Not DistributedDataParallel, which sends gradients from within the backward pass: a process that has no batch,
+        or runs out of memory and starts again with smaller ones, would leave the others waiting for ever.
+        """
+        if self.count == 1:
+            return
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        for parameter in trained:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
+        sent = []
+        with self.waiting(place):
+            for bucket in _buckets(gradients):
+                flat = torch.cat([gradient.view(-1) for gradient in bucket])
+                sent.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
+            for bucket, flat, work in sent:
+                work.wait()
+                parts = flat.split([gradient.numel() for gradient in bucket])
+                for gradient, summed in zip(bucket, parts, strict=True):
+                    gradient.copy_(summed.view_as(gradient))
+
+    def first_tells(self, work: Callable[[], Any], place: str) -> Any:
+        """What ``work`` returns in the first process (JSON holds it), told to the others, which wait however long."""
+        if self.count == 1:
+            return work()
+        key = f"{place} {next(self._numbers)}"
+        store = dist.distributed_c10d._get_default_store()
+        if self.first:
+            told = work()
+            store.set(key, json.dumps(told))
+            return told
+        store.wait([key], PREPARATION)
+        return json.loads(store.get(key))
+
+    @contextmanager
+    def waiting(self, place: str) -> Iterator[None]:
+        """Tells what was waited for in vain."""
+        try:
+            yield
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise UserError(
+                f"process {self.number} of {self.count}: the others did not answer at '{place}' ({reason}); see what "
+                f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
+                "checkpoint"
+            ) from None
+
+
+def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    bucket: list[Tensor] = []
+    size = 0
+    for tensor in tensors:
+        bucket.append(tensor)
+        size += tensor.numel() * tensor.element_size()
+        if size >= BUCKET:
+            yield bucket
+            bucket, size = [], 0
+    if bucket:
+        yield bucket
+
+
+@contextmanager
+def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
+    """Meets the other processes that torchrun started, over NCCL on GPUs and gloo on CPUs; alone without it.
+
+    Raises UserError where they don't come.
+    """
+    number, count = rank_and_count()
+    if count == 1:
+        yield Ranks(device=device)
+        return
+    if number:
+        log.setLevel(logging.WARNING)
+    ranks = Ranks(number, count, device, minutes)
+    with ranks.waiting("meeting"):
+        dist.init_process_group(
+            backend="nccl" if device.type == "cuda" else "gloo",
+            timeout=timedelta(minutes=minutes),
+            device_id=device if device.type == "cuda" else None,
+        )
+    try:
+        yield ranks
+    finally:
+        dist.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The GPU of this process among those of its machine."""
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    if own.index >= torch.cuda.device_count():
+        raise UserError(
+            f"torchrun started process {own.index} on a machine of {torch.cuda.device_count()} GPUs; "
+            "lower --nproc-per-node"
+        )
+    torch.cuda.set_device(own)
+    return own

@@ -1,0 +1,49 @@
+"""Signals end a run after the update in hand; a second one ends it at once."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+
+# Besides Ctrl-C and kill: what Slurm and submitit send before they take the machine away.
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Interrupted(Exception):
+    """A signal ended the run after its checkpoint was written."""
+
+    def __init__(self, number: int, step: int):
+        super().__init__(f"stopped by {signal.Signals(number).name} at step {step}, checkpoint written")
+        self.exit_code = 128 + number
+
+
+class Broken(Exception):
+    """A signal came in work that is left and done again after the checkpoint."""
+
+
+class Signals:
+    """While this context is open, a signal is noted in ``number`` (0: none came)."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.breaks = False  # whether a signal raises Broken, in work that may be left
+
+    def __enter__(self) -> Signals:
+        try:
+            self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+        except ValueError:  # only the main thread may set handlers
+            self._before = {}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._restore()
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.number = number
+        self._restore()
+        if self.breaks:
+            raise Broken
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

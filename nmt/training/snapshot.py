@@ -1,0 +1,63 @@
+"""A run in training to what a checkpoint holds of it, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nmt.training import checkpoint as ck
+from nmt.training.checkpoint import Progress, Tensors, TrainState
+from nmt.training.ranks import Ranks
+from nmt.training.update import Update
+
+
+def take(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> TrainState:
+    """Every process must call this: it gathers their random generators."""
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "model": ck.weights_of(update.model),
+        "average": average,
+        "optimizer": ck.optimizer_tensors(update.model, update.optimizer),
+        "scaler": {n: torch.tensor(v, dtype=torch.float64) for n, v in update.scaler.state_dict().items()},
+        "random": _random(ranks),
+    }
+    tensors = {f"{prefix}.{name}": tensor for prefix, named in parts.items() for name, tensor in named.items()}
+    return TrainState(progress, tensors)
+
+
+def restore(state: TrainState, update: Update, average: Tensors, ranks: Ranks, place: Path) -> None:
+    """Raises UserError when the weights are those of another model."""
+    ck.load_weights(update.model, ck.part(state.tensors, "model"), place)
+    ck.load_optimizer(update.model, update.optimizer, ck.part(state.tensors, "optimizer"))
+    for name, tensor in ck.part(state.tensors, "average").items():
+        if name in average:
+            average[name].copy_(tensor)
+    if update.scaler.is_enabled():
+        scaler = {name: tensor.item() for name, tensor in ck.part(state.tensors, "scaler").items()}
+        counts = {name: int(scaler[name]) for name in ("growth_interval", "_growth_tracker")}
+        update.scaler.load_state_dict(scaler | counts)
+    update.largest = state.progress.largest_batch
+    _load_random(ck.part(state.tensors, "random"), ranks)
+
+
+def _random(ranks: Ranks) -> Tensors:
+    """The generators of every process: of its processor, and of its own GPU."""
+    states = {"cpu": torch.get_rng_state()}
+    if ranks.device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(ranks.device)
+    return {
+        f"{number}.{kind}": row
+        for kind, state in states.items()
+        for number, row in enumerate(ranks.gather_bytes(state, "random generators"))
+    }
+
+
+def _load_random(tensors: Tensors, ranks: Ranks) -> None:
+    """A process that there was none of when the checkpoint was written keeps its own."""
+    own = ck.part(tensors, str(ranks.number))
+    if "cpu" in own:
+        torch.set_rng_state(own["cpu"])
+    if "cuda" in own and ranks.device.type == "cuda":
+        torch.cuda.set_rng_state(own["cuda"], ranks.device)

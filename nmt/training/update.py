@@ -1,0 +1,122 @@
+"""From the batches of one update to a change of the weights, whatever number, memory or loss goes wrong."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import math
+
+import torch
+
+from nmt.corpus.batch import Batch
+from nmt.errors import UserError
+from nmt.models.interface import Model
+from nmt.training.loss import guided_loss, token_loss
+from nmt.training.precision import Precision
+from nmt.training.ranks import Ranks
+
+log = logging.getLogger("nmt")
+
+
+class Update:
+    """Gradients of batches, and what the optimizer makes of them.
+
+    A batch that does not fit into memory is split until its parts do. The parts' gradients are summed, so it is the
+    same update but for rounding and for which units dropout takes.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        optimizer: torch.optim.Optimizer,
+        precision: Precision,
+        ranks: Ranks,
+        smoothing: float,
+        guided: float,
+        clip_norm: float,
+        compiled: bool,
+    ):
+        self.model, self.optimizer, self.precision, self.ranks = model, optimizer, precision, ranks
+        self.smoothing, self.guided, self.clip_norm = smoothing, guided, clip_norm or math.inf
+        self.forward = torch.compile(model) if compiled else model
+        self.scaler = precision.scaler()
+        self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
+
+    def gradients(self, batches: list[Batch], tokens: int, place: str) -> float:
+        """Leaves the gradient of the summed loss over ``tokens``, the count of all processes' batches.
+
+        Returns the negative log-likelihood of this process's own. Raises UserError where one sentence does not fit.
+        """
+        while True:
+            likelihood = self._try(batches, tokens)
+            if likelihood is not None:
+                break
+            self._make_room(batches)
+        self.ranks.sum_gradients(self.model.parameters(), place)
+        self.scaler.unscale_(self.optimizer)
+        return likelihood
+
+    def apply(self, rate: float) -> float:
+        """The norm of the gradient before clipping. One that is not finite changes nothing."""
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        if math.isfinite(norm) or self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)  # in fp16 it looks for itself, and lowers its scale
+            self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def _try(self, batches: list[Batch], tokens: int) -> float | None:
+        """None where memory was short."""
+        total = 0.0
+        try:
+            for batch in batches:
+                for part in self._parts(batch):
+                    total += self._backward(part.to(self.precision.device), tokens)
+        except (RuntimeError, MemoryError) as error:
+            if not _is_memory(error):
+                raise
+            return None
+        return total
+
+    def _backward(self, batch: Batch, tokens: int) -> float:
+        with self.precision.autocast():
+            output = self.forward(batch.source, batch.source_mask, batch.target_in, self.guided > 0)
+            loss, likelihood = token_loss(
+                self.model.output, output, batch.target_out, batch.target_mask, self.smoothing
+            )
+            if self.guided and batch.links is not None:
+                if output.attention is None or not output.attention.requires_grad:
+                    raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
+                loss = loss + self.guided * guided_loss(output.attention, batch.links)
+        self.scaler.scale(loss / tokens).backward()
+        return float(likelihood)
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        rows = len(batch.sentences)
+        if not self.largest or batch.cells <= self.largest or rows == 1:
+            return [batch]
+        half = rows // 2
+        return self._parts(batch.rows(0, half)) + self._parts(batch.rows(half, rows))
+
+    def _make_room(self, batches: list[Batch]) -> None:
+        """Parts shall be half as large as the largest of those that were tried."""
+        self.optimizer.zero_grad(set_to_none=True)
+        gc.collect()
+        if self.precision.device.type == "cuda":
+            torch.cuda.empty_cache()
+        tried = max((part for batch in batches for part in self._parts(batch)), key=lambda part: part.cells)
+        if len(tried.sentences) == 1:
+            raise UserError(
+                f"out of memory for one pair of {tried.source.shape[1]} and {tried.target_in.shape[1]} tokens; "
+                "lower cleaning.max_tokens, or make the model smaller"
+            )
+        self.largest = tried.cells // 2
+        log.warning("out of memory: batches of more than %s cells are split from here on", f"{self.largest:,}")
+
+
+def _is_memory(error: BaseException) -> bool:
+    """Whether memory was short: PyTorch has an error of its own for GPUs only."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
