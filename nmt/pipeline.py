@@ -15,7 +15,7 @@ import torch
 
 from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batcher import Batcher
-from nmt.corpus.encoded import cached_pairs, cached_tokenizer
+from nmt.corpus.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import CleaningReport, clean, knows_links, read_pairs, test_names
 from nmt.corpus.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions

@@ -6,7 +6,7 @@ import pytest
 
 from nmt.config import compose_train
 from nmt.corpus.batcher import Batcher
-from nmt.corpus.encoded import cached_pairs, cached_tokenizer
+from nmt.corpus.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.pairs import read_pairs
 from nmt.evaluation.scores import EvaluationOptions, make_buckets
 from tests.conftest import DATA, ROOT, door

@@ -1,30 +1,23 @@
-"""Pairs as ids on disk, memory-mapped: encoded once for each content and tokenizer, so the second start is instant."""
+"""Pairs as ids in flat arrays, in memory or memory-mapped from files."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import shutil
-import tempfile
+import itertools
 from array import array
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from nmt.corpus.joining import JoiningOptions, join
 from nmt.corpus.links import piece_links, words_of
-from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
-from nmt.corpus.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
-from nmt.errors import UserError
-from nmt.progress import counted
+from nmt.corpus.pairs import CleaningReport, Pair
+from nmt.corpus.tokenizer import Sampling, Tokenizer
 
-log = logging.getLogger("nmt")
+CHUNK = 5000  # pairs that are encoded together: enough for all cores
 
-TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,28 +37,64 @@ class Ragged:
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
 
-    def save(self, stem: Path) -> None:
-        np.save(f"{stem}.ids.npy", self.ids)
-        np.save(f"{stem}.offsets.npy", self.offsets)
-
     @classmethod
     def load(cls, stem: Path) -> Ragged:
-        return cls(np.load(f"{stem}.ids.npy", mmap_mode="r"), np.load(f"{stem}.offsets.npy"))
+        return cls(np.load(f"{stem}.ids.npy", mmap_mode="r"), np.load(f"{stem}.offsets.npy", mmap_mode="r"))
 
 
 class RaggedBuilder:
-    """Rows appended to one compact array: a corpus of 10^7 pairs takes two bytes a token while it is made."""
+    """Rows appended to one compact array; with ``stem`` to files, so that a corpus of any size takes no memory."""
 
-    def __init__(self, vocabulary_size: int):
+    def __init__(self, vocabulary_size: int, stem: Path | None = None):
         self._ids = array("H" if vocabulary_size <= 1 << 16 else "i")
         self._offsets = array("q", [0])
+        self._files = [_GrowingArray(Path(f"{stem}.{name}.npy")) for name in ("ids", "offsets")] if stem else []
+        self._stem = stem
+        self._end = 0
 
-    def append(self, row: list[int]) -> None:
+    def append(self, row: Sequence[int]) -> None:
         self._ids.extend(row)
-        self._offsets.append(len(self._ids))
+        self._end += len(row)
+        self._offsets.append(self._end)
+        if self._files and len(self._ids) > 1 << 20:
+            self._flush()
 
     def made(self) -> Ragged:
-        return Ragged(np.asarray(self._ids), np.asarray(self._offsets))
+        if self._stem is None:
+            return Ragged(np.asarray(self._ids), np.asarray(self._offsets))
+        self._flush()
+        for file in self._files:
+            file.close()
+        return Ragged.load(self._stem)
+
+    def _flush(self) -> None:
+        for file, values in zip(self._files, (self._ids, self._offsets), strict=True):
+            file.write(np.asarray(values))
+        self._ids, self._offsets = array(self._ids.typecode), array("q")
+
+
+class _GrowingArray:
+    """A .npy file of one dimension that is written piece by piece. NumPy leaves room in the header for its length."""
+
+    def __init__(self, path: Path):
+        self._file = open(path, "wb")  # noqa: SIM115, closed by close()
+        self._length = 0
+
+    def write(self, values: np.ndarray) -> None:
+        if self._length == 0:
+            self._kind = values.dtype
+            self._write_header()
+        self._file.write(values.tobytes())
+        self._length += len(values)
+
+    def close(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+        self._file.close()
+
+    def _write_header(self) -> None:
+        shape = {"descr": np.lib.format.dtype_to_descr(self._kind), "fortran_order": False, "shape": (self._length,)}
+        np.lib.format.write_array_header_1_0(self._file, shape)
 
 
 @dataclass(frozen=True)
@@ -87,119 +116,56 @@ def encode_pairs(
     report: CleaningReport,
     max_tokens: int = 1000,
     with_links: bool = False,
+    folder: Path | None = None,
 ) -> EncodedPairs:
-    """Pairs as ids; those with more than ``max_tokens`` on a side are left out and counted in ``report``."""
-    sources, targets = RaggedBuilder(tokenizer.source_size), RaggedBuilder(tokenizer.target_size)
-    links = RaggedBuilder(max_tokens + 1)
-    for pair in pairs:
-        source, target = tokenizer.encode_source(pair.source), tokenizer.encode_target(pair.target)
-        if max(len(source), len(target)) > max_tokens:
-            if pair.joined:
-                report.joined -= 1
-            else:
-                report.kept, report.too_long = report.kept - 1, report.too_long + 1
-            continue
-        sources.append(source)
-        targets.append(target)
-        if with_links:
-            pieces = tokenizer.source_pieces(source), tokenizer.target_pieces(target)
-            known = pair.links if _same_words(pair, *pieces) else ()
-            links.append([place for link in piece_links(known, *pieces) for place in link])
+    """Pairs as ids, in memory or in ``folder``, on all cores; those with more than ``max_tokens`` on a side are left
+    out and counted in ``report``.
+    """
+    stems = {name: folder / name if folder else None for name in ("source", "target", "links")}
+    sources = RaggedBuilder(tokenizer.source_size, stems["source"])
+    targets = RaggedBuilder(tokenizer.target_size, stems["target"])
+    links = RaggedBuilder(max_tokens + 1, stems["links"] if with_links else None)
+    for chunk in chunks(pairs, CHUNK):
+        for pair, source, target in encoded_chunk(chunk, tokenizer, report, max_tokens):
+            sources.append(source)
+            targets.append(target)
+            if with_links:
+                links.append(_linked_pieces(pair, source, target, tokenizer))
     return EncodedPairs(sources.made(), targets.made(), report, links.made() if with_links else None)
+
+
+def encoded_chunk(
+    pairs: Sequence[Pair],
+    tokenizer: Tokenizer,
+    report: CleaningReport,
+    max_tokens: int,
+    sampling: Sampling | None = None,
+) -> Iterator[tuple[Pair, list[int], list[int]]]:
+    """Pairs with their ids, but for those with more than ``max_tokens`` on a side."""
+    sources = tokenizer.encode_sources([pair.source for pair in pairs], sampling)
+    targets = tokenizer.encode_targets([pair.target for pair in pairs], sampling)
+    for pair, source, target in zip(pairs, sources, targets, strict=True):
+        if max(len(source), len(target)) <= max_tokens:
+            yield pair, source, target
+        elif pair.joined:
+            report.joined -= 1
+        else:
+            report.kept, report.too_long = report.kept - 1, report.too_long + 1
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(itertools.islice(iterator, size)):
+        yield chunk
+
+
+def _linked_pieces(pair: Pair, source: list[int], target: list[int], tokenizer: Tokenizer) -> list[int]:
+    pieces = tokenizer.source_pieces(source), tokenizer.target_pieces(target)
+    known = pair.links if _same_words(pair, *pieces) else ()
+    return [place for link in piece_links(known, *pieces) for place in link]
 
 
 def _same_words(pair: Pair, source_pieces: list[str], target_pieces: list[str]) -> bool:
     """Whether pieces begin words where white space parts the text: not at a tab or a no-break space."""
     found = [max(words_of(pieces), default=-1) + 1 for pieces in (source_pieces, target_pieces)]
     return found == [len(pair.source.split()), len(pair.target.split())]
-
-
-def cached_tokenizer(
-    corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
-) -> Tokenizer:
-    """The tokenizer of this training text and these options, trained where the cache has none."""
-    key = _key(
-        TOKENIZER_FORMAT, fingerprint(corpus, "train"), asdict(replace(cleaning, train_words=0)), asdict(options)
-    )
-    folder = cache / f"tokenizer-{key}"
-    if folder.is_dir():
-        return Tokenizer.load(folder)
-    log.info(
-        "training the tokenizer: %s, vocabulary %d, %s",
-        options.kind,
-        options.vocabulary_size,
-        "joint" if options.joint else "separate",
-    )
-
-    report = CleaningReport()
-
-    def read() -> Iterable[Pair]:
-        return clean(read_pairs(corpus, "train"), cleaning, report)
-
-    try:
-        return train_tokenizer(read, options, folder)
-    except NotForThisText:
-        if not report.kept:
-            raise _nothing_left("train", report) from None
-        raise
-
-
-def cached_pairs(
-    corpus: CorpusOptions,
-    split: str,
-    cleaning: CleaningOptions,
-    tokenizer: Tokenizer,
-    cache: Path,
-    joining: JoiningOptions | None = None,
-    with_links: bool = False,
-) -> EncodedPairs:
-    """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
-
-    Raises UserError when no pair is left.
-    """
-    joining = joining if joining and joining.share else None
-    limit = cleaning.train_words if split == "train" else 0
-    cleaning = replace(cleaning, train_words=0, max_words=min(cleaning.max_words, limit or cleaning.max_words))
-    more = [asdict(joining)] if joining else []
-    more += [{"links": True}] if with_links else []
-    key = _key(fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)
-    folder = cache / f"pairs-{key}"
-    if not folder.is_dir():
-        report = CleaningReport()
-        pairs = clean(read_pairs(corpus, split), cleaning, report)
-        if joining:
-            pairs = join(pairs, joining, report)
-        shown = counted(pairs, f"encoding {split}", "pairs")
-        encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links)
-        if not len(encoded):
-            raise _nothing_left(split, report)
-        _save(encoded, folder)
-    try:
-        report = CleaningReport(**json.loads((folder / "report.json").read_text()))
-        links = Ragged.load(folder / "links") if with_links else None
-        return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report, links)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder}: damaged cache ({error}); delete this folder and start again") from None
-
-
-def _nothing_left(split: str, report: CleaningReport) -> UserError:
-    return UserError(f"corpus.{split}: no usable pair ({report}); at least one is needed")
-
-
-def _save(encoded: EncodedPairs, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
-        encoded.source.save(work / "source")
-        encoded.target.save(work / "target")
-        if encoded.links is not None:
-            encoded.links.save(work / "links")
-        (work / "report.json").write_text(json.dumps(asdict(encoded.report)))
-        if not folder.exists():
-            os.replace(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _key(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import shutil
-import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sentencepiece
 
@@ -18,8 +19,11 @@ from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 KINDS = ("bpe", "unigram", "char", "word")
+_SAMPLING = threading.Lock()
 # SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
 MARK, STAND_IN = "\u2581", "\ue581"
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -31,10 +35,34 @@ class TokenizerOptions:
     vocabulary_size: int = 8000  # of each model; char and word may end with fewer
     joint: bool = True  # one model for both languages, so that embeddings can be shared
     byte_fallback: bool = True  # bpe and unigram spell unseen characters in bytes, so nothing is lost
+    # A new segmentation of the training text at every look, against overfitting to one; needs batching.stream=true.
+    # bpe: the share of merges left out, about 0.1 (Provilkov 2020); unigram: the smoothing of the draw (Kudo 2018).
+    sampling: float = 0.0
+    pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Another segmentation at every look (Kudo 2018; Provilkov 2020), the same for the same seed."""
+
+    rate: float
+    seed: int
 
 
 class NotForThisText(UserError):
     """SentencePiece can't make such a model of such a text."""
+
+
+def check(options: TokenizerOptions) -> None:
+    """Raises UserError for options without meaning."""
+    if options.kind not in KINDS:
+        raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
+    if not 0 <= options.sampling < 1:
+        raise UserError(f"tokenizer.sampling={options.sampling}: must be at least 0 and below 1")
+    if options.sampling and options.kind not in ("bpe", "unigram"):
+        raise UserError(f"tokenizer.sampling: kind={options.kind} knows one segmentation; use bpe or unigram")
+    if options.pairs < 1:
+        raise UserError(f"tokenizer.pairs={options.pairs}: must be 1 or more")
 
 
 class Tokenizer:
@@ -68,11 +96,18 @@ class Tokenizer:
 
     def encode_source(self, text: str) -> list[int]:
         """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
-        return [*self._source.encode(text.replace(MARK, self._source_mark)), END]
+        return self.encode_sources([text])[0]
 
     def encode_target(self, text: str) -> list[int]:
         """Ids of a target sentence, without START and END."""
-        return self._target.encode(text.replace(MARK, self._target_mark))
+        return self.encode_targets([text])[0]
+
+    def encode_sources(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
+        """Of many, on all cores."""
+        return [[*ids, END] for ids in _encode(self._source, texts, self._source_mark, sampling)]
+
+    def encode_targets(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
+        return _encode(self._target, texts, self._target_mark, sampling)
 
     def decode_target(self, ids: Iterable[int]) -> str:
         text = self._target.decode([i for i in ids if i not in (PADDING, START, END)])
@@ -109,6 +144,21 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     return processor
 
 
+def _encode(
+    processor: sentencepiece.SentencePieceProcessor, texts: Sequence[str], mark: str, sampling: Sampling | None
+) -> list[list[int]]:
+    marked = [text.replace(MARK, mark) for text in texts]
+    if sampling is None:
+        return processor.encode(marked, num_threads=_threads() if len(marked) > 1 else 1)
+    with _SAMPLING:  # the library has one generator for all
+        sentencepiece.set_random_generator_seed(sampling.seed)
+        return [processor.encode(t, enable_sampling=True, alpha=sampling.rate, nbest_size=-1) for t in marked]
+
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
     """What the mark in a text is to this model."""
     knows = any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
@@ -116,22 +166,29 @@ def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
-    """Trains on what ``read()`` yields (source, target, ...). ``folder`` appears whole or not at all."""
-    if options.kind not in KINDS:
-        raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        work = Path(temporary) / "tokenizer"
-        work.mkdir()
-        sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
-        for name, columns in sides.items():
-            _train_model(
-                _sentences(read(), columns, f"tokenizer ({options.kind}, {name})"), options, work / f"{name}.model"
-            )
-        if folder.exists():
-            return Tokenizer.load(folder)  # another process made the same one meanwhile
-        os.replace(work, folder)
+    """Trains on what ``read()`` yields (source, target, ...), into ``folder``."""
+    check(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
+    for name, columns in sides.items():
+        pairs = _drawn(read(), options.pairs)
+        sentences = _sentences(pairs, columns, f"tokenizer ({options.kind}, {name})")
+        _train_model(sentences, options, folder / f"{name}.model")
     return Tokenizer.load(folder)
+
+
+def _drawn(pairs: Iterable[T], count: int) -> Iterator[T]:
+    """So many of them, each as likely as any other, in their order (Vitter 1985, algorithm R); all where there are no
+    more.
+    """
+    rng = random.Random(1)
+    held: list[tuple[int, T]] = []
+    for number, pair in enumerate(pairs):
+        if number < count:
+            held.append((number, pair))
+        elif (place := rng.randrange(number + 1)) < count:
+            held[place] = number, pair
+    yield from (pair for _, pair in sorted(held, key=lambda entry: entry[0]))
 
 
 def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: str) -> Iterator[str]:

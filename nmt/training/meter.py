@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from pathlib import Path
 
 import torch
 
@@ -27,6 +29,9 @@ def peak_memory(device: torch.device) -> float:
     """The most memory in use so far, in GB: of the GPU where there is one, else of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
+    with contextlib.suppress(OSError):  # Linux; what the system counts below would be the parent's where that had more
+        status = Path("/proc/self/status").read_text()
+        return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024 / 1e9
     try:
         import resource
     except ImportError:  # not on every system

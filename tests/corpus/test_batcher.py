@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from nmt.corpus.batch import make_batch, pad
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.encoded import EncodedPairs, RaggedBuilder, cached_pairs, cached_tokenizer, encode_pairs
+from nmt.corpus.cache import cached_pairs, cached_tokenizer
+from nmt.corpus.encoded import EncodedPairs, RaggedBuilder, encode_pairs
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions, Pair
 from nmt.corpus.tokenizer import END, PADDING, START, TokenizerOptions
 
@@ -31,15 +32,31 @@ def test_an_epoch_holds_every_pair_once_and_no_batch_exceeds_its_budget(lengths,
 
 
 @settings(max_examples=50, deadline=None)
-@given(lengths=LENGTHS, stop=st.integers(1, 30))
-def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(lengths, stop):
+@given(lengths=LENGTHS, stop=st.integers(1, 30), size=st.integers(1, 3))
+def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(lengths, stop, size):
     def take(position, count):
-        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), seed=3).batches(position)
+        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), seed=3).groups(position, size)
         return [next(iterator) for _ in range(count)]
 
     whole = take(Position(), stop + 5)
     rest = take(whole[stop - 1][1], 5)
-    assert [(b.sentences, p) for b, p in rest] == [(b.sentences, p) for b, p in whole[stop:]]
+    assert [([b.sentences for b in g], p) for g, p in rest] == [([b.sentences for b in g], p) for g, p in whole[stop:]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=LENGTHS, count=st.integers(1, 4), size=st.integers(1, 3), updates=st.integers(1, 20))
+def test_processes_share_the_batches_that_one_would_accumulate(lengths, count, size, updates):
+    def take(part, size):
+        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), 3, part).groups(Position(), size)
+        return [next(iterator) for _ in range(updates)]
+
+    alone = take((0, 1), size * count)
+    shared = [take((number, count), size) for number in range(count)]
+    for update in range(updates):
+        groups, positions = zip(*(own[update] for own in shared), strict=True)
+        assert set(positions) == {alone[update][1]} and all(len(group) <= size for group in groups)
+        together = sorted(batch.sentences for group in groups for batch in group)
+        assert together == sorted(batch.sentences for batch in alone[update][0])
 
 
 def test_epochs_and_seeds_differ_in_order():
@@ -90,14 +107,14 @@ def test_the_second_start_reads_the_cache_and_changed_text_does_not(tmp_path):
         return cached_pairs(options, "train", cleaning, tokenizer, cache)
 
     first = start()
-    made = sorted(path.name for path in cache.iterdir())
+    made = sorted(path.name for path in cache.glob("[!.]*"))
     second = start()
-    assert sorted(path.name for path in cache.iterdir()) == made and len(made) == 2
+    assert sorted(path.name for path in cache.glob("[!.]*")) == made and len(made) == 2
     assert isinstance(second.source.ids, np.memmap)
     assert first.report == second.report and first.source[3].tolist() == second.source[3].tolist()
     (tmp_path / "t.en").write_text("".join(f"new{i % 7} here\n" for i in range(200)))
     start()
-    assert len(list(cache.iterdir())) == 4
+    assert len(list(cache.glob("[!.]*"))) == 4
 
 
 def test_a_limit_on_training_words_leaves_the_tokenizer_and_validation_as_they_are(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.corpus.encoded import cached_tokenizer, encode_pairs
+from nmt.corpus.cache import cached_tokenizer
+from nmt.corpus.encoded import encode_pairs
 from nmt.corpus.links import piece_links, read_links, words_of
 from nmt.corpus.pairs import CleaningOptions, CleaningReport, FilesOptions, Pair, known_links, read_pairs
 from nmt.corpus.tokenizer import TokenizerOptions

@@ -49,7 +49,6 @@ def test_bad_options_and_damaged_models_are_told(tiny_pairs, tmp_path):
         train_tokenizer(lambda: tiny_pairs, TokenizerOptions(kind="bpee"), tmp_path / "a")
     with pytest.raises(UserError, match="vocabulary_size=999999"):
         train_tokenizer(lambda: tiny_pairs, TokenizerOptions(vocabulary_size=999_999), tmp_path / "b")
-    assert not (tmp_path / "b").exists()
     (tmp_path / "source.model").write_bytes(b"nothing")
     with pytest.raises(UserError, match="damaged"):
         Tokenizer.load(tmp_path)
