@@ -34,7 +34,10 @@ def _compare(config: CompareConfig) -> None:
     from nmt.report.tables import markdown_summary
     from nmt.report.write import write_report
 
-    comparison, folder = compare_systems(config, " ".join(["python -m nmt.compare", *map(_quoted, sys.argv[1:])]))
+    made = compare_systems(config, " ".join(["python -m nmt.compare", *map(_quoted, sys.argv[1:])]))
+    if made is None:
+        return
+    comparison, folder = made
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]

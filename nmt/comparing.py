@@ -39,6 +39,8 @@ from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, mac
 from nmt.training.checkpoint import NAMED, Progress
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
+from nmt.training.ranks import Ranks, join_ranks, own_device
+from nmt.training.trainer import TrainerOptions
 
 log = logging.getLogger("nmt")
 
@@ -51,11 +53,17 @@ MATCHED = {
 }
 
 
-def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Path]:
+def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Path] | None:
     """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder.
 
-    ``command`` is what the user typed, for the record.
+    ``command`` is what the user typed, for the record. Of several processes that torchrun started, all train, and the
+    first does the rest; the others return None.
     """
+    with join_ranks(own_device(choose_device(config.device)), TrainerOptions().timeout_minutes) as ranks:
+        return _compare(config, command, ranks)
+
+
+def _compare(config: CompareConfig, command: str, ranks: Ranks) -> tuple[Comparison, Path] | None:
     for system in config.systems:
         check_name(system, "systems")
     check_name(config.name, "name")
@@ -70,12 +78,16 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     evaluated: dict[tuple[str, int], list[Evaluation]] = {}
     for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
         log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
-        run, progress = train_run(train_config)
+        run, progress = train_run(train_config, ranks)
+        if not ranks.first:
+            continue
         _check_spent(config, system, progress)
         trained[system, seed] = run, progress
         evaluated[system, seed] = evaluate_run(
             run, config.test_sets, config.checkpoint, config.decoding, shown, config.device
         )
+    if not ranks.first:
+        return None
     comparison = _gather(config, command, trained, evaluated)
     for (system, seed), (run, _) in trained.items():
         for test_set in comparison.test_sets:

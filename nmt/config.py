@@ -83,6 +83,9 @@ class TranslateConfig:
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     engine: str = "pytorch"  # or ctranslate2, after python -m nmt.export
     compute_type: str = "default"  # ctranslate2 only: default is as exported; float32, int8, ...
+    input: str = ""  # a file, translated into ``output`` by shards; "" is standard input
+    output: str = ""
+    shard_lines: int = 100_000  # what is lost at most, and what a process takes at a time
     device: str = "auto"
 
 

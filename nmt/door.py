@@ -11,11 +11,15 @@ from typing import Any
 
 from nmt.errors import UserError, nearest
 
+TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
+
 
 def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
     """Runs ``body`` with the configuration of door ``name``, made from the command line."""
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text.strip())
+        return
+    if name not in TOGETHER and os.environ.get("RANK", "0") != "0":
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that errors can be told in one line
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)

@@ -32,6 +32,21 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Whether no other process has ``path``; if so, it is this one's for as long."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
 def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)

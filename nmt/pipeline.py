@@ -189,7 +189,8 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     if config.engine == "pytorch":
         if config.compute_type != "default":
             raise UserError(f"compute_type={config.compute_type} is for engine=ctranslate2")
-        return open_translator(config.run, config.checkpoint, config.device, config.decoding).translate
+        device = str(own_device(choose_device(config.device)))
+        return open_translator(config.run, config.checkpoint, device, config.decoding).translate
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)

@@ -8,6 +8,7 @@ What people change most:
   decoding.length_penalty=gnmt     none, average or gnmt, with decoding.length_penalty_alpha
   checkpoint=average               best, last, average, a step number or a file
   engine=ctranslate2               several times faster; after python -m nmt.export run=...
+  input=big.txt output=big.de      a file, in shards: the same command goes on, and more processes share the work
   device=cpu
 
 Line i of the output is line i of the input, empty lines too.
@@ -22,24 +23,35 @@ from nmt.door import open_door
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.config import TranslateConfig
 
-LINES_AT_ONCE = 4096  # read, sorted by length and translated together
-
 
 def main() -> None:
     open_door("translate", __doc__, _translate)
 
 
 def _translate(config: TranslateConfig) -> None:
-    import itertools
     import sys
+    from dataclasses import asdict
+    from pathlib import Path
 
+    from nmt.corpus.encoded import chunks
+    from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
     from nmt.errors import UserError
     from nmt.pipeline import open_engine
     from nmt.progress import counted
+    from nmt.run import open_run
 
+    if bool(config.input) != bool(config.output):
+        raise UserError("input and output: give both, or neither for standard input and output")
+    if config.shard_lines < 1:
+        raise UserError(f"shard_lines={config.shard_lines}: must be 1 or more")
     translate = open_engine(config)
+    if config.input:
+        work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
+        work["weights"] = [stamp(path) for path in open_run(config.run).checkpoints.files(config.checkpoint)]
+        translate_file(translate, Path(config.input), Path(config.output), config.shard_lines, work)
+        return
     numbered = enumerate(counted(sys.stdin.buffer, "translating", "lines read"), 1)
-    while block := list(itertools.islice(numbered, LINES_AT_ONCE)):
+    for block in chunks(numbered, LINES_AT_ONCE):
         lines = []
         for number, line in block:
             try:

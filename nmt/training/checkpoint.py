@@ -223,19 +223,24 @@ class Checkpoints:
 
     def weights(self, which: str) -> tuple[Tensors, Path]:
         """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file."""
+        files = self.files(which)
         if which == "average":
-            return average([_model_weights(load_state(path)) for path in self._any_steps()]), self.folder
+            return average([_model_weights(load_state(path)) for path in files]), self.folder
+        return _model_weights(load_state(files[0])), files[0]
+
+    def files(self, which: str) -> list[Path]:
+        """Where these weights are. Raises UserError where there are none."""
+        if which == "average":
+            return self._any_steps()
         if which == "last":
-            path = self._any_steps()[-1]
-        elif which == "best":
-            path = self.best if self.best.exists() else self._any_steps()[-1]
-        elif which.isdigit():
-            path = self.folder / f"step-{int(which):08d}.safetensors"
-        else:
-            path = Path(which)
-            if not path.exists():
-                raise UserError(f"checkpoint={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
-        return _model_weights(load_state(path)), path
+            return self._any_steps()[-1:]
+        if which == "best":
+            return [self.best] if self.best.exists() else self._any_steps()[-1:]
+        if which.isdigit():
+            return [self.folder / f"step-{int(which):08d}.safetensors"]
+        if not Path(which).exists():
+            raise UserError(f"checkpoint={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
+        return [Path(which)]
 
     def _any_steps(self) -> list[Path]:
         if not self.steps():

@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Ranks:
     count: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     minutes: float = 0.0  # after which an answer that doesn't come ends the run
+    store: dist.Store = field(default_factory=dist.HashStore, repr=False)  # where the first leaves what it tells
     # Calls come in the same order in every process, so a number makes each of their keys new.
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
@@ -46,16 +48,10 @@ class Ranks:
 
     def gather(self, values: Sequence[float], place: str) -> Tensor:
         """What each process says, as (processes, values)."""
-        own = torch.tensor([list(values)], dtype=torch.float64, device=self.device)
-        if self.count == 1:
-            return own
-        rows = own.new_empty(self.count, own.shape[1])
-        with self.waiting(place):
-            dist.all_gather_into_tensor(rows, own)
-        return rows
+        return torch.stack(self.gather_tensors(torch.tensor(values, dtype=torch.float64), place))
 
-    def gather_bytes(self, tensor: Tensor, place: str) -> list[Tensor]:
-        """A tensor of bytes of each process, all of one size."""
+    def gather_tensors(self, tensor: Tensor, place: str) -> list[Tensor]:
+        """A tensor of each process, all of one size, on the processor."""
         if self.count == 1:
             return [tensor]
         own = tensor.to(self.device)
@@ -93,13 +89,12 @@ class Ranks:
         if self.count == 1:
             return work()
         key = f"{place} {next(self._numbers)}"
-        store = dist.distributed_c10d._get_default_store()
         if self.first:
             told = work()
-            store.set(key, json.dumps(told))
+            self.store.set(key, json.dumps(told))
             return told
-        store.wait([key], PREPARATION)
-        return json.loads(store.get(key))
+        self.store.wait([key], PREPARATION)
+        return json.loads(self.store.get(key))
 
     @contextmanager
     def waiting(self, place: str) -> Iterator[None]:
@@ -107,7 +102,8 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            told = str(error).strip() or type(error).__name__
+            reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", told.splitlines()[0])
             raise UserError(
                 f"process {self.number} of {self.count}: the others did not answer at '{place}' ({reason}); see what "
                 f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
@@ -140,15 +136,22 @@ def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
         return
     if number:
         log.setLevel(logging.WARNING)
-    ranks = Ranks(number, count, device, minutes)
-    with ranks.waiting("meeting"):
+    timeout = timedelta(minutes=minutes)
+    with Ranks(number, count, device, minutes).waiting("meeting"):
+        found, _, _ = next(dist.rendezvous("env://", number, count, timeout=timeout))
+        # torchrun keeps its store over restarts: without a name of their own, processes would look for those of the
+        # attempt before, which are gone (seen as a hang with gloo and torch 2.13).
+        store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", found)
         dist.init_process_group(
-            backend="nccl" if device.type == "cuda" else "gloo",
-            timeout=timedelta(minutes=minutes),
+            "nccl" if device.type == "cuda" else "gloo",
+            timeout=timeout,
+            store=store,
+            rank=number,
+            world_size=count,
             device_id=device if device.type == "cuda" else None,
         )
     try:
-        yield ranks
+        yield Ranks(number, count, device, minutes, store)
     finally:
         dist.destroy_process_group()
 

@@ -50,7 +50,7 @@ def _random(ranks: Ranks) -> Tensors:
     return {
         f"{number}.{kind}": row
         for kind, state in states.items()
-        for number, row in enumerate(ranks.gather_bytes(state, "random generators"))
+        for number, row in enumerate(ranks.gather_tensors(state, "random generators"))
     }
 
 

@@ -1,0 +1,124 @@
+"""A large file translated piece by piece, by one process or many: what was made is kept, and joined in order."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.corpus.lines import lines_of
+from nmt.decoding.hypothesis import Translation
+from nmt.errors import UserError
+from nmt.locks import if_free
+from nmt.progress import Progress
+
+log = logging.getLogger("nmt")
+
+LINES_AT_ONCE = 4096  # sorted by length and translated together
+POLL = 0.5  # seconds between looks at what other processes still work on
+
+Translate = Callable[..., Sequence[Translation]]
+
+
+def in_blocks(translate: Translate, lines: Sequence[str], first_line: int) -> Iterator[Translation]:
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        yield from translate(lines[start : start + LINES_AT_ONCE], first_line=first_line + start)
+
+
+def translate_file(
+    translate: Translate, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]
+) -> None:
+    """Line i of ``target`` is that of ``source``. Every process that is given the same work takes shards that no other
+    has; whichever ends last joins them. Until then they lie in ``<target>.parts``, and the same command goes on.
+
+    Raises UserError where the parts are of other work, as ``identity`` tells.
+    """
+    if target.exists():
+        raise UserError(f"{target}: exists; delete it to translate again, or name another output")
+    parts = Path(f"{target}.parts")
+    _claim(parts, {**identity, "lines": shard_lines, "source": stamp(source)})
+    count = _shards(source, shard_lines)
+    with Progress(f"translating {source}", "shards", count) as progress:
+        while missing := [number for number in range(count) if not _part(parts, number).exists()]:
+            progress.update(count - len(missing))
+            if not _translate_free(translate, source, parts, shard_lines, set(missing)):
+                time.sleep(POLL)
+            if target.exists():  # joined by another process
+                return
+    with if_free(parts / "join") as mine:
+        if mine and not target.exists():
+            _join(parts, count, target)
+
+
+def _translate_free(translate: Translate, source: Path, parts: Path, shard_lines: int, missing: set[int]) -> bool:
+    """The missing shards that nobody is at work on. Whether there was any."""
+    any_free = False
+    for number, lines in enumerate(_blocks(source, shard_lines)):
+        path = _part(parts, number)
+        if number not in missing or path.exists():
+            continue
+        with if_free(path) as mine:
+            if not mine or path.exists():
+                continue
+            any_free = True
+            made = in_blocks(translate, lines, number * shard_lines + 1)
+            aside = path.with_suffix(".partial")
+            aside.write_bytes(b"".join(translation.text.encode() + b"\n" for translation in made))
+            os.replace(aside, path)
+    return any_free
+
+
+def _join(parts: Path, count: int, target: Path) -> None:
+    aside = target.with_name(f".{target.name}.partial")
+    with open(aside, "wb") as joined:
+        for number in range(count):
+            with open(_part(parts, number), "rb") as part:
+                shutil.copyfileobj(part, joined)
+    os.replace(aside, target)
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def _claim(parts: Path, identity: dict[str, Any]) -> None:
+    told = json.dumps(identity, indent=1, sort_keys=True)
+    path = parts / "work.json"
+    parts.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        aside = parts / f"work.{os.getpid()}.partial"
+        aside.write_text(told)
+        os.replace(aside, path)
+    if path.read_text() != told:
+        raise UserError(f"{parts}: parts of other work (see {path}); delete the folder, or name another output")
+
+
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"{number:08d}.txt"
+
+
+def stamp(path: Path) -> list[Any]:
+    """What tells that a file is another one. Raises UserError where there is none."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; name a file that is there") from None
+    return [str(path), stat.st_size, stat.st_mtime]
+
+
+def _shards(source: Path, shard_lines: int) -> int:
+    lines = sum(1 for _ in lines_of(source))
+    return -(-lines // shard_lines)
+
+
+def _blocks(source: Path, size: int) -> Iterator[list[str]]:
+    block: list[str] = []
+    for line in lines_of(source):
+        block.append(line)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block
