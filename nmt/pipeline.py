@@ -109,6 +109,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         journal=journal,
         look=look,
         ranks=ranks,
+        replica=lambda: build_model(config.model, run.vocabulary()),
     )
     before = run.checkpoints.steps()
     progress = trainer.fit()

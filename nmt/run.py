@@ -29,15 +29,24 @@ from nmt.training.precision import choose_precision
 FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"} | {
     f"trainer.{name}"
     for name in (
-        *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every"),
-        *("keep_checkpoints", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes"),
+        *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every", "accumulate"),
+        *("keep_checkpoints", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes", "sharding"),
     )
 }
 # What an experiment may be run with and still be the one that a paper describes.
 SAME_EXPERIMENT = {"run", "seed", "device", "resume", "cache", "validation", "journal"} | {
     f"trainer.{name}"
     for name in (
-        *("validate_every", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes", "precision"),
+        *(
+            "validate_every",
+            "checkpoint_minutes",
+            "log_every",
+            "threads",
+            "compile",
+            "timeout_minutes",
+            "sharding",
+            "precision",
+        ),
     )
 }
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -28,6 +29,18 @@ class Position:
 
     epoch: int = 0
     batch: int = 0
+
+
+class Batches(Protocol):
+    """Where batches come from."""
+
+    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
+        """Without end, from ``position``: up to ``size`` batches of this process for each update, and the position that
+        follows them. An update does not cross into the next epoch: its last may find fewer batches, or none.
+        """
+
+    def epochs(self, position: Position) -> float:
+        """How often the text has been read."""
 
 
 class Batcher:
@@ -84,9 +97,6 @@ class Batcher:
         return make_batch([pairs.source[i] for i in rows], [pairs.target[i] for i in rows], rows.tolist(), links)
 
     def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
-        """Without end, from ``position``: up to ``size`` batches of this process for each update, and the position that
-        follows them. An update does not cross into the next epoch: its last may find fewer batches, or none.
-        """
         number, count = self.part
         while True:
             plan = self.plan(position.epoch)
@@ -96,7 +106,6 @@ class Batcher:
                 yield [self.batch(plan[i]) for i in range(start, stop) if i % count == number], position
 
     def epochs(self, position: Position) -> float:
-        """How often the text has been read."""
         return position.epoch + (position.batch / len(self.plan(position.epoch)) if position.batch else 0.0)
 
     def one_pass(self) -> Iterator[Batch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -138,6 +139,10 @@ class Model(nn.Module, ABC):
     def fixed_context(self) -> int | None:
         """How many numbers the decoder sees of a source of any length; None where it sees all states."""
         return None
+
+    def blocks(self) -> Iterable[nn.Module]:
+        """Large parts that are used by calling them, one after the other: each may be whole only while it works."""
+        return ()
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

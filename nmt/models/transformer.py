@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -267,6 +268,9 @@ class TransformerModel(Model):
         self.encoder_norm = make_norm(options) if options.pre_norm else nn.Identity()
         self.decoder_norm = make_norm(options) if options.pre_norm else nn.Identity()
         self.dropout = Dropout(options.dropout)
+
+    def blocks(self) -> Iterable[nn.Module]:
+        return [*self.encoder, *(block.feed_forward for block in self.decoder)]
 
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         states = self.dropout(self.source_positions(self.source_embedding(source)))  # (B, S, D)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from nmt.corpus.batcher import Position
 from nmt.errors import UserError, nearest
+from nmt.training.sharding import placed
 
 log = logging.getLogger("nmt")
 
@@ -74,7 +75,7 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: 
     for name, parameter in model.named_parameters():
         prefix = f"{name}/"
         optimizer.state[parameter] = {
-            key.removeprefix(prefix): value.to(parameter.device, copy=True)  # fused: the step count lies there too
+            key.removeprefix(prefix): placed(value, parameter)  # fused: the step count lies on the device too
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
@@ -93,7 +94,7 @@ def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:
         raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); check model options")
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(weights[name])
+            tensor.copy_(placed(weights[name], tensor))
 
 
 def _digest(tensors: Tensors, progress: str) -> str:

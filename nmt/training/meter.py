@@ -12,16 +12,19 @@ import torch
 from nmt.corpus.batch import Batch
 from nmt.models.interface import Model
 from nmt.training.ranks import Ranks
+from nmt.training.sharding import whole
 
 
 @torch.no_grad()
 def part_norms(model: Model) -> dict[str, float]:
-    """The norm of the gradient of each part of the model, before clipping."""
+    """The norm of the gradient of each part of the model, before clipping; every process must call it."""
     norms = {}
     for name, part in model.named_children():
         gradients = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
         if gradients:
-            norms[name] = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+            norms[name] = float(
+                torch.linalg.vector_norm(torch.stack([whole(norm) for norm in torch._foreach_norm(gradients)]))
+            )
     return norms
 
 

@@ -11,11 +11,12 @@ from torch import Tensor
 from nmt.training import checkpoint as ck
 from nmt.training.checkpoint import Progress, Tensors, TrainState
 from nmt.training.ranks import Ranks
+from nmt.training.sharding import placed, whole_in_first
 from nmt.training.update import Update
 
 
 def take(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> TrainState:
-    """Every process must call this: it gathers their random generators."""
+    """Every process must call this: it gathers their random generators, and what is spread over them."""
     parts: dict[str, Mapping[str, Tensor]] = {
         "model": ck.weights_of(update.model),
         "average": average,
@@ -23,6 +24,7 @@ def take(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> 
         "scaler": {n: torch.tensor(v, dtype=torch.float64) for n, v in update.scaler.state_dict().items()},
         "random": _random(ranks),
     }
+    parts = {prefix: whole_in_first(named, ranks) for prefix, named in parts.items()}
     tensors = {f"{prefix}.{name}": tensor for prefix, named in parts.items() for name, tensor in named.items()}
     return TrainState(progress, tensors)
 
@@ -33,7 +35,7 @@ def restore(state: TrainState, update: Update, average: Tensors, ranks: Ranks, p
     ck.load_optimizer(update.model, update.optimizer, ck.part(state.tensors, "optimizer"))
     for name, tensor in ck.part(state.tensors, "average").items():
         if name in average:
-            average[name].copy_(tensor)
+            average[name].copy_(placed(tensor, average[name]))
     if update.scaler.is_enabled():
         scaler = {name: tensor.item() for name, tensor in ck.part(state.tensors, "scaler").items()}
         counts = {name: int(scaler[name]) for name in ("growth_interval", "_growth_tracker")}

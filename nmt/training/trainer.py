@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from nmt.corpus.batch import Batch
-from nmt.corpus.batcher import Position
+from nmt.corpus.batcher import Batches, Position
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
@@ -26,22 +25,16 @@ from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
+from nmt.training.sharding import check as check_sharding
+from nmt.training.sharding import own_part, shard, whole_in_first
 from nmt.training.signals import Broken, Interrupted, Signals
-from nmt.training.update import Update
+from nmt.training.update import Objective, Update
 
 log = logging.getLogger("nmt")
 
 Validate = Callable[[Model], dict[str, float]]
 SELECTION = ("loss", "bleu")
 RETREATS = 2  # how often a run goes back to its last checkpoint with half the learning rate
-
-
-class Batches(Protocol):
-    """Where batches come from."""
-
-    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]: ...
-
-    def epochs(self, position: Position) -> float: ...
 
 
 @dataclass
@@ -64,6 +57,7 @@ class TrainerOptions:
     keep_checkpoints: int = 3
     checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
     skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
+    sharding: str = "none"  # several processes: full spreads weights, gradients and optimizer over them (FSDP2)
     timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
     log_every: int = 50  # updates
     compile: bool = False  # torch.compile
@@ -71,7 +65,10 @@ class TrainerOptions:
 
 
 class Trainer:
-    """Trains ``model`` on ``batcher`` within the budget, keeps checkpoints, and can go on from the last one."""
+    """Trains ``model`` on ``batches`` within the budget, keeps checkpoints, and can go on from the last one.
+
+    ``replica`` makes another model of the same kind, to be judged in the place of one that is spread over processes.
+    """
 
     def __init__(
         self,
@@ -85,23 +82,19 @@ class Trainer:
         journal: Callable[[int], AnyJournal],
         look: Callable[[Model], Look] | None = None,
         ranks: Ranks | None = None,
+        replica: Callable[[], Model] | None = None,
     ):
         _check(options)
         self.model, self.batches, self.validate = model, batches, validate
         self.options, self.optimizer_options, self.device = options, optimizer_options, precision.device
         self.checkpoints, self.open_journal, self.look = checkpoints, journal, look
         self.ranks = ranks or Ranks(device=precision.device)
+        self.replica, sharded = replica, options.sharding == "full" and self.ranks.count > 1
+        objective = Objective(model, options.label_smoothing, options.guided_alignment, options.compile)
+        if sharded:
+            shard(objective, model, self.ranks)
         self.optimizer = make_optimizer(model, optimizer_options)
-        self.update = Update(
-            model,
-            self.optimizer,
-            precision,
-            self.ranks,
-            options.label_smoothing,
-            options.guided_alignment,
-            options.clip_norm,
-            options.compile,
-        )
+        self.update = Update(objective, self.optimizer, precision, self.ranks, options.clip_norm, sharded)
         self.average = {n: w.clone() for n, w in ck.weights_of(model).items()} if options.average_decay else {}
         self.progress = Progress()
         self.meter = Meter()
@@ -185,8 +178,8 @@ class Trainer:
         """One optimizer update."""
         progress, place = self.progress, f"step {self.progress.step + 1}"
         self._tick()
-        tokens = self._agree(sum(batch.tokens for batch in batches), place)
-        likelihood = self.update.gradients(batches, tokens, f"gradients of {place}")
+        tokens, most = self._agree(batches, place)
+        likelihood = self.update.gradients(batches, tokens, f"gradients of {place}", most)
         if (progress.step + 1) % self.options.log_every == 0:
             self.meter.part_norms = part_norms(self.model)
         progress.step += 1
@@ -206,21 +199,25 @@ class Trainer:
             self._tick()
             self.stop = self.signals.number
 
-    def _agree(self, tokens: int, place: str) -> int:
-        """The target tokens of all processes; from here on they have one clock, and stop at one step."""
+    def _agree(self, batches: list[Batch], place: str) -> tuple[int, int]:
+        """The target tokens of all processes, and the most batches that one has; from here on they have one clock, and
+        stop at one step.
+        """
+        tokens = sum(batch.tokens for batch in batches)
         if self.ranks.count == 1:
-            return tokens
-        told = self.ranks.gather([tokens, self.progress.seconds, self.signals.number], place)
-        self.progress.seconds = float(told[0, 1])
-        self.stop = int(told[:, 2].max())
-        return int(told[:, 0].sum())
+            return tokens, len(batches)
+        told = self.ranks.gather([tokens, len(batches), self.progress.seconds, self.signals.number], place)
+        self.progress.seconds = float(told[0, 2])
+        self.stop = int(told[:, 3].max())
+        return int(told[:, 0].sum()), int(told[:, 1].max())
 
     @torch.no_grad()
     def _update_average(self) -> None:
         if self.average:
             # Early on the average follows closely, so that the first weights are soon forgotten.
             decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
-            torch._foreach_lerp_(list(self.average.values()), list(ck.weights_of(self.model).values()), 1 - decay)
+            own, new = ([own_part(w) for w in kept.values()] for kept in (self.average, ck.weights_of(self.model)))
+            torch._foreach_lerp_(own, new, 1 - decay)
 
     def _give_up(self, batches: list[Batch]) -> None:
         """Before the run goes back. Raises UserError where it has been back often enough."""
@@ -283,7 +280,8 @@ class Trainer:
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.
         """
         progress = self.progress
-        told = self.ranks.first_tells(self._scores, f"validation of step {progress.step}")
+        with self._judged() as model:
+            told = self.ranks.first_tells(lambda: self._scores(model), f"validation of step {progress.step}")
         if told is None:
             self._save()
             raise Interrupted(self.signals.number or signal.SIGTERM, progress.step)
@@ -295,17 +293,17 @@ class Trainer:
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
         journal.say("step %d  valid %s%s", progress.step, shown, "  (best)" if is_best else "")
         self._save(is_best)
-        if self.look and self.ranks.first:  # outside the clock: a model without attention has less to show
-            with self._judged_weights():
-                journal.look(self.look(self.model), progress.step)
+        if self.look:  # outside the clock: a model without attention has less to show
+            with self._judged() as model:
+                if self.ranks.first:
+                    journal.look(self.look(model), progress.step)
         return ended
 
-    def _scores(self) -> tuple[dict[str, float], float] | None:
+    def _scores(self, model: Model) -> tuple[dict[str, float], float] | None:
         """And the seconds of training until then; None where a signal broke it off."""
         try:
-            with self._judged_weights():
-                self.signals.breaks = True
-                scores = self.validate(self.model)
+            self.signals.breaks = True
+            scores = self.validate(model)
         except Broken:
             return None
         finally:
@@ -337,18 +335,25 @@ class Trainer:
         return False
 
     @contextmanager
-    def _judged_weights(self) -> Iterator[None]:
+    def _judged(self) -> Iterator[Model]:
         """The model in evaluation mode, with the moving average for its weights where there is one."""
-        own = {name: weight.clone() for name, weight in ck.weights_of(self.model).items()} if self.average else {}
-        if own:
-            ck.load_weights(self.model, self.average, self.checkpoints.folder)
+        own, place = ck.weights_of(self.model), self.checkpoints.folder
+        if self.update.sharded and self.replica:
+            model, weights = self.replica(), whole_in_first(self.average or own, self.ranks)
+            if self.ranks.first:
+                ck.load_weights(model, weights, place)
+            yield model.to(self.device).eval()
+            return
+        kept = {name: weight.clone() for name, weight in own.items()} if self.average else {}
+        if kept:
+            ck.load_weights(self.model, self.average, place)
         self.model.eval()
         try:
-            yield
+            yield self.model
         finally:
             self.model.train()
-            if own:
-                ck.load_weights(self.model, own, self.checkpoints.folder)
+            if kept:
+                ck.load_weights(self.model, kept, place)
 
     def _resume(self) -> bool:
         """Whether there was a checkpoint to go on from."""
@@ -380,6 +385,7 @@ def _check(options: TrainerOptions) -> None:
     for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
         if getattr(options, name) < 1:
             raise UserError(f"trainer.{name}={getattr(options, name)}: must be 1 or more")
+    check_sharding(options.sharding)
     if options.timeout_minutes <= 0:
         raise UserError(f"trainer.timeout_minutes={options.timeout_minutes}: must be above 0")
     if options.select_by not in SELECTION:

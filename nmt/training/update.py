@@ -7,15 +7,37 @@ import logging
 import math
 
 import torch
+from torch import Tensor, nn
 
-from nmt.corpus.batch import Batch
+from nmt.corpus.batch import Batch, make_batch
+from nmt.corpus.tokenizer import END
 from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training.loss import guided_loss, token_loss
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
+from nmt.training.sharding import whole
 
 log = logging.getLogger("nmt")
+
+
+class Objective(nn.Module):
+    """Model and loss in one: whatever spreads weights over processes must see where the gradient begins."""
+
+    def __init__(self, model: Model, smoothing: float, guided: float, compiled: bool):
+        super().__init__()
+        self.model, self.smoothing, self.guided = model, smoothing, guided
+        self.run = torch.compile(model) if compiled else model
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss and negative log-likelihood, both summed over the real tokens of the batch."""
+        output = self.run(batch.source, batch.source_mask, batch.target_in, self.guided > 0)
+        loss, likelihood = token_loss(self.model.output, output, batch.target_out, batch.target_mask, self.smoothing)
+        if self.guided and batch.links is not None:
+            if output.attention is None or not output.attention.requires_grad:
+                raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
+            loss = loss + self.guided * guided_loss(output.attention, batch.links)
+        return loss, likelihood
 
 
 class Update:
@@ -27,38 +49,41 @@ class Update:
 
     def __init__(
         self,
-        model: Model,
+        objective: Objective,
         optimizer: torch.optim.Optimizer,
         precision: Precision,
         ranks: Ranks,
-        smoothing: float,
-        guided: float,
         clip_norm: float,
-        compiled: bool,
+        sharded: bool,
     ):
-        self.model, self.optimizer, self.precision, self.ranks = model, optimizer, precision, ranks
-        self.smoothing, self.guided, self.clip_norm = smoothing, guided, clip_norm or math.inf
-        self.forward = torch.compile(model) if compiled else model
+        self.objective, self.model, self.optimizer = objective, objective.model, optimizer
+        self.precision, self.ranks, self.sharded = precision, ranks, sharded
+        self.clip_norm = clip_norm or math.inf
         self.scaler = precision.scaler()
         self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
 
-    def gradients(self, batches: list[Batch], tokens: int, place: str) -> float:
+    def gradients(self, batches: list[Batch], tokens: int, place: str, least: int = 0) -> float:
         """Leaves the gradient of the summed loss over ``tokens``, the count of all processes' batches.
 
-        Returns the negative log-likelihood of this process's own. Raises UserError where one sentence does not fit.
+        Returns the negative log-likelihood of this process's own. ``least``: as many batches as any other process has,
+        which matters where they work on every one together. Raises UserError where one sentence does not fit.
         """
         while True:
             likelihood = self._try(batches, tokens)
             if likelihood is not None:
                 break
             self._make_room(batches)
-        self.ranks.sum_gradients(self.model.parameters(), place)
+        if self.sharded:
+            for _ in range(len(batches), least):
+                self._backward(make_batch([[END]], [[]], [0]), tokens, weight=0.0)
+        else:
+            self.ranks.sum_gradients(self.model.parameters(), place)
         self.scaler.unscale_(self.optimizer)
         return likelihood
 
     def apply(self, rate: float) -> float:
         """The norm of the gradient before clipping. One that is not finite changes nothing."""
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm))
+        norm = float(whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         if math.isfinite(norm) or self.scaler.is_enabled():
@@ -73,24 +98,19 @@ class Update:
         try:
             for batch in batches:
                 for part in self._parts(batch):
-                    total += self._backward(part.to(self.precision.device), tokens)
+                    total += self._backward(part, tokens)
         except (RuntimeError, MemoryError) as error:
             if not _is_memory(error):
                 raise
+            if self.sharded:  # the others are in the middle of the same batch
+                raise UserError("out of memory; with trainer.sharding=full, lower batching.tokens") from None
             return None
         return total
 
-    def _backward(self, batch: Batch, tokens: int) -> float:
+    def _backward(self, batch: Batch, tokens: int, weight: float = 1.0) -> float:
         with self.precision.autocast():
-            output = self.forward(batch.source, batch.source_mask, batch.target_in, self.guided > 0)
-            loss, likelihood = token_loss(
-                self.model.output, output, batch.target_out, batch.target_mask, self.smoothing
-            )
-            if self.guided and batch.links is not None:
-                if output.attention is None or not output.attention.requires_grad:
-                    raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
-                loss = loss + self.guided * guided_loss(output.attention, batch.links)
-        self.scaler.scale(loss / tokens).backward()
+            loss, likelihood = self.objective(batch.to(self.precision.device))
+        self.scaler.scale(weight * loss / tokens).backward()
         return float(likelihood)
 
     def _parts(self, batch: Batch) -> list[Batch]:

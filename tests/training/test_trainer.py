@@ -214,8 +214,8 @@ def spoil(trainer, steps) -> None:
     """The gradients of these updates, counted from the start of the run and over all its parts, are not finite."""
     gradients, done = trainer.update.gradients, iter(range(1, 10_000))
 
-    def spoilt(batches, tokens, place):
-        likelihood = gradients(batches, tokens, place)
+    def spoilt(*arguments):
+        likelihood = gradients(*arguments)
         if next(done) in steps:
             trainer.model.output.bias.grad[0] = float("nan")
         return likelihood
@@ -266,11 +266,11 @@ def short_of_memory(trainer, cells) -> list[int]:
     """Batches of more cells raise what a GPU raises. Returns those that passed."""
     passed, backward = [], trainer.update._backward
 
-    def limited(batch, tokens):
+    def limited(batch, tokens, weight=1.0):
         if batch.cells > cells:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         passed.append(batch.cells)
-        return backward(batch, tokens)
+        return backward(batch, tokens, weight)
 
     trainer.update._backward = limited
     return passed

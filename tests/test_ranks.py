@@ -1,0 +1,146 @@
+"""Several processes under torchrun: the same weights as one, and no silent hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from nmt.training.checkpoint import load_state
+from nmt.training.journal import read_journal
+from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
+
+KINDS = {"attention": "recurrent", "transformer": "transformer"}
+
+
+def options(kind: str, steps: int, *more: str) -> list[str]:
+    # Without dropout, whose units differ; an epsilon above the gradients, or Adam makes one size of the smallest.
+    return [
+        *(f"+experiment=demo/{kind}", *TINY_CORPUS, *TINY_SIZES[KINDS[kind]], "model.dropout=0"),
+        *("trainer.max_minutes=0", f"trainer.max_steps={steps}", "trainer.validate_every=10", "optimizer.epsilon=1e-3"),
+        *more,
+    ]
+
+
+def start(folder: Path, arguments: list[str], processes: int = 2, restarts: int = 0) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+    command += ["--nproc-per-node", str(processes), "--max-restarts", str(restarts), "-m", "nmt.train", *arguments]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def together(folder: Path, arguments: list[str], processes: int = 2) -> str:
+    process = start(folder, arguments, processes)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors.decode()
+    return errors.decode()
+
+
+def weights(run: Path, step: int) -> dict:
+    tensors = load_state(run / f"checkpoints/step-{step:08d}.safetensors").tensors
+    return {name: tensor for name, tensor in tensors.items() if name.startswith(("model.", "average."))}
+
+
+def equal(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert (tensor - second[name]).abs().max() < 1e-6, name
+
+
+def wait_for_step(run: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if (run / "journal.jsonl").exists() and any(event["step"] >= step for event in read_journal(run)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"step {step} was not reached")
+
+
+def process_of(launcher: subprocess.Popen, rank: int) -> int:
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == launcher.pid and f"\0RANK={rank}\0" in "\0" + (folder / "environ").read_text():
+                return int(folder.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no process {rank}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sharding", "processes"), [("attention", "none", 2), ("transformer", "full", 2), ("attention", "full", 3)]
+)
+def test_processes_make_the_weights_of_one_with_the_same_batches(tmp_path, kind, sharding, processes):
+    """Over two epochs whose last updates have fewer batches; with accumulation and a moving average."""
+    made = options(kind, 16, "trainer.average_decay=0.9")
+    together(tmp_path, [*made, "run.dir=many", "trainer.accumulate=2", f"trainer.sharding={sharding}"], processes)
+    alone = door("train", *made, "run.dir=one", f"trainer.accumulate={2 * processes}", folder=tmp_path)
+    assert alone.returncode == 0, alone.stderr.decode()
+    equal(weights(tmp_path / "many", 16), weights(tmp_path / "one", 16))
+    told = [
+        [(e["step"], e["tokens"]) for e in read_journal(tmp_path / run) if e["event"] == "valid"]
+        for run in ("many", "one")
+    ]
+    assert told[0] == told[1]
+
+
+def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
+    made = options("transformer", 10)
+    together(tmp_path, [*made, "run.dir=run", "trainer.accumulate=1", "trainer.sharding=full"])
+    more = [*options("transformer", 20), "run.dir=run"]
+    alone = door("train", *more, "trainer.accumulate=2", folder=tmp_path)
+    assert alone.returncode == 0 and b"going on from step 10" in alone.stderr, alone.stderr.decode()
+    whole = door("train", *more[:-1], "run.dir=whole", "trainer.accumulate=2", folder=tmp_path)
+    assert whole.returncode == 0
+    # The rate falls with the budget, which was another one up to step 10.
+    assert weights(tmp_path / "run", 20).keys() == weights(tmp_path / "whole", 20).keys()
+    again = together(tmp_path, [*options("transformer", 30), "run.dir=run", "trainer.accumulate=1"])
+    assert "going on from step 20" in again
+
+
+def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path):
+    whole = options("attention", 200, "trainer.log_every=5")
+    together(tmp_path, [*whole, "run.dir=whole"])
+    launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
+    wait_for_step(tmp_path / "cut", 45)
+    os.kill(process_of(launcher, 1), signal.SIGKILL)
+    _, errors = launcher.communicate(timeout=200)
+    told = errors.decode()
+    assert launcher.returncode == 0, told
+    assert "process 0 of 2: the others did not answer at '" in told and "going on from step" in told
+    equal(weights(tmp_path / "cut", 200), weights(tmp_path / "whole", 200))
+    steps = [e["step"] for e in read_journal(tmp_path / "cut") if e["event"] == "valid"]
+    assert steps == list(range(10, 201, 10))
+
+
+def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path):
+    launcher = start(tmp_path, [*options("attention", 100_000), "run.dir=run", "trainer.timeout_minutes=0.1"])
+    wait_for_step(tmp_path / "run", 20)
+    hanging = process_of(launcher, 1)
+    began = time.monotonic()
+    os.kill(hanging, signal.SIGSTOP)
+    _, errors = launcher.communicate(timeout=200)
+    assert launcher.returncode != 0 and time.monotonic() - began < 60
+    assert "process 0 of 2: the others did not answer at '" in errors.decode()
+
+
+def test_what_ends_a_run_writes_one_checkpoint_of_all_processes(tmp_path):
+    launcher = start(tmp_path, [*options("attention", 100_000), "run.dir=run"])
+    wait_for_step(tmp_path / "run", 20)
+    os.kill(launcher.pid, signal.SIGTERM)
+    launcher.communicate(timeout=100)
+    [newest] = sorted((tmp_path / "run/checkpoints").glob("step-*"))[-1:]
+    step = load_state(newest).progress.step
+    assert step >= 20
+    assert f"going on from step {step}" in together(tmp_path, [*options("attention", step + 5), "run.dir=run"])
+
+
+def test_a_mistake_is_told_by_the_first_process(tmp_path):
+    process = start(tmp_path, [*options("attention", 10), "run.dir=run", "trainer.precision=fp17"])
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode != 0 and b"nmt: trainer.precision=fp17: did you mean 'fp16'?" in errors
