@@ -34,7 +34,8 @@ def _align(config: AlignConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.links import read_links
-    from nmt.corpus.pairs import check_links, read_parallel
+    from nmt.corpus.pairs import check_links
+    from nmt.corpus.readers import read_parallel
     from nmt.errors import UserError
     from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate
     from nmt.pipeline import open_translator

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.pairs import CleaningOptions, known_links, read_pairs, test_names
+from nmt.corpus.cleaning import CleaningOptions
+from nmt.corpus.pairs import known_links, read_pairs, test_names
 from nmt.corpus.tasks import TaskOptions
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest

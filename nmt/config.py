@@ -15,8 +15,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.corpus.batcher import BatchingOptions
+from nmt.corpus.cleaning import CleaningOptions
 from nmt.corpus.joining import JoiningOptions
-from nmt.corpus.pairs import CORPUS_OPTIONS, CleaningOptions
+from nmt.corpus.pairs import CORPUS_OPTIONS
 from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.errors import UserError, nearest

@@ -9,14 +9,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from nmt.config import TrainConfig, TranslateConfig, flat
-from nmt.corpus.batcher import Batcher
+from nmt.corpus.batcher import Batcher, Batches
 from nmt.corpus.cache import cached_pairs, cached_tokenizer
-from nmt.corpus.pairs import CleaningReport, clean, knows_links, read_pairs, test_names
+from nmt.corpus.cleaning import CleaningReport, clean
+from nmt.corpus.pairs import knows_links, read_pairs, test_names, weights_of_places
+from nmt.corpus.stream import Stream, StreamOptions
 from nmt.corpus.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
@@ -68,22 +71,19 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
     cache, guided = Path(config.cache), config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
-    pairs = cached_pairs(config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
-    log.info("corpus: %s", pairs.report)
+    batches, known = _batches(config, run.tokenizer, ranks)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
     if guided and not model.attends:
         raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     if ranks.number:  # all begin with the same weights, and draw different units for dropout
         torch.manual_seed(config.seed + (ranks.number << 32))
-    batcher = Batcher(pairs, config.batching, config.seed, (ranks.number, ranks.count))
     log.info(
-        "%s: %s parameters, %s on %s, padding %.1f %%, in %s",
+        "%s: %s parameters, %s on %s, in %s",
         config.run.name,
         f"{model.parameter_count():,}",
         precision.name,
         f"{ranks.count} x {ranks.device.type}" if ranks.count > 1 else ranks.device,
-        100 * batcher.padding_share(),
         run.folder,
     )
 
@@ -92,15 +92,15 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
             return NoJournal()
         second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
         made = Journal(run.folder, step, second)
-        facts = {"parameters": model.parameter_count(), "precision": precision.name, "padding": batcher.padding_share()}
+        facts = {"parameters": model.parameter_count(), "precision": precision.name, **known}
         facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
-        made.event("start", step, **facts, pairs=asdict(pairs.report), processes=ranks.count)
+        made.event("start", step, **facts, processes=ranks.count)
         return made
 
     validation, look = _validation(config, run, ranks.device)
     trainer = Trainer(
         model=model,
-        batches=batcher,
+        batches=batches,
         validate=validation,
         options=config.trainer,
         optimizer_options=config.optimizer,
@@ -117,6 +117,32 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         best = abs(progress.best_score)  # a loss is kept as its negative
         record_options(run.folder, flat(asdict(config)), {f"final/valid_{config.trainer.select_by}": best})
     return run, progress
+
+
+def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
+    """Of the training text, with what is known of it beforehand."""
+    part, guided = (ranks.number, ranks.count), config.trainer.guided_alignment > 0
+    if not config.batching.stream:
+        if config.tokenizer.sampling or weights_of_places(config.corpus):
+            raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
+        pairs = cached_pairs(
+            config.corpus, "train", config.cleaning, tokenizer, Path(config.cache), config.joining, guided
+        )
+        batcher = Batcher(pairs, config.batching, config.seed, part)
+        padding = batcher.padding_share()
+        log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
+        return batcher, {"pairs": asdict(pairs.report), "padding": padding}
+    if guided:
+        raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
+    options = StreamOptions(
+        config.corpus, config.cleaning, config.joining, config.batching, config.tokenizer.sampling, config.seed
+    )
+
+    def most(number: int) -> int:
+        return int(ranks.gather([number], "the next block of text").max())
+
+    log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
+    return Stream(options, tokenizer, part, most), {}
 
 
 def _open(config: TrainConfig, ranks: Ranks, make_tokenizer: Callable[[], Tokenizer]) -> Run:

@@ -35,7 +35,7 @@ def _score(config: ScoreConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.pairs import read_parallel
+    from nmt.corpus.readers import read_parallel
     from nmt.evaluation.contrast import contrast
     from nmt.evaluation.scores import check
     from nmt.pipeline import open_translator

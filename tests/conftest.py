@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import CleaningReport, Pair, read_pairs
+from nmt.corpus.pairs import Pair, read_pairs
 from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings

@@ -21,8 +21,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import nmt
 from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.encoded import EncodedPairs, RaggedBuilder
-from nmt.corpus.pairs import CleaningReport
 from nmt.evaluation import cost
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.build import build_model

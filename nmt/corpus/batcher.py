@@ -21,6 +21,8 @@ class BatchingOptions:
 
     tokens: int = 4096  # at most so many cells, padding included, on the source side and on the target side
     sentences: int = 1024  # at most so many pairs
+    stream: bool = False  # reads the text anew all the time, in flat memory: for texts of any size, mixed by weights
+    block: int = 200_000  # stream: pairs that are read ahead, shuffled and batched together
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Position:
 
     epoch: int = 0
     batch: int = 0
+    # Of a stream: the block that the batch is in, how far each place had been read when it began, and for how many
+    # processes.
+    block: int = 0
+    read: tuple[tuple[int, int], ...] = ()
+    processes: int = 1
 
 
 class Batches(Protocol):

@@ -12,9 +12,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
+from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean, for_training
 from nmt.corpus.encoded import EncodedPairs, Ragged, encode_pairs
 from nmt.corpus.joining import JoiningOptions, join
-from nmt.corpus.pairs import CleaningOptions, CleaningReport, CorpusOptions, Pair, clean, fingerprint, read_pairs
+from nmt.corpus.pairs import CorpusOptions, Pair, fingerprint, read_pairs
 from nmt.corpus.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
@@ -120,8 +121,7 @@ def cached_pairs(
     Raises UserError when no pair is left.
     """
     joining = joining if joining and joining.share else None
-    limit = cleaning.train_words if split == "train" else 0
-    cleaning = replace(cleaning, train_words=0, max_words=min(cleaning.max_words, limit or cleaning.max_words))
+    cleaning = for_training(cleaning) if split == "train" else replace(cleaning, train_words=0)
     more = [asdict(joining)] if joining else []
     more += [{"links": True}] if with_links else []
     key = _key(PAIRS_FORMAT, fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.links import piece_links, words_of
-from nmt.corpus.pairs import CleaningReport, Pair
+from nmt.corpus.pairs import Pair
 from nmt.corpus.tokenizer import Sampling, Tokenizer
 
 CHUNK = 5000  # pairs that are encoded together: enough for all cores

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nmt.corpus.pairs import CleaningReport, Pair
+from nmt.corpus.cleaning import CleaningReport
+from nmt.corpus.pairs import Pair
 from nmt.errors import UserError
 
 MOST = 10  # joined pairs for each pair

@@ -140,7 +140,8 @@ def load_state(path: Path) -> TrainState:
         raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
     if _digest(tensors, metadata["progress"]) != metadata["digest"]:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
-    position = Position(**fields.pop("position"))
+    place = fields.pop("position")
+    position = Position(**{**place, "read": tuple((passes, count) for passes, count in place.get("read", ()))})
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
     return TrainState(Progress(**fields, position=position), _upgraded(tensors, version))
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from nmt.corpus.cache import cached_pairs, cached_tokenizer, made_once
+from nmt.corpus.cleaning import CleaningOptions
 from nmt.corpus.encoded import RaggedBuilder
-from nmt.corpus.pairs import CleaningOptions
 from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.errors import UserError
 from tests.conftest import TINY_GRAMMAR

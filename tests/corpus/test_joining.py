@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.joining import JoiningOptions, join
-from nmt.corpus.pairs import CleaningReport, Pair
+from nmt.corpus.pairs import Pair
 from nmt.errors import UserError
 
 PAIRS = [Pair(f"a{i} b{i}", f"x{i} y{i} z{i}", ((0, 2), (1, 0))) for i in range(200)]

@@ -4,17 +4,9 @@ import json
 import pytest
 
 import nmt.corpus.pairs as readers
-from nmt.corpus.pairs import (
-    CleaningOptions,
-    CleaningReport,
-    DatasetsOptions,
-    FilesOptions,
-    Pair,
-    clean,
-    fingerprint,
-    lines_of,
-    read_pairs,
-)
+from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.lines import lines_of
+from nmt.corpus.pairs import DatasetsOptions, FilesOptions, Pair, fingerprint, read_pairs
 from nmt.errors import UserError
 
 PAIRS = [Pair("a cat", "eine Katze"), Pair("a dog\u2028here", "ein Hund"), Pair("ü", "漢字")]

@@ -13,8 +13,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import CleaningReport, Pair
+from nmt.corpus.pairs import Pair
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
