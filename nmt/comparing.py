@@ -11,6 +11,7 @@ from nmt.config import CompareConfig, TrainConfig
 from nmt.corpus.cleaning import CleaningOptions
 from nmt.corpus.pairs import known_links, read_pairs, test_names
 from nmt.corpus.tasks import TaskOptions
+from nmt.corpus.tokenizer import TokenizerOptions
 from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.capacity import capacities
@@ -152,8 +153,12 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
 
 
 def _shared(options: object) -> object:
-    """How long the sentences are that a system is trained on may be the very thing that is compared."""
-    return replace(options, train_words=0) if isinstance(options, CleaningOptions) else options
+    """How long the sentences are that a system is trained on, or how they are segmented there, may be the very thing
+    that is compared.
+    """
+    if isinstance(options, CleaningOptions):
+        return replace(options, train_words=0)
+    return replace(options, sampling=0.0) if isinstance(options, TokenizerOptions) else options
 
 
 def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:

@@ -25,6 +25,7 @@ from nmt.evaluation.published import PublishedOptions
 from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.models.build import MODEL_OPTIONS
+from nmt.training.finetuning import FinetuningOptions
 from nmt.training.optim import OptimizerOptions
 from nmt.training.second_journal import JournalOptions
 from nmt.training.trainer import TrainerOptions
@@ -54,6 +55,7 @@ class TrainConfig:
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     validation: ValidationOptions = field(default_factory=ValidationOptions)
+    finetuning: FinetuningOptions = field(default_factory=FinetuningOptions)
     published: PublishedOptions = field(default_factory=PublishedOptions)
     journal: JournalOptions = field(default_factory=JournalOptions)
     run: RunOptions = field(default_factory=RunOptions)

@@ -16,11 +16,12 @@ import torch
 
 from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batcher import Batcher, Batches
-from nmt.corpus.cache import cached_pairs, cached_tokenizer
+from nmt.corpus.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.cleaning import CleaningReport, clean
-from nmt.corpus.pairs import knows_links, read_pairs, test_names, weights_of_places
+from nmt.corpus.pairs import check_tags, knows_links, read_pairs, test_names, weights_of_places
 from nmt.corpus.stream import Stream, StreamOptions
-from nmt.corpus.tokenizer import Tokenizer
+from nmt.corpus.tokenizer import Tokenizer, extended
+from nmt.corpus.tokenizer import check as check_tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
@@ -34,6 +35,8 @@ from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.training.checkpoint import Progress
+from nmt.training.finetuning import begin_with
+from nmt.training.finetuning import check as check_finetuning
 from nmt.training.journal import AnyJournal, Journal, NoJournal
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device
@@ -63,17 +66,23 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
         )
     check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
+    check_finetuning(config.finetuning)
+    check_tokenizer(config.tokenizer)
+    check_tags(config.corpus, config.tokenizer.symbols)
     with alone_in(Path(config.run.dir)) if ranks.first else contextlib.nullcontext():
         return _train(config, ranks)
 
 
 def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
-    cache, guided = Path(config.cache), config.trainer.guided_alignment > 0
+    guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
-    run = _open(config, ranks, lambda: cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache))
+    run = _open(config, ranks)
     batches, known = _batches(config, run.tokenizer, ranks)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
+    if config.finetuning.run and not run.checkpoints.steps():
+        base = open_run(config.finetuning.run)
+        begin_with(model, *base.checkpoints.weights(config.finetuning.checkpoint), config.finetuning)
     if guided and not model.attends:
         raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     if ranks.number:  # all begin with the same weights, and draw different units for dropout
@@ -145,14 +154,27 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
     return Stream(options, tokenizer, part, most), {}
 
 
-def _open(config: TrainConfig, ranks: Ranks, make_tokenizer: Callable[[], Tokenizer]) -> Run:
+def _open(config: TrainConfig, ranks: Ranks) -> Run:
     """The first process makes the run's folder, the others wait until it is there."""
-
-    def start() -> str:
-        return str(start_run(config, make_tokenizer).folder)
-
-    folder = Path(ranks.first_tells(start, "the run's folder"))
+    folder = Path(
+        ranks.first_tells(lambda: str(start_run(config, lambda: _tokenizer(config)).folder), "the run's folder")
+    )
     return Run(folder, config, Tokenizer.load(folder / "tokenizer"))
+
+
+def _tokenizer(config: TrainConfig) -> Tokenizer:
+    """Made of the training text, or that of the run to begin with."""
+    cache = Path(config.cache)
+    if config.finetuning.run and config.finetuning.vocabulary == "keep":
+        return open_run(config.finetuning.run).tokenizer
+    own = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache)
+    if not config.finetuning.run:
+        return own
+    base = open_run(config.finetuning.run).tokenizer
+    folder = cache / f"tokenizer-{base.digest}-with-{own.digest}"
+    made = made_once(folder, lambda place: extended(base, own, place), Tokenizer.load)
+    log.info("vocabulary: %d pieces, %d of them new", made.target_size, made.target_size - base.target_size)
+    return made
 
 
 def _validation(config: TrainConfig, run: Run, device: torch.device) -> tuple[Validation, Samples | None]:

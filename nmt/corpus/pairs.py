@@ -131,6 +131,13 @@ def weights_of_places(options: CorpusOptions) -> list[float]:
     return list(options.weights) if isinstance(options, FilesOptions) else []
 
 
+def check_tags(options: CorpusOptions, symbols: Sequence[str]) -> None:
+    """Raises UserError for a tag that the tokenizer would split."""
+    for tag in options.tags if isinstance(options, FilesOptions) else ():
+        if tag and tag not in symbols:
+            raise UserError(f"corpus.tags: '{tag}' would be split; say \"tokenizer.symbols=['{tag}']\"")
+
+
 def group_count(options: FilesOptions | DatasetsOptions, split: str) -> int:
     return len(_places(options, split))
 

@@ -6,20 +6,19 @@ import hashlib
 import os
 import random
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sentencepiece
 
+from nmt.corpus.sampling import Segmenter
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 KINDS = ("bpe", "unigram", "char", "word")
-_SAMPLING = threading.Lock()
 # SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
 MARK, STAND_IN = "\u2581", "\ue581"
 
@@ -38,12 +37,13 @@ class TokenizerOptions:
     # A new segmentation of the training text at every look, against overfitting to one; needs batching.stream=true.
     # bpe: the share of merges left out, about 0.1 (Provilkov 2020); unigram: the smoothing of the draw (Kudo 2018).
     sampling: float = 0.0
+    symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """Another segmentation at every look (Kudo 2018; Provilkov 2020), the same for the same seed."""
+    """Another segmentation at every look, the same for the same seed."""
 
     rate: float
     seed: int
@@ -150,9 +150,8 @@ def _encode(
     marked = [text.replace(MARK, mark) for text in texts]
     if sampling is None:
         return processor.encode(marked, num_threads=_threads() if len(marked) > 1 else 1)
-    with _SAMPLING:  # the library has one generator for all
-        sentencepiece.set_random_generator_seed(sampling.seed)
-        return [processor.encode(t, enable_sampling=True, alpha=sampling.rate, nbest_size=-1) for t in marked]
+    segmenter = Segmenter(processor, sampling.rate, sampling.seed)
+    return [segmenter.encode(text) for text in marked]
 
 
 def _threads() -> int:
@@ -175,6 +174,40 @@ def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: Tokeni
         sentences = _sentences(pairs, columns, f"tokenizer ({options.kind}, {name})")
         _train_model(sentences, options, folder / f"{name}.model")
     return Tokenizer.load(folder)
+
+
+def extended(base: Tokenizer, more: Tokenizer, folder: Path) -> Tokenizer:
+    """``base`` with the pieces that only ``more`` has, after its own, whose ids stay. Raises UserError where one is
+    joint and the other is not.
+    """
+    if base.joint != more.joint:
+        raise UserError("tokenizer.joint: must be as in the run to begin with, to extend its vocabulary")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [(base.source_path, more.source_path, folder / "source.model")]
+    if base.target_path and more.target_path:
+        paths.append((base.target_path, more.target_path, folder / "target.model"))
+    for first, second, made in paths:
+        made.write_bytes(_joined(first.read_bytes(), second.read_bytes()))
+    return Tokenizer.load(folder)
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """New pieces come after all others in the order in which pieces are merged or preferred."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    format: Any = sentencepiece_model_pb2  # its classes are made at run time
+
+    model, other = format.ModelProto.FromString(first), format.ModelProto.FromString(second)
+    known = {piece.piece for piece in model.pieces}
+    least = min(piece.score for piece in model.pieces)
+    for piece in other.pieces:
+        if piece.piece not in known:
+            added = model.pieces.add()
+            added.CopyFrom(piece)
+            if piece.type == format.ModelProto.SentencePiece.NORMAL:
+                added.score = least + min(piece.score, 0.0) - 1.0
+    model.trainer_spec.vocab_size = len(model.pieces)
+    return model.SerializeToString()
 
 
 def _drawn(pairs: Iterable[T], count: int) -> Iterator[T]:
@@ -225,6 +258,7 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 bos_id=START,
                 eos_id=END,
                 unk_id=UNKNOWN,
+                user_defined_symbols=options.symbols,
                 minloglevel=2,
             )
         except RuntimeError as error:

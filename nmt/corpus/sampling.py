@@ -1,0 +1,94 @@
+"""Another segmentation of a word at every look: BPE-dropout (Provilkov 2020) and sampled unigrams (Kudo 2018).
+
+SentencePiece draws them too, but differently in every process whatever the seed, so a run could not be resumed exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import sentencepiece
+
+SPACE = "\u2581"
+POOL = 8  # segmentations drawn for a word: each time it comes it takes one of them
+BEST = 64  # of a unigram model's segmentations, what is drawn from
+
+
+class Segmenter:
+    """Draws segmentations: for bpe ``rate`` is the share of merges left out, for unigram the power of probabilities.
+
+    Words are what white space parts; no piece reaches over it.
+    """
+
+    def __init__(self, processor: sentencepiece.SentencePieceProcessor, rate: float, seed: int):
+        from sentencepiece import sentencepiece_model_pb2
+
+        format: Any = sentencepiece_model_pb2  # its classes are made at run time
+        model = format.ModelProto.FromString(processor.serialized_model_proto())
+        kinds = format.ModelProto.SentencePiece
+        self.processor, self.rate, self.rng = processor, rate, random.Random(seed)
+        self.ids = {piece.piece: i for i, piece in enumerate(model.pieces)}
+        self.scores = {piece.piece: piece.score for piece in model.pieces if piece.type == kinds.NORMAL}
+        self.symbols = [piece.piece for piece in model.pieces if piece.type == kinds.USER_DEFINED]
+        self.unigram = model.trainer_spec.model_type == format.TrainerSpec.UNIGRAM
+        self._pools: dict[str, list[list[int]]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = []
+        for word in _words(text):
+            pool = self._pools.get(word)
+            if pool is None:
+                pool = self._pools[word] = self._drawn(word)
+            ids += pool[int(self.rng.random() * len(pool))]
+        return ids
+
+    def _drawn(self, word: str) -> list[list[int]]:
+        text = word.removeprefix(SPACE)
+        if not text:
+            return [list(self._ids(SPACE))]
+        if any(symbol in word for symbol in self.symbols):
+            return [self.processor.encode(text)]
+        if self.unigram:
+            return self._unigrams(text)
+        return [self._bpe(word) for _ in range(POOL if self.rate else 1)]
+
+    def _unigrams(self, text: str) -> list[list[int]]:
+        """Drawn from the best segmentations with probabilities to the power of ``rate``."""
+        found = self.processor.nbest_encode(text, nbest_size=BEST)
+        if not found:
+            return [self.processor.encode(text)]
+        pieces = [[self.processor.id_to_piece(i) for i in ids] for ids in found]
+        scores = [sum(self.scores.get(piece, -20.0) for piece in row) for row in pieces]
+        weights = [math.exp(self.rate * (score - max(scores))) for score in scores]
+        return self.rng.choices(found, weights, k=POOL)
+
+    def _bpe(self, word: str) -> list[int]:
+        """The best pair is merged again and again; each is left out of the choice with a probability of ``rate``."""
+        parts = list(word)
+        while True:
+            best, place = -math.inf, -1
+            for i in range(len(parts) - 1):
+                score = self.scores.get(parts[i] + parts[i + 1])
+                if score is not None and score > best and self.rng.random() >= self.rate:
+                    best, place = score, i
+            if place < 0:
+                return [i for part in parts for i in self._ids(part)]
+            parts[place : place + 2] = [parts[place] + parts[place + 1]]
+
+    def _ids(self, part: str) -> Sequence[int]:
+        """Of a piece, or of its bytes."""
+        found = self.ids.get(part)
+        if found is not None:
+            return (found,)
+        unknown = self.processor.unk_id()
+        return (
+            [self.ids.get(f"<0x{byte:02X}>", unknown) for byte in part.encode()] if "<0x00>" in self.ids else [unknown]
+        )
+
+
+def _words(text: str) -> list[str]:
+    """With the mark that begins each, as SentencePiece writes them: "a  b" is ``_a``, ``_``, ``_b``."""
+    return [SPACE + word for word in text.split(" ")] if text else []
