@@ -293,7 +293,8 @@ class Trainer:
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
         journal.say("step %d  valid %s%s", progress.step, shown, "  (best)" if is_best else "")
         self._save(is_best)
-        if self.look:  # outside the clock: a model without attention has less to show
+        if self.look and _is_shown(progress.step // self.options.validate_every):
+            # Outside the clock: a model without attention has less to show.
             with self._judged() as model:
                 if self.ranks.first:
                     journal.look(self.look(model), progress.step)
@@ -364,6 +365,11 @@ class Trainer:
         self.progress, self.saved = state.progress, state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True
+
+
+def _is_shown(validation: int) -> bool:
+    """Each of the first twenty, then ten in each doubling: what is kept of a long run stays small."""
+    return validation % (1 << max(0, (validation // 10).bit_length() - 1)) == 0
 
 
 def _check(options: TrainerOptions) -> None:

@@ -1,0 +1,62 @@
+"""A run of any length: memory, files, threads and what is written for TensorBoard stay as they are."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.models.build import build_model
+from nmt.models.interface import Vocabulary
+from nmt.models.recurrent import RecurrentOptions
+from nmt.training.checkpoint import Checkpoints
+from nmt.training.journal import Journal, Look
+from nmt.training.optim import OptimizerOptions
+from nmt.training.precision import choose_precision
+from nmt.training.trainer import Trainer, TrainerOptions, _is_shown
+
+
+def megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_what_is_shown_grows_with_the_logarithm_of_the_run():
+    shown = [number for number in range(1, 100_000) if _is_shown(number)]
+    assert shown[:20] == list(range(1, 21)) and 120 < len(shown) < 160
+
+
+@pytest.mark.slow
+def test_two_hundred_thousand_steps_leak_nothing(encoded, tokenizer, tmp_path):
+    torch.manual_seed(1)
+    options = RecurrentOptions(embedding_size=4, encoder_size=4, decoder_size=4, dropout=0.1)
+    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
+    seen: list[tuple[float, int, int]] = []
+
+    def validate(_):
+        seen.append((megabytes(), len(os.listdir("/proc/self/fd")), threading.active_count()))
+        return {"loss": 1.0}
+
+    trainer = Trainer(
+        model,
+        Batcher(encoded, BatchingOptions(tokens=64), seed=1),
+        validate,
+        TrainerOptions(max_steps=200_000, validate_every=1000, average_decay=0.9),
+        OptimizerOptions(),
+        choose_precision(torch.device("cpu"), "fp32"),
+        Checkpoints(tmp_path / "checkpoints"),
+        lambda step: Journal(tmp_path, step),
+        lambda model: Look({"a": "b"}, {"c": np.zeros((200, 200, 3), dtype=np.uint8)}),
+    )
+    trainer.fit()
+    assert len(seen) == 200
+    early, late = (np.array(part) for part in (seen[20:40], seen[-20:]))
+    growth = late[:, 0].mean() - early[:, 0].mean()
+    assert growth < 30, f"{growth:.0f} MB more after 200,000 steps"
+    assert (late[:, 1].max(), late[:, 2].max()) == (early[:, 1].max(), early[:, 2].max())
+    assert sum(path.stat().st_size for path in tmp_path.glob("events.out.tfevents.*")) < 20e6
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 4
