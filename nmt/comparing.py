@@ -42,7 +42,6 @@ from nmt.training.checkpoint import NAMED, Progress
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
-from nmt.training.trainer import TrainerOptions
 
 log = logging.getLogger("nmt")
 
@@ -61,11 +60,6 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     ``command`` is what the user typed, for the record. Of several processes that torchrun started, all train, and the
     first does the rest; the others return None.
     """
-    with join_ranks(own_device(choose_device(config.device)), TrainerOptions().timeout_minutes) as ranks:
-        return _compare(config, command, ranks)
-
-
-def _compare(config: CompareConfig, command: str, ranks: Ranks) -> tuple[Comparison, Path] | None:
     for system in config.systems:
         check_name(system, "systems")
     check_name(config.name, "name")
@@ -74,6 +68,14 @@ def _compare(config: CompareConfig, command: str, ranks: Ranks) -> tuple[Compari
     }
     _check(config, configs)
     _freeze_buckets(config, next(iter(configs.values())))
+    minutes = max(train_config.trainer.timeout_minutes for train_config in configs.values())
+    with join_ranks(own_device(choose_device(config.device)), minutes) as ranks:
+        return _compare(config, command, configs, ranks)
+
+
+def _compare(
+    config: CompareConfig, command: str, configs: dict[tuple[str, int], TrainConfig], ranks: Ranks
+) -> tuple[Comparison, Path] | None:
     folder = Path(config.runs) / config.name
     shown = config.evaluation.shown_sentences
     trained: dict[tuple[str, int], tuple[Run, Progress]] = {}

@@ -28,7 +28,7 @@ from nmt.models.build import MODEL_OPTIONS
 from nmt.training.finetuning import FinetuningOptions
 from nmt.training.optim import OptimizerOptions
 from nmt.training.second_journal import JournalOptions
-from nmt.training.trainer import TrainerOptions
+from nmt.training.trainer_options import TrainerOptions
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())

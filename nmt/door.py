@@ -34,6 +34,13 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except MemoryError:
+        _fail("out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
+    except RuntimeError as error:  # PyTorch's kinds; --help shall not wait for their names
+        if not any(sign in str(error) for sign in ("out of memory", "can't allocate memory")):
+            raise
+        told = str(error).strip().splitlines()[0]
+        _fail(f"{told} Lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
@@ -48,7 +55,7 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
 
     from nmt.config import CONFIG_FOLDER, DOORS, register, typed
     from nmt.plugins import load_plugins
-    from nmt.training.trainer import Interrupted
+    from nmt.training.signals import Interrupted
 
     load_plugins()
     register()

@@ -18,7 +18,8 @@ from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batcher import Batcher, Batches
 from nmt.corpus.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.cleaning import CleaningReport, clean
-from nmt.corpus.pairs import check_tags, knows_links, read_pairs, test_names, weights_of_places
+from nmt.corpus.encoded import EncodedPairs
+from nmt.corpus.pairs import check_symbols, check_tags, knows_links, read_pairs, test_names, weights_of_places
 from nmt.corpus.stream import Stream, StreamOptions
 from nmt.corpus.tokenizer import Tokenizer, extended
 from nmt.corpus.tokenizer import check as check_tokenizer
@@ -38,6 +39,7 @@ from nmt.training.checkpoint import Progress
 from nmt.training.finetuning import begin_with
 from nmt.training.finetuning import check as check_finetuning
 from nmt.training.journal import AnyJournal, Journal, NoJournal
+from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device
 from nmt.training.second_journal import check as check_journal
@@ -68,7 +70,8 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
     check_validation(config.validation, config.trainer.select_by)
     check_finetuning(config.finetuning)
     check_tokenizer(config.tokenizer)
-    check_tags(config.corpus, config.tokenizer.symbols)
+    if not config.finetuning.run:
+        check_symbols(config.corpus, config.tokenizer.symbols)
     with alone_in(Path(config.run.dir)) if ranks.first else contextlib.nullcontext():
         return _train(config, ranks)
 
@@ -77,10 +80,11 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
     guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks)
+    check_tags(config.corpus, run.tokenizer)
     batches, known = _batches(config, run.tokenizer, ranks)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
-    if config.finetuning.run and not run.checkpoints.steps():
+    if config.finetuning.run and not run.checkpoints.all():
         base = open_run(config.finetuning.run)
         begin_with(model, *base.checkpoints.weights(config.finetuning.checkpoint), config.finetuning)
     if guided and not model.attends:
@@ -120,9 +124,9 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         ranks=ranks,
         replica=lambda: build_model(config.model, run.vocabulary()),
     )
-    before = run.checkpoints.steps()
+    before = run.checkpoints.all()
     progress = trainer.fit()
-    if ranks.first and progress.best_score is not None and run.checkpoints.steps() != before:
+    if ranks.first and progress.best_score is not None and run.checkpoints.all() != before:
         best = abs(progress.best_score)  # a loss is kept as its negative
         record_options(run.folder, flat(asdict(config)), {f"final/valid_{config.trainer.select_by}": best})
     return run, progress
@@ -134,15 +138,25 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
     if not config.batching.stream:
         if config.tokenizer.sampling or weights_of_places(config.corpus):
             raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
-        pairs = cached_pairs(
-            config.corpus, "train", config.cleaning, tokenizer, Path(config.cache), config.joining, guided
-        )
+
+        def read() -> EncodedPairs:
+            cache = Path(config.cache)
+            return cached_pairs(config.corpus, "train", config.cleaning, tokenizer, cache, config.joining, guided)
+
+        ranks.first_tells(lambda: bool(len(read())), "the encoded text")
+        pairs = read()
         batcher = Batcher(pairs, config.batching, config.seed, part)
         padding = batcher.padding_share()
         log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
         return batcher, {"pairs": asdict(pairs.report), "padding": padding}
     if guided:
         raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
+    budget = config.trainer
+    if config.optimizer.schedule in FALLING and not (budget.max_steps or budget.max_tokens or budget.max_minutes):
+        raise UserError(
+            f"optimizer.schedule={config.optimizer.schedule} falls until the budget's end, and how long an epoch of a "
+            "stream is can't be known: set trainer.max_steps, max_tokens or max_minutes"
+        )
     options = StreamOptions(
         config.corpus, config.cleaning, config.joining, config.batching, config.tokenizer.sampling, config.seed
     )
@@ -243,7 +257,8 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)
-    return Engine(folder, config.decoding, str(choose_device(config.device)), config.compute_type).translate
+    device = str(own_device(choose_device(config.device)))
+    return Engine(folder, config.decoding, device, config.compute_type).translate
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -92,7 +92,7 @@ def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> R
     if config.resume not in ("auto", "never"):
         raise UserError(f"resume={config.resume}: auto or never")
     path = folder / "config.yaml"
-    trained = any((folder / "checkpoints").glob("step-*.safetensors"))
+    trained = bool(Checkpoints(folder / "checkpoints").all())
     if trained:
         if config.resume == "never":
             raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")

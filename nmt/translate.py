@@ -29,6 +29,7 @@ def main() -> None:
 
 
 def _translate(config: TranslateConfig) -> None:
+    import os
     import sys
     from dataclasses import asdict
     from pathlib import Path
@@ -44,6 +45,8 @@ def _translate(config: TranslateConfig) -> None:
         raise UserError("input and output: give both, or neither for standard input and output")
     if config.shard_lines < 1:
         raise UserError(f"shard_lines={config.shard_lines}: must be 1 or more")
+    if not config.input and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UserError("several processes share a file: give input and output")
     translate = open_engine(config)
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}

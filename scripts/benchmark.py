@@ -214,7 +214,7 @@ class Bench:
     def corpus(self, sizes: list[int]) -> None:
         """Seconds to prepare files of so many pairs, to start with them prepared, and the memory of both."""
         for size in sizes:
-            paths = _write_corpus(self.output / "benchmark-text", size)
+            paths = write_corpus(self.output / "benchmark-text", size)
             options = [
                 *("corpus=files", f"corpus.train=['{paths}']", f"corpus.valid='{paths}.valid'"),
                 *("tokenizer.kind=word", f"tokenizer.vocabulary_size={WORDS}", "+experiment=benchmark/fixed"),
@@ -249,7 +249,7 @@ def _has_step(journal: Path) -> bool:
     return journal.is_file() and '"event": "train"' in journal.read_text(encoding="utf-8")
 
 
-def _write_corpus(folder: Path, size: int) -> str:
+def write_corpus(folder: Path, size: int) -> str:
     """Parallel files of so many pairs, and a small validation set: the path with the language left open."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{size}.{{language}}"

@@ -71,6 +71,35 @@ def test_every_block_of_the_first_hour_runs(block, place):
         run(reduced(command), place)
 
 
+@pytest.fixture(scope="module")
+def growing(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("growing")
+    (folder / "my").mkdir()
+    for split, count in (("train", 80), ("valid", 5), ("mono", 30), ("special", 20)):
+        for language in ("en", "de"):
+            text = "".join(f"sentence {i} in {language}\n" for i in range(count))
+            (folder / f"my/{split}.{language}").write_text(text)
+    (folder / "my/mono.en").unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    "block", [text for kind, text in BLOCK.findall((DOCS / "growing.md").read_text()) if kind == "bash"]
+)
+def test_every_block_of_growing_runs(block, growing):
+    for command in commands(block):
+        run(reduced(command).replace("--standalone", "--standalone --local-addr 127.0.0.1"), growing)
+
+
+def test_what_growing_makes_is_there(growing):
+    assert len((growing / "my/back.en").read_text().split("\n")) == 31
+    assert len((growing / "my/taught.de").read_text().split("\n")) == 81
+    runs = ["many", "sweep/rate-0.002", "sweep/rate-0.004", "reverse", "augmented", "student", "special"]
+    for name in runs:
+        assert list((growing / f"runs/{name}/seed-1/checkpoints").glob("step-*")), name
+    assert (growing / "runs/sweep/rate-0.004/seed-2/checkpoints").is_dir()
+
+
 def test_what_the_first_hour_makes_is_there(place):
     assert len((place / "my/translated.de").read_text().splitlines()) == 5
     assert (place / "runs/scores/report/index.html").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoint import load_state
+from nmt.training.checkpoint import Checkpoints, load_state
 from nmt.training.journal import read_journal
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
 
@@ -73,7 +73,12 @@ def process_of(launcher: subprocess.Popen, rank: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("kind", "sharding", "processes"), [("attention", "none", 2), ("transformer", "full", 2), ("attention", "full", 3)]
+    ("kind", "sharding", "processes"),
+    [
+        ("attention", "none", 2),
+        ("transformer", "full", 2),
+        pytest.param("attention", "full", 3, marks=pytest.mark.slow),
+    ],
 )
 def test_processes_make_the_weights_of_one_with_the_same_batches(tmp_path, kind, sharding, processes):
     """Over two epochs whose last updates have fewer batches; with accumulation and a moving average."""
@@ -95,29 +100,26 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     more = [*options("transformer", 20), "run.dir=run"]
     alone = door("train", *more, "trainer.accumulate=2", folder=tmp_path)
     assert alone.returncode == 0 and b"going on from step 10" in alone.stderr, alone.stderr.decode()
-    whole = door("train", *more[:-1], "run.dir=whole", "trainer.accumulate=2", folder=tmp_path)
-    assert whole.returncode == 0
-    # The rate falls with the budget, which was another one up to step 10.
-    assert weights(tmp_path / "run", 20).keys() == weights(tmp_path / "whole", 20).keys()
     again = together(tmp_path, [*options("transformer", 30), "run.dir=run", "trainer.accumulate=1"])
     assert "going on from step 20" in again
 
 
 def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path):
-    whole = options("attention", 200, "trainer.log_every=5")
+    whole = options("attention", 80, "trainer.log_every=5")
     together(tmp_path, [*whole, "run.dir=whole"])
     launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
-    wait_for_step(tmp_path / "cut", 45)
+    wait_for_step(tmp_path / "cut", 25)
     os.kill(process_of(launcher, 1), signal.SIGKILL)
     _, errors = launcher.communicate(timeout=200)
     told = errors.decode()
     assert launcher.returncode == 0, told
     assert "process 0 of 2: the others did not answer at '" in told and "going on from step" in told
-    equal(weights(tmp_path / "cut", 200), weights(tmp_path / "whole", 200))
+    equal(weights(tmp_path / "cut", 80), weights(tmp_path / "whole", 80))
     steps = [e["step"] for e in read_journal(tmp_path / "cut") if e["event"] == "valid"]
-    assert steps == list(range(10, 201, 10))
+    assert steps == list(range(10, 81, 10))
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path):
     launcher = start(tmp_path, [*options("attention", 100_000), "run.dir=run", "trainer.timeout_minutes=0.1"])
     wait_for_step(tmp_path / "run", 20)
@@ -134,8 +136,7 @@ def test_what_ends_a_run_writes_one_checkpoint_of_all_processes(tmp_path):
     wait_for_step(tmp_path / "run", 20)
     os.kill(launcher.pid, signal.SIGTERM)
     launcher.communicate(timeout=100)
-    [newest] = sorted((tmp_path / "run/checkpoints").glob("step-*"))[-1:]
-    step = load_state(newest).progress.step
+    step = load_state(Checkpoints(tmp_path / "run/checkpoints").all()[-1]).progress.step
     assert step >= 20
     assert f"going on from step {step}" in together(tmp_path, [*options("attention", step + 5), "run.dir=run"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class Position:
 class Batches(Protocol):
     """Where batches come from."""
 
-    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
+    def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         """Without end, from ``position``: up to ``size`` batches of this process for each update, and the position that
         follows them. An update does not cross into the next epoch: its last may find fewer batches, or none.
         """
@@ -103,7 +103,7 @@ class Batcher:
         links = None if pairs.links is None else [pairs.links[i] for i in rows]
         return make_batch([pairs.source[i] for i in rows], [pairs.target[i] for i in rows], rows.tolist(), links)
 
-    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
+    def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         number, count = self.part
         while True:
             plan = self.plan(position.epoch)

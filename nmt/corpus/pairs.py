@@ -23,6 +23,7 @@ from nmt.corpus.readers import (
     read_place,
 )
 from nmt.corpus.tasks import TaskOptions
+from nmt.corpus.tokenizer import Tokenizer
 from nmt.errors import UserError, check_name, nearest
 
 GeneratedOptions = GrammarOptions | TaskOptions
@@ -100,28 +101,26 @@ def check_links(links: Sequence[Link], pair: Pair, place: str) -> None:
 
 
 def _read_places(options: FilesOptions | DatasetsOptions, split: str) -> Iterator[Pair]:
-    for group in range(group_count(options, split)):
+    for group in range(len(_places(options, split))):
         yield from read_group(options, split, group)
 
 
-def read_group(
-    options: FilesOptions | DatasetsOptions, split: str, group: int, first: int = 0, streamed: bool = False
-) -> Iterator[Pair]:
-    """The pairs of one of the places that the user named, from the ``first`` on; ``streamed`` keeps nothing on disk."""
+def read_group(options: FilesOptions | DatasetsOptions, split: str, group: int, first: int = 0) -> Iterator[Pair]:
+    """The pairs of one of the places that the user named, from the ``first`` on."""
     place = _places(options, split)[group]
     if isinstance(options, DatasetsOptions):
-        yield from read_datasets(place, options, first, streamed)
+        yield from read_datasets(place, options, first)
         return
     tag = options.tags[group] if split == "train" and options.tags else ""
     pairs = itertools.chain.from_iterable(read_place(name, options) for name in expanded(place, options))
     for pair in itertools.islice(pairs, first, None):
-        yield pair._replace(source=f"{tag} {pair.source}") if tag else pair
+        yield pair._replace(source=f"{tag} {pair.source}") if tag and pair.source.strip() else pair
 
 
 def read_train(options: CorpusOptions, first: int) -> Iterator[Pair]:
-    """The training pairs from the ``first`` on, nothing of them kept on disk."""
+    """The training pairs from the ``first`` on."""
     if isinstance(options, DatasetsOptions):
-        yield from read_group(options, "train", 0, first, streamed=True)
+        yield from read_group(options, "train", 0, first)
     else:
         yield from itertools.islice(read_pairs(options, "train"), first, None)
 
@@ -131,15 +130,21 @@ def weights_of_places(options: CorpusOptions) -> list[float]:
     return list(options.weights) if isinstance(options, FilesOptions) else []
 
 
-def check_tags(options: CorpusOptions, symbols: Sequence[str]) -> None:
-    """Raises UserError for a tag that the tokenizer would split."""
+def check_symbols(options: CorpusOptions, symbols: Sequence[str]) -> None:
+    """Raises UserError for a tag that a tokenizer with these symbols would split."""
     for tag in options.tags if isinstance(options, FilesOptions) else ():
         if tag and tag not in symbols:
             raise UserError(f"corpus.tags: '{tag}' would be split; say \"tokenizer.symbols=['{tag}']\"")
 
 
-def group_count(options: FilesOptions | DatasetsOptions, split: str) -> int:
-    return len(_places(options, split))
+def check_tags(options: CorpusOptions, tokenizer: Tokenizer) -> None:
+    """Raises UserError for a tag that the tokenizer splits."""
+    for tag in options.tags if isinstance(options, FilesOptions) else ():
+        if tag and tag not in tokenizer.source_pieces(tokenizer.encode_source(tag)):
+            raise UserError(
+                f"corpus.tags: the tokenizer splits '{tag}'; with finetuning.run, say finetuning.vocabulary=extend "
+                f"\"tokenizer.symbols=['{tag}']\""
+            )
 
 
 def fingerprint(options: CorpusOptions, split: str) -> str:
@@ -161,7 +166,9 @@ def fingerprint(options: CorpusOptions, split: str) -> str:
             for path in paths:
                 digest.update(_digest(path))
         else:
-            digest.update(load_datasets(place, options)._fingerprint.encode())
+            loaded = load_datasets(place, options)
+            told = f"{options.path} {options.name} {place} {loaded.info.version}"
+            digest.update((told if options.streaming else loaded._fingerprint).encode())
     return digest.hexdigest()[:16]
 
 
@@ -188,6 +195,8 @@ def _places(options: FilesOptions | DatasetsOptions, split: str) -> list[str]:
             count = len(getattr(options, name))
             if count not in (0, len(places)):
                 raise UserError(f"corpus.{name}: {count} for the {len(places)} places of corpus.train; one each")
+        if options.links and any(options.tags):
+            raise UserError("corpus.tags moves the words that corpus.links counts; put the tags into the files")
         if not all(weight > 0 for weight in options.weights):
             raise UserError(f"corpus.weights={options.weights}: each must be above 0")
     if not places or not all(places):

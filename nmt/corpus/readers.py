@@ -53,6 +53,7 @@ class DatasetsOptions:
     train: str = "train"  # splits, with slices such as train[:10%]
     valid: str = "validation"
     tests: dict[str, str] = field(default_factory=lambda: {"test": "test"})
+    streaming: bool = False  # read from where it lies, without a copy on disk; goes with batching.stream=true
 
 
 def paths_of(place: str, options: FilesOptions) -> list[Path]:
@@ -178,7 +179,7 @@ def _pair(source: str | None, target: str | None, place: str) -> Pair:
     return Pair(texts[0], texts[1])
 
 
-def load_datasets(split: str, options: DatasetsOptions, streamed: bool = False) -> Any:
+def load_datasets(split: str, options: DatasetsOptions) -> Any:
     """Raises UserError where there is no such data set or split."""
     import datasets
 
@@ -188,7 +189,7 @@ def load_datasets(split: str, options: DatasetsOptions, streamed: bool = False) 
             loaded = datasets.load_from_disk(str(folder))
             return loaded[split] if isinstance(loaded, dict) else loaded
         path = str(folder) if folder.is_dir() else options.path
-        return datasets.load_dataset(path, options.name or None, split=split, streaming=streamed)
+        return datasets.load_dataset(path, options.name or None, split=split, streaming=options.streaming)
     except KeyError:
         raise UserError(f"corpus.path={options.path}: no split '{split}'; {nearest(split, loaded)}") from None
     except Exception as error:  # the library raises many kinds, each for a wrong name or an absent network
@@ -196,9 +197,9 @@ def load_datasets(split: str, options: DatasetsOptions, streamed: bool = False) 
         raise UserError(f"corpus.path={options.path}, split '{split}': cannot be loaded ({reason})") from None
 
 
-def read_datasets(split: str, options: DatasetsOptions, first: int = 0, streamed: bool = False) -> Iterator[Pair]:
-    """The pairs of a split from the ``first`` on; ``streamed`` keeps nothing on disk."""
-    loaded = load_datasets(split, options, streamed)
+def read_datasets(split: str, options: DatasetsOptions, first: int = 0) -> Iterator[Pair]:
+    """The pairs of a split from the ``first`` on."""
+    loaded = load_datasets(split, options)
     if bool(options.source_column) != bool(options.target_column):
         raise UserError("corpus: give both source_column and target_column, or neither")
     columns = (options.source_column, options.target_column) if options.source_column else ("translation",)

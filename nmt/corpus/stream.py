@@ -10,7 +10,7 @@ import itertools
 import logging
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -57,7 +57,7 @@ class Stream:
         self.report = CleaningReport()  # of all that was read
         self._ended = threading.Event()
 
-    def groups(self, position: Position, size: int) -> Iterator[tuple[list[Batch], Position]]:
+    def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         for begin, pairs, after in self._ahead(replace(position, batch=0)):
             batcher = Batcher(pairs, self.options.batching, self.options.seed)
             plan = batcher.plan(begin.block) if len(pairs) else []
@@ -72,7 +72,7 @@ class Stream:
 
     def _first(self, position: Position, size: int) -> int:
         """The batch of its block to go on with. Another number of processes has other batches: about as far."""
-        if position.processes == self.part[1]:
+        if position.processes == self.part[1] or not position.batch:
             return position.batch
         log.warning("the text was shared by %d processes: some pairs come twice, or not at all", position.processes)
         return position.batch * position.processes // self.part[1] // size * size
@@ -137,7 +137,7 @@ class _Mixture:
         opens: list[Callable[[int], Iterator[Pair]]]
         if self.weights:
             opens = [
-                lambda first, group=group: read_group(corpus, "train", group, first, streamed=True)  # type: ignore
+                lambda first, group=group: read_group(corpus, "train", group, first)  # type: ignore
                 for group in range(len(self.weights))
             ]
         else:

@@ -198,6 +198,8 @@ def _joined(first: bytes, second: bytes) -> bytes:
     format: Any = sentencepiece_model_pb2  # its classes are made at run time
 
     model, other = format.ModelProto.FromString(first), format.ModelProto.FromString(second)
+    if model.trainer_spec.model_type != other.trainer_spec.model_type:
+        raise UserError("tokenizer.kind: must be as in the run to begin with, to extend its vocabulary")
     known = {piece.piece for piece in model.pieces}
     least = min(piece.score for piece in model.pieces)
     for piece in other.pieces:

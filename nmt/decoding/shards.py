@@ -46,31 +46,38 @@ def translate_file(
     with Progress(f"translating {source}", "shards", count) as progress:
         while missing := [number for number in range(count) if not _part(parts, number).exists()]:
             progress.update(count - len(missing))
-            if not _translate_free(translate, source, parts, shard_lines, set(missing)):
-                time.sleep(POLL)
             if target.exists():  # joined by another process
+                shutil.rmtree(parts, ignore_errors=True)
                 return
+            free = {number for number in missing if _is_free(_part(parts, number))}
+            if free:
+                _translate_free(translate, source, target, shard_lines, free)
+            else:
+                time.sleep(POLL)
     with if_free(parts / "join") as mine:
         if mine and not target.exists():
             _join(parts, count, target)
 
 
-def _translate_free(translate: Translate, source: Path, parts: Path, shard_lines: int, missing: set[int]) -> bool:
-    """The missing shards that nobody is at work on. Whether there was any."""
-    any_free = False
+def _is_free(path: Path) -> bool:
+    with if_free(path) as mine:
+        return mine
+
+
+def _translate_free(translate: Translate, source: Path, target: Path, shard_lines: int, free: set[int]) -> None:
+    """Those of these shards that nobody has taken meanwhile."""
+    parts = Path(f"{target}.parts")
     for number, lines in enumerate(_blocks(source, shard_lines)):
         path = _part(parts, number)
-        if number not in missing or path.exists():
+        if number not in free or path.exists():
             continue
         with if_free(path) as mine:
-            if not mine or path.exists():
+            if not mine or path.exists() or target.exists():
                 continue
-            any_free = True
             made = in_blocks(translate, lines, number * shard_lines + 1)
             aside = path.with_suffix(".partial")
             aside.write_bytes(b"".join(translation.text.encode() + b"\n" for translation in made))
             os.replace(aside, path)
-    return any_free
 
 
 def _join(parts: Path, count: int, target: Path) -> None:
@@ -88,6 +95,8 @@ def _claim(parts: Path, identity: dict[str, Any]) -> None:
     path = parts / "work.json"
     parts.mkdir(parents=True, exist_ok=True)
     if not path.exists():
+        if any(parts.glob("*.txt")):
+            raise UserError(f"{parts}: parts of other work; delete the folder, or name another output")
         aside = parts / f"work.{os.getpid()}.partial"
         aside.write_text(told)
         os.replace(aside, path)

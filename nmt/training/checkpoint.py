@@ -43,8 +43,8 @@ class Progress:
     stale: int = 0  # validations since the best
     reductions: int = 0  # of the learning rate on a plateau
     skipped: int = 0  # updates left out for a gradient that was not finite
-    unfinite: int = 0  # of them in a row, up to now
-    retreats: int = 0  # times that the run went back to a checkpoint with half the learning rate
+    nonfinite: int = 0  # of them in a row, up to now
+    rollbacks: int = 0  # times that the run went back to a checkpoint with half the learning rate
     judged: int = 0  # the last step that was validated
     largest_batch: int = 0  # cells that memory holds, once it was short
     finished: bool = False
@@ -161,7 +161,9 @@ def _upgraded(tensors: Tensors, version: int) -> Tensors:
 
 
 class Checkpoints:
-    """The checkpoints of a run: ``step-*.safetensors``, the last few kept, and ``best.safetensors``."""
+    """The checkpoints of a run: ``step-*.safetensors`` of the last few validations, ``best.safetensors``, and one
+    ``interim-*.safetensors`` where the run was ended since, or has gone on for long.
+    """
 
     def __init__(self, folder: Path, keep: int = 3):
         self.folder, self.keep = folder, keep
@@ -173,8 +175,16 @@ class Checkpoints:
         return self.folder / "best.safetensors"
 
     def steps(self) -> list[Path]:
-        """Oldest first."""
+        """Of validated steps, oldest first."""
         return sorted(self.folder.glob("step-*.safetensors"))
+
+    def all(self) -> list[Path]:
+        """To go on from, oldest first."""
+        return sorted([*self.steps(), *self.folder.glob("interim-*.safetensors")], key=lambda path: path.stem[-8:])
+
+    def at(self, step: int) -> TrainState:
+        """Raises UserError where there is none of this step, or a damaged one."""
+        return load_state(next(path for path in reversed(self.all()) if int(path.stem[-8:]) == step))
 
     def save(self, state: TrainState, is_best: bool) -> None:
         """Copies the state, and writes it while the run goes on. Raises UserError where the last was not written."""
@@ -196,7 +206,9 @@ class Checkpoints:
 
     def _write(self, state: TrainState, is_best: bool) -> None:
         try:
-            path = self.folder / f"step-{state.progress.step:08d}.safetensors"
+            interim = list(self.folder.glob("interim-*.safetensors"))
+            kind = "step" if state.progress.judged == state.progress.step else "interim"
+            path = self.folder / f"{kind}-{state.progress.step:08d}.safetensors"
             save_state(state, path)
             if is_best:
                 aside = self.best.with_suffix(".partial")
@@ -206,20 +218,23 @@ class Checkpoints:
                 except OSError:  # a file system without links
                     shutil.copyfile(path, aside)
                 os.replace(aside, self.best)
-            for old in self.steps()[: -self.keep]:
-                old.unlink()
+            for old in [*self.steps()[: -self.keep], *interim]:
+                if old != path:
+                    old.unlink()
         except BaseException as error:  # told by wait()
             self._failure = error
 
     def latest(self) -> TrainState | None:
         """The newest that is whole; damaged ones are named and passed over. None where none was saved."""
         self.wait()
-        for path in reversed(self.steps()):
+        for left in self.folder.glob("*.partial"):  # by a process that was killed
+            left.unlink()
+        for path in reversed(self.all()):
             try:
                 return load_state(path)
             except UserError as error:
                 log.warning("%s", error)
-        if self.steps():
+        if self.all():
             raise UserError(f"{self.folder}: every checkpoint is damaged; delete the folder to start again")
         return None
 
@@ -235,7 +250,7 @@ class Checkpoints:
         if which == "average":
             return self._any_steps()
         if which == "last":
-            return self._any_steps()[-1:]
+            return self.all()[-1:] or self._any_steps()
         if which == "best":
             return [self.best] if self.best.exists() else self._any_steps()[-1:]
         if which.isdigit():
@@ -245,9 +260,10 @@ class Checkpoints:
         return [Path(which)]
 
     def _any_steps(self) -> list[Path]:
-        if not self.steps():
+        found = self.steps() or self.all()
+        if not found:
             raise UserError(f"{self.folder}: no checkpoint; train the run first")
-        return self.steps()
+        return found
 
 
 def _model_weights(state: TrainState) -> Tensors:

@@ -58,7 +58,7 @@ class Ranks:
         rows = [torch.empty_like(own) for _ in range(self.count)]
         with self.waiting(place):
             dist.all_gather(rows, own)
-        return [row.cpu() for row in rows]
+            return [row.cpu() for row in rows]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter], place: str) -> None:
         """Every process gets the sum of all. One that had nothing to learn from adds zeros.
@@ -73,16 +73,14 @@ class Ranks:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
-        sent = []
         with self.waiting(place):
-            for bucket in _buckets(gradients):
+            before: tuple[list[Tensor], Tensor, dist.Work] | None = None
+            for bucket in _buckets(gradients):  # one travels while the next is put together
                 flat = torch.cat([gradient.view(-1) for gradient in bucket])
-                sent.append((bucket, flat, dist.all_reduce(flat, async_op=True)))
-            for bucket, flat, work in sent:
-                work.wait()
-                parts = flat.split([gradient.numel() for gradient in bucket])
-                for gradient, summed in zip(bucket, parts, strict=True):
-                    gradient.copy_(summed.view_as(gradient))
+                sent = bucket, flat, dist.all_reduce(flat, async_op=True)
+                _receive(before)
+                before = sent
+            _receive(before)
 
     def first_tells(self, work: Callable[[], Any], place: str) -> Any:
         """What ``work`` returns in the first process (JSON holds it), told to the others, which wait however long."""
@@ -93,14 +91,17 @@ class Ranks:
             told = work()
             self.store.set(key, json.dumps(told))
             return told
-        self.store.wait([key], PREPARATION)
-        return json.loads(self.store.get(key))
+        with self.waiting(place):
+            self.store.wait([key], PREPARATION)
+            return json.loads(self.store.get(key))
 
     @contextmanager
     def waiting(self, place: str) -> Iterator[None]:
         """Tells what was waited for in vain."""
         try:
             yield
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             told = str(error).strip() or type(error).__name__
             reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", told.splitlines()[0])
@@ -109,6 +110,16 @@ class Ranks:
                 f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
                 "checkpoint"
             ) from None
+
+
+def _receive(sent: tuple[list[Tensor], Tensor, dist.Work] | None) -> None:
+    """Puts a bucket that has come back into the gradients that it was made of."""
+    if sent is None:
+        return
+    bucket, flat, work = sent
+    work.wait()
+    for gradient, summed in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
+        gradient.copy_(summed.view_as(gradient))
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
@@ -137,6 +148,7 @@ def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
     if number:
         log.setLevel(logging.WARNING)
     timeout = timedelta(minutes=minutes)
+    os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # or NCCL itself ends the process, without a word of where
     with Ranks(number, count, device, minutes).waiting("meeting"):
         found, _, _ = next(dist.rendezvous("env://", number, count, timeout=timeout))
         # torchrun keeps its store over restarts: without a name of their own, processes would look for those of the

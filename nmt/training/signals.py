@@ -1,12 +1,16 @@
-"""Signals end a run after the update in hand; a second one ends it at once."""
+"""Signals end a run after the update in hand; a second Ctrl-C ends it at once."""
 
 from __future__ import annotations
 
 import signal
+import time
 from types import FrameType, TracebackType
 
 # Besides Ctrl-C and kill: what Slurm and submitit send before they take the machine away.
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+
+AGAIN = 1.0  # seconds after which a second Ctrl-C is meant as such
 
 
 class Interrupted(Exception):
@@ -26,6 +30,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.number = 0
+        self._since = 0.0
         self.breaks = False  # whether a signal raises Broken, in work that may be left
 
     def __enter__(self) -> Signals:
@@ -39,9 +44,15 @@ class Signals:
         self._restore()
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        self.number = number
-        self._restore()
+        """The same signal may come twice at once: from the terminal or the cluster, and from torchrun."""
+        now = time.monotonic()
+        if self.number and number == signal.SIGINT and now - self._since > AGAIN:
+            self._restore()
+            raise KeyboardInterrupt
+        if not self.number:
+            self.number, self._since = number, now
         if self.breaks:
+            self.breaks = False
             raise Broken
 
     def _restore(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -9,59 +10,30 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 
 from nmt.corpus.batch import Batch
 from nmt.corpus.batcher import Batches, Position
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
 from nmt.training import snapshot
-from nmt.training.checkpoint import Checkpoints, Progress
+from nmt.training.checkpoint import Checkpoints, Progress, TrainState
 from nmt.training.journal import AnyJournal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
-from nmt.training.sharding import check as check_sharding
 from nmt.training.sharding import own_part, shard, whole_in_first
 from nmt.training.signals import Broken, Interrupted, Signals
+from nmt.training.trainer_options import TrainerOptions, check
 from nmt.training.update import Objective, Update
 
 log = logging.getLogger("nmt")
 
 Validate = Callable[[Model], dict[str, float]]
-SELECTION = ("loss", "bleu")
-RETREATS = 2  # how often a run goes back to its last checkpoint with half the learning rate
-
-
-@dataclass
-class TrainerOptions:
-    """How long, how, and what is kept. At least one budget must be set; the first one spent ends the run."""
-
-    max_steps: int = 0  # optimizer updates; 0 sets no bound, here and below
-    max_epochs: float = 0.0
-    max_tokens: int = 0  # real target tokens
-    max_minutes: float = 0.0  # wall clock, validation included, summed over resumed parts
-    precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 where the device has instructions for it, else fp32
-    accumulate: int = 1  # batches per update
-    clip_norm: float = 1.0  # 0 does not clip
-    label_smoothing: float = 0.1
-    guided_alignment: float = 0.0  # weight of what attention is taught by known word links (Chen 2016); 0: nothing
-    average_decay: float = 0.0  # exponential moving average of the weights (0: none), used wherever weights are judged
-    validate_every: int = 500  # updates
-    select_by: str = "loss"  # the best checkpoint by validation loss or bleu
-    patience: int = 0  # validations without improvement before stopping; 0 never stops early
-    keep_checkpoints: int = 3
-    checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
-    skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
-    sharding: str = "none"  # several processes: full spreads weights, gradients and optimizer over them (FSDP2)
-    timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
-    log_every: int = 50  # updates
-    compile: bool = False  # torch.compile
-    threads: int = 0  # of the processor; 0 leaves it to the library
+ROLLBACKS = 2  # how often a run goes back to its last checkpoint with half the learning rate
 
 
 class Trainer:
@@ -84,7 +56,7 @@ class Trainer:
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
     ):
-        _check(options)
+        check(options)
         self.model, self.batches, self.validate = model, batches, validate
         self.options, self.optimizer_options, self.device = options, optimizer_options, precision.device
         self.checkpoints, self.open_journal, self.look = checkpoints, journal, look
@@ -112,12 +84,12 @@ class Trainer:
         if progress.finished and self.optimizer_options.schedule in FALLING:
             log.warning("the run had ended: with more budget, its learning rate rises again")
         progress.finished = False
-        try:
-            with self.signals:
+        with self.signals:
+            try:
                 while not self._part():
-                    self._retreat()
-        finally:
-            self.checkpoints.wait()
+                    self._roll_back()
+            finally:
+                self.checkpoints.wait()
         return self.progress
 
     def _part(self) -> bool:
@@ -130,23 +102,24 @@ class Trainer:
             if self._owes_validation() and self._validate(journal, self._share() >= 1):
                 return True
             self._start_clock()
-            for batches, position in self.batches.groups(progress.position, options.accumulate):
-                self._step(batches, position)
-                if progress.unfinite >= options.skip_limit:
-                    self._give_up(batches)
-                    return False
-                if progress.step % options.log_every == 0:
-                    self._report(journal)
-                ended = self._share() >= 1
-                if ended or self._due(progress.step):
-                    ended = self._validate(journal, ended)
-                    self._start_clock()
-                elif self.stop or self._checkpoint_due():
-                    self._save()
-                if ended:
-                    break
-                if self.stop:
-                    raise Interrupted(self.stop, progress.step)
+            with contextlib.closing(self.batches.groups(progress.position, options.accumulate)) as groups:
+                for batches, position in groups:
+                    self._step(batches, position)
+                    if progress.nonfinite >= options.skip_limit:
+                        self._give_up(batches)
+                        return False
+                    if progress.step % options.log_every == 0:
+                        self._report(journal)
+                    ended = self._share() >= 1
+                    if ended or self._due(progress.step):
+                        ended = self._validate(journal, ended)
+                        self._start_clock()
+                    elif self.stop or self._checkpoint_due():
+                        self._save()
+                    if ended:
+                        break
+                    if self.stop:
+                        self._interrupt(self.stop)
         finally:
             journal.close()
         return True
@@ -171,7 +144,7 @@ class Trainer:
 
     def _checkpoint_due(self) -> bool:
         return bool(self.options.checkpoint_minutes) and (
-            self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes
+            self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes and not self.progress.nonfinite
         )
 
     def _step(self, batches: list[Batch], position: Position) -> None:
@@ -185,13 +158,13 @@ class Trainer:
         progress.step += 1
         progress.tokens += tokens
         rate = learning_rate(self.optimizer_options, progress.step, self._share(), progress.reductions)
-        norm = self.update.apply(rate * 0.5**progress.retreats)
+        norm = self.update.apply(rate * 0.5**progress.rollbacks)
         if math.isfinite(norm):
-            progress.unfinite = 0
+            progress.nonfinite = 0
             self._update_average()
         else:
             progress.skipped += 1
-            progress.unfinite += 1
+            progress.nonfinite += 1
             log.warning("step %d: the gradient is not finite; update left out", progress.step)
         progress.position, progress.largest_batch = position, self.update.largest
         self.meter.add(likelihood, norm, batches)
@@ -223,25 +196,26 @@ class Trainer:
         """Before the run goes back. Raises UserError where it has been back often enough."""
         progress = self.progress
         scale = self.update.scaler.get_scale() if self.update.scaler.is_enabled() else None
-        told = f"{progress.unfinite} updates in a row had no finite gradient"
+        told = f"{progress.nonfinite} updates in a row had no finite gradient"
         told += f" (fp16: the scale of the loss fell to {scale:g})" if scale is not None else ""
-        if progress.retreats < RETREATS:
+        folder = self.checkpoints.folder.parent
+        if progress.rollbacks < ROLLBACKS:
             log.warning("%s: back to the last checkpoint, with half the learning rate", told)
             return
-        path = self.checkpoints.folder.parent / f"not-finite-{progress.step}-{self.ranks.number}.json"
+        path = folder / f"not-finite-{progress.step}-{self.ranks.number}.json"
         rows = [{"pair": row, "source": s.tolist(), "target": t.tolist()} for b in batches for row, s, t in b.pairs()]
         path.write_text(json.dumps(rows), encoding="utf-8")
         raise UserError(
-            f"{told}, and half the learning rate did not help {RETREATS} times; the last batch is in {path}; lower "
-            "optimizer.learning_rate, or use trainer.precision=fp32 or bf16"
+            f"{told}, and half the learning rate did not help {ROLLBACKS} times; the last batch is in {path}; begin "
+            f"another run.dir with finetuning.run={folder} and a lower optimizer.learning_rate"
         )
 
-    def _retreat(self) -> None:
+    def _roll_back(self) -> None:
         """The last good weights, with half the learning rate from there on."""
-        retreats, skipped = self.progress.retreats + 1, self.progress.skipped
+        rollbacks, skipped = self.progress.rollbacks + 1, self.progress.skipped
         if not self._resume():  # no checkpoint yet: no update was made of a gradient that was not finite
             self.optimizer.state.clear()
-        self.progress.retreats, self.progress.skipped, self.progress.unfinite = retreats, skipped, 0
+        self.progress.rollbacks, self.progress.skipped, self.progress.nonfinite = rollbacks, skipped, 0
 
     def _share(self) -> float:
         """The share of the budget spent: of the budget that is nearest its end."""
@@ -284,7 +258,7 @@ class Trainer:
             told = self.ranks.first_tells(lambda: self._scores(model), f"validation of step {progress.step}")
         if told is None:
             self._save()
-            raise Interrupted(self.signals.number or signal.SIGTERM, progress.step)
+            self._interrupt(self.signals.number or signal.SIGTERM)
         scores, progress.seconds = told
         is_best = self._judge(scores)
         progress.judged = progress.step
@@ -302,13 +276,14 @@ class Trainer:
 
     def _scores(self, model: Model) -> tuple[dict[str, float], float] | None:
         """And the seconds of training until then; None where a signal broke it off."""
+        if self.stop or self.signals.number:
+            return None
         try:
             self.signals.breaks = True
             scores = self.validate(model)
+            self.signals.breaks = False
         except Broken:
             return None
-        finally:
-            self.signals.breaks = False
         self._tick()
         return scores, self.progress.seconds
 
@@ -317,6 +292,11 @@ class Trainer:
         self.saved = self.progress.seconds
         if self.ranks.first:
             self.checkpoints.save(state, is_best)
+
+    def _interrupt(self, number: int) -> None:
+        """Ends the run, once its checkpoint is written: torchrun ends all processes as soon as one has ended so."""
+        self.ranks.first_tells(self.checkpoints.wait, "the last checkpoint")
+        raise Interrupted(number, self.progress.step)
 
     def _out_of_patience(self) -> bool:
         return bool(self.options.patience and self.progress.stale >= self.options.patience)
@@ -340,7 +320,8 @@ class Trainer:
         """The model in evaluation mode, with the moving average for its weights where there is one."""
         own, place = ck.weights_of(self.model), self.checkpoints.folder
         if self.update.sharded and self.replica:
-            model, weights = self.replica(), whole_in_first(self.average or own, self.ranks)
+            with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
+                model, weights = self.replica(), whole_in_first(self.average or own, self.ranks)
             if self.ranks.first:
                 ck.load_weights(model, weights, place)
             yield model.to(self.device).eval()
@@ -358,7 +339,16 @@ class Trainer:
 
     def _resume(self) -> bool:
         """Whether there was a checkpoint to go on from."""
-        state = self.checkpoints.latest()
+        state: TrainState | None = None
+
+        def newest() -> int | None:
+            nonlocal state
+            state = self.checkpoints.latest()
+            return state.progress.step if state else None
+
+        step = self.ranks.first_tells(newest, "the checkpoint to go on from")
+        if step is not None and not self.ranks.first:
+            state = self.checkpoints.at(step)
         if state is None:
             return False
         snapshot.restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
@@ -370,33 +360,3 @@ class Trainer:
 def _is_shown(validation: int) -> bool:
     """Each of the first twenty, then ten in each doubling: what is kept of a long run stays small."""
     return validation % (1 << max(0, (validation // 10).bit_length() - 1)) == 0
-
-
-def _check(options: TrainerOptions) -> None:
-    if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
-        raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
-    for name in (
-        "max_steps",
-        "max_epochs",
-        "max_tokens",
-        "max_minutes",
-        "clip_norm",
-        "guided_alignment",
-        "patience",
-        "threads",
-        "checkpoint_minutes",
-    ):
-        if getattr(options, name) < 0:
-            raise UserError(f"trainer.{name}={getattr(options, name)}: must not be negative")
-    for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
-        if getattr(options, name) < 1:
-            raise UserError(f"trainer.{name}={getattr(options, name)}: must be 1 or more")
-    check_sharding(options.sharding)
-    if options.timeout_minutes <= 0:
-        raise UserError(f"trainer.timeout_minutes={options.timeout_minutes}: must be above 0")
-    if options.select_by not in SELECTION:
-        raise UserError(f"trainer.select_by={options.select_by}: {nearest(options.select_by, SELECTION)}")
-    if not 0 <= options.average_decay < 1:
-        raise UserError(f"trainer.average_decay={options.average_decay}: must be at least 0 and below 1")
-    if not 0 <= options.label_smoothing < 1:
-        raise UserError(f"trainer.label_smoothing={options.label_smoothing}: must be at least 0 and below 1")

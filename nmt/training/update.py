@@ -20,6 +20,8 @@ from nmt.training.sharding import whole
 
 log = logging.getLogger("nmt")
 
+MEMORY_SIGNS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
 
 class Objective(nn.Module):
     """Model and loss in one: whatever spreads weights over processes must see where the gradient begins."""
@@ -62,19 +64,20 @@ class Update:
         self.scaler = precision.scaler()
         self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
 
-    def gradients(self, batches: list[Batch], tokens: int, place: str, least: int = 0) -> float:
+    def gradients(self, batches: list[Batch], tokens: int, place: str, most: int = 0) -> float:
         """Leaves the gradient of the summed loss over ``tokens``, the count of all processes' batches.
 
-        Returns the negative log-likelihood of this process's own. ``least``: as many batches as any other process has,
-        which matters where they work on every one together. Raises UserError where one sentence does not fit.
+        Returns the negative log-likelihood of this process's own. ``most``: batches of the process that has most, which
+        matters where all work on every one together. Raises UserError where one sentence does not fit.
         """
+        self.scaler.scale(torch.zeros((), device=self.precision.device))  # it must exist though there be no batch
         while True:
             likelihood = self._try(batches, tokens)
             if likelihood is not None:
                 break
             self._make_room(batches)
         if self.sharded:
-            for _ in range(len(batches), least):
+            for _ in range(len(batches), most):
                 self._backward(make_batch([[END]], [[]], [0]), tokens, weight=0.0)
         else:
             self.ranks.sum_gradients(self.model.parameters(), place)
@@ -103,7 +106,10 @@ class Update:
             if not _is_memory(error):
                 raise
             if self.sharded:  # the others are in the middle of the same batch
-                raise UserError("out of memory; with trainer.sharding=full, lower batching.tokens") from None
+                raise UserError(
+                    "out of memory, and with trainer.sharding=full batches are not split; begin another run.dir with a "
+                    "lower batching.tokens"
+                ) from None
             return None
         return total
 
@@ -115,7 +121,7 @@ class Update:
 
     def _parts(self, batch: Batch) -> list[Batch]:
         rows = len(batch.sentences)
-        if not self.largest or batch.cells <= self.largest or rows == 1:
+        if self.sharded or not self.largest or batch.cells <= self.largest or rows == 1:
             return [batch]
         half = rows // 2
         return self._parts(batch.rows(0, half)) + self._parts(batch.rows(half, rows))
@@ -130,7 +136,7 @@ class Update:
         if len(tried.sentences) == 1:
             raise UserError(
                 f"out of memory for one pair of {tried.source.shape[1]} and {tried.target_in.shape[1]} tokens; "
-                "lower cleaning.max_tokens, or make the model smaller"
+                "begin another run.dir with a lower cleaning.max_tokens or a smaller model"
             )
         self.largest = tried.cells // 2
         log.warning("out of memory: batches of more than %s cells are split from here on", f"{self.largest:,}")
@@ -139,4 +145,4 @@ class Update:
 def _is_memory(error: BaseException) -> bool:
     """Whether memory was short: PyTorch has an error of its own for GPUs only."""
     kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+    return isinstance(error, kinds) or any(sign in str(error) for sign in MEMORY_SIGNS)

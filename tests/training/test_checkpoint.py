@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from nmt.corpus.batcher import Position
@@ -9,7 +11,7 @@ from nmt.training.checkpoint import Checkpoints, Progress, TrainState
 
 
 def state_at(step: int, value: float = 1.0) -> TrainState:
-    progress = Progress(step=step, tokens=7, position=Position(2, 3), best_score=-1.5, finished=True)
+    progress = Progress(step=step, judged=step, tokens=7, position=Position(2, 3), best_score=-1.5, finished=True)
     return TrainState(progress, {"model.w": torch.full((3,), value), "random.cpu": torch.get_rng_state()})
 
 
@@ -21,17 +23,17 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
-@pytest.mark.parametrize("where", [0.02, 0.3, 0.6, 0.9, 0.999])
-def test_any_flipped_byte_and_any_cut_is_found_and_named(tmp_path, where):
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 0.9999), flip=st.integers(1, 255), cut=st.booleans())
+def test_any_flipped_byte_and_any_cut_is_found_and_named(tmp_path, where, flip, cut):
     path = tmp_path / "a.safetensors"
     ck.save_state(state_at(4), path)
-    whole = bytearray(path.read_bytes())
-    flipped = bytearray(whole)
-    flipped[int(where * len(whole))] ^= 0x55
-    for damaged in (flipped, whole[: int(where * len(whole))], b""):
-        path.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"a\.safetensors"):
-            ck.load_state(path)
+    content = bytearray(path.read_bytes())
+    place = int(where * len(content))
+    content[place] ^= flip
+    path.write_bytes(content[:place] if cut else content)
+    with pytest.raises(UserError, match=r"a\.safetensors"):
+        ck.load_state(path)
 
 
 def test_a_newer_format_says_so(tmp_path, monkeypatch):

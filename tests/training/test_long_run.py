@@ -18,7 +18,8 @@ from nmt.training.checkpoint import Checkpoints
 from nmt.training.journal import Journal, Look
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
-from nmt.training.trainer import Trainer, TrainerOptions, _is_shown
+from nmt.training.trainer import Trainer, _is_shown
+from nmt.training.trainer_options import TrainerOptions
 
 
 def megabytes() -> float:

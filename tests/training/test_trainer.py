@@ -28,7 +28,9 @@ from nmt.training.checkpoint import Checkpoints, load_state, weights_of
 from nmt.training.journal import Journal, Look, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
-from nmt.training.trainer import Interrupted, Trainer, TrainerOptions
+from nmt.training.signals import Interrupted
+from nmt.training.trainer import Trainer
+from nmt.training.trainer_options import TrainerOptions
 
 MODELS = {
     "fixed": RecurrentOptions(
@@ -99,7 +101,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, kind, stop)
     resumed.fit()
     for ours, theirs in ((weights(resumed), weights(whole)), (resumed.average, whole.average)):
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    last = [load_state(t.checkpoints.steps()[-1]).tensors for t in (resumed, whole)]
+    last = [load_state(t.checkpoints.all()[-1]).tensors for t in (resumed, whole)]
     assert last[0].keys() == last[1].keys()
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[1])
 
@@ -229,7 +231,7 @@ def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make, caplog):
     spoil(trainer, {2, 4})
     before = weights(trainer)
     progress = trainer.fit()
-    assert (progress.step, progress.skipped, progress.unfinite, progress.retreats) == (4, 2, 1, 0)
+    assert (progress.step, progress.skipped, progress.nonfinite, progress.rollbacks) == (4, 2, 1, 0)
     assert "step 2: the gradient is not finite" in caplog.text
     after = weights(trainer)
     assert all(w.isfinite().all() for w in after.values()) and any((after[n] != w).any() for n, w in before.items())
@@ -239,7 +241,7 @@ def test_too_many_of_them_send_the_run_back_with_half_the_rate(make, caplog, tmp
     trainer = make(max_steps=10, skip_limit=3, optimizer=OptimizerOptions(warmup_steps=0, schedule="constant"))
     spoil(trainer, {6, 7, 8})
     progress = trainer.fit()
-    assert (progress.step, progress.skipped, progress.retreats) == (10, 3, 1)
+    assert (progress.step, progress.skipped, progress.rollbacks) == (10, 3, 1)
     assert "back to the last checkpoint, with half the learning rate" in caplog.text
     read = [e for e in read_journal(tmp_path / "run") if e["event"] == "train"]
     assert [e["step"] for e in read] == [2, 4, 6, 8, 10], "no step twice"
@@ -249,7 +251,7 @@ def test_too_many_of_them_send_the_run_back_with_half_the_rate(make, caplog, tmp
 def test_going_back_before_the_first_checkpoint_keeps_the_weights(make):
     trainer = make(max_steps=6, skip_limit=2)
     spoil(trainer, {2, 3})
-    assert trainer.fit().retreats == 1
+    assert trainer.fit().rollbacks == 1
 
 
 def test_a_run_that_has_been_back_often_enough_ends_and_keeps_the_batch(make, tmp_path):
@@ -304,7 +306,7 @@ def test_what_memory_holds_is_remembered_by_the_checkpoint(make):
 def test_one_sentence_that_memory_does_not_hold_is_told(make):
     trainer = make(max_steps=4)
     short_of_memory(trainer, 1)
-    with pytest.raises(UserError, match=r"out of memory for one pair of .* lower cleaning\.max_tokens"):
+    with pytest.raises(UserError, match=r"out of memory for one pair of .* a lower cleaning\.max_tokens"):
         trainer.fit()
 
 
@@ -344,7 +346,19 @@ def test_a_signal_breaks_validation_off_and_it_is_done_when_the_run_goes_on(make
 def test_a_checkpoint_is_kept_in_between_when_validation_is_rare(make):
     trainer = make(max_steps=6, validate_every=1000, checkpoint_minutes=1e-9)
     trainer.fit()
-    assert [path.stem for path in trainer.checkpoints.steps()] == [f"step-{n:08d}" for n in (4, 5, 6)]
+    assert [path.stem for path in trainer.checkpoints.all()] == ["step-00000006"], "what is in between gives way"
+    cut = make("cut", max_steps=6, validate_every=1000, checkpoint_minutes=1e-9)
+
+    def die(batches, position):
+        if cut.progress.step == 5:
+            raise KeyboardInterrupt
+        Trainer._step(cut, batches, position)
+
+    cut._step = die
+    with pytest.raises(KeyboardInterrupt):
+        cut.fit()
+    assert [path.stem for path in cut.checkpoints.all()] == ["interim-00000005"]
+    assert make("cut", max_steps=6, validate_every=1000).fit().step == 6
 
 
 @pytest.mark.parametrize(

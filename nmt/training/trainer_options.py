@@ -1,0 +1,68 @@
+"""How a run is trained, and which values make sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nmt.errors import UserError, nearest
+from nmt.training.sharding import check as check_sharding
+
+SELECTION = ("loss", "bleu")
+
+
+@dataclass
+class TrainerOptions:
+    """How long, how, and what is kept. At least one budget must be set; the first one spent ends the run."""
+
+    max_steps: int = 0  # optimizer updates; 0 sets no bound, here and below
+    max_epochs: float = 0.0
+    max_tokens: int = 0  # real target tokens
+    max_minutes: float = 0.0  # wall clock, validation included, summed over resumed parts
+    precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 where the device has instructions for it, else fp32
+    accumulate: int = 1  # batches per update
+    clip_norm: float = 1.0  # 0 does not clip
+    label_smoothing: float = 0.1
+    guided_alignment: float = 0.0  # weight of what attention is taught by known word links (Chen 2016); 0: nothing
+    average_decay: float = 0.0  # exponential moving average of the weights (0: none), used wherever weights are judged
+    validate_every: int = 500  # updates
+    select_by: str = "loss"  # the best checkpoint by validation loss or bleu
+    patience: int = 0  # validations without improvement before stopping; 0 never stops early
+    keep_checkpoints: int = 3
+    checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
+    skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
+    sharding: str = "none"  # several processes: full spreads weights, gradients and optimizer over them (FSDP2)
+    timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
+    log_every: int = 50  # updates
+    compile: bool = False  # torch.compile
+    threads: int = 0  # of the processor; 0 leaves it to the library
+
+
+def check(options: TrainerOptions) -> None:
+    """Raises UserError."""
+    if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
+        raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
+    for name in (
+        "max_steps",
+        "max_epochs",
+        "max_tokens",
+        "max_minutes",
+        "clip_norm",
+        "guided_alignment",
+        "patience",
+        "threads",
+        "checkpoint_minutes",
+    ):
+        if getattr(options, name) < 0:
+            raise UserError(f"trainer.{name}={getattr(options, name)}: must not be negative")
+    for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
+        if getattr(options, name) < 1:
+            raise UserError(f"trainer.{name}={getattr(options, name)}: must be 1 or more")
+    check_sharding(options.sharding)
+    if options.timeout_minutes <= 0:
+        raise UserError(f"trainer.timeout_minutes={options.timeout_minutes}: must be above 0")
+    if options.select_by not in SELECTION:
+        raise UserError(f"trainer.select_by={options.select_by}: {nearest(options.select_by, SELECTION)}")
+    if not 0 <= options.average_decay < 1:
+        raise UserError(f"trainer.average_decay={options.average_decay}: must be at least 0 and below 1")
+    if not 0 <= options.label_smoothing < 1:
+        raise UserError(f"trainer.label_smoothing={options.label_smoothing}: must be at least 0 and below 1")
