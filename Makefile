@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-data check format multi30k europarl reproduce bench tensorboard clean
+.PHONY: help setup demo test test-doors test-parts test-slow test-data check format multi30k europarl reproduce bench bench-scale fuzz tensorboard clean
 
 help:  ## print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,8 +21,17 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## three systems on the built-in corpus in about 6 minutes, compared in runs/demo/report/
 	$(RUN) -m nmt.compare +comparison=demo
 
-test: $(READY)  ## all tests but the slow ones and those that need real data (what CI runs)
-	$(RUN) -m pytest
+# Tests that start processes, each of which waits for the others: beside them, the rest has a core of its own.
+DOORS := $(addprefix tests/test_,configs.py docs.py doors.py faults.py finetuning.py kill.py ranks.py scripts.py)
+
+test: $(READY)  ## all tests but the slow ones and those that need real data (what CI runs), in two halves at once
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-doors test-parts
+
+test-doors:
+	$(RUN) -m pytest $(DOORS)
+
+test-parts:
+	$(RUN) -m pytest $(DOORS:%=--ignore=%)
 
 test-slow: $(READY)  ## the tests that train for minutes
 	$(RUN) -m pytest -m slow
@@ -51,6 +60,12 @@ reproduce: $(READY)  ## the README's results again, as far as MINUTES go; resuma
 
 bench: $(READY)  ## speed, start and memory of every family, in about 20 minutes, and what length and corpus size cost
 	$(RUN) scripts/benchmark.py
+
+bench-scale: $(READY)  ## text of 10^5 to 10^7 pairs, one process against two, in about 15 minutes
+	$(RUN) scripts/benchmark_scale.py
+
+fuzz: $(READY)  ## a million spoilt inputs to everything that reads text, in about 20 minutes
+	$(RUN) scripts/fuzz.py
 
 tensorboard: $(READY)  ## watch all runs
 	$(VENV)/bin/tensorboard --logdir runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -264,8 +265,14 @@ def flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def save(config: Any, path: Path) -> None:
-    """As YAML, every interpolation resolved."""
-    path.write_text(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True), encoding="utf-8")
+    """As YAML, every interpolation resolved; whole, or as it was."""
+    aside = path.with_suffix(".partial")
+    try:
+        aside.write_text(OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True), encoding="utf-8")
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def load_train(path: Path) -> TrainConfig:

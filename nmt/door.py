@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from nmt.errors import UserError, nearest
@@ -25,6 +27,8 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     for library in ("datasets", "matplotlib", "fsspec", "filelock"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # until training begins, which saves first
+        signal.signal(number, _stopped)
     try:
         _run(name, body)
     except UserError as error:
@@ -121,6 +125,10 @@ def _choices(group: str) -> list[str]:
 
     folder = CONFIG_FOLDER / group
     return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+
+
+def _stopped(number: int, _: FrameType | None) -> None:
+    _fail(f"stopped by {signal.Signals(number).name}", 128 + number)
 
 
 def _fail(message: str, code: int) -> None:

@@ -69,6 +69,8 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
     check_journal(config.journal)
     check_validation(config.validation, config.trainer.select_by)
     check_finetuning(config.finetuning)
+    if config.finetuning.run and Path(config.finetuning.run).resolve() == Path(config.run.dir).resolve():
+        raise UserError(f"finetuning.run={config.finetuning.run}: is run.dir itself; name another run.dir")
     check_tokenizer(config.tokenizer)
     if not config.finetuning.run:
         check_symbols(config.corpus, config.tokenizer.symbols)

@@ -138,6 +138,41 @@ def test_control_c_writes_a_checkpoint(tmp_path):
     assert process.returncode == 130 and b"SIGINT" in errors and b"goes on from there" in errors
 
 
+def test_a_disk_that_is_full_at_the_start_spoils_no_run(tmp_path):
+    made = door("train", *arguments(20), folder=tmp_path)
+    assert made.returncode == 0, made.stderr.decode()
+    before = (tmp_path / "run/config.yaml").read_bytes()
+    process = start(tmp_path, 40, limit=200)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2 and b"cannot be written" in errors and b"Traceback" not in errors
+    assert (tmp_path / "run/config.yaml").read_bytes() == before
+    made = door("train", *arguments(40), folder=tmp_path)
+    assert made.returncode == 0 and b"going on from step 20" in made.stderr
+
+
+def test_a_second_process_in_a_run_is_refused_and_told_of_the_first(tmp_path):
+    process = start(tmp_path, 100_000)
+    wait_for_checkpoint(tmp_path)
+    fails(door("train", *arguments(100_000), folder=tmp_path), "run: in use by process", str(process.pid))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    made = door("train", *arguments(20), folder=tmp_path)
+    assert made.returncode == 0, made.stderr.decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_before_training_is_told_and_leaves_nothing_half_made(tmp_path, number):
+    process = start(tmp_path, 20)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "data").glob("cache/.*.lock")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number and b"nmt: stopped by" in errors and b"Traceback" not in errors
+    assert not list((tmp_path / "data").glob("cache/.*.partial"))
+
+
 def test_a_full_disk_is_told_and_what_was_saved_stays(tmp_path):
     made = door("train", *arguments(20), folder=tmp_path)
     assert made.returncode == 0, made.stderr.decode()

@@ -109,6 +109,8 @@ def test_a_vocabulary_is_extended_and_what_was_known_keeps_its_rows(texts):
         (("corpus.weights=[1]",), ("corpus.weights", "batching.stream=true")),
         (("corpus.weights=[1,2]",), ("corpus.weights: 2 for the 1 places", "one each")),
         (("corpus.tags=['<bt>']",), ("'<bt>' would be split", "tokenizer.symbols")),
+        (("tokenizer.symbols=['<unk>']",), ("tokenizer.symbols: '<unk>' can't be one",)),
+        (("finetuning.run=base", "run.dir=base"), ("is run.dir itself",)),
         (("cleaning.duplicates=drop", *STREAM), ("cleaning.duplicates=drop", "stream")),
         (("cleaning.source_script=latin",), ("cleaning.source_script=latin", "LATIN")),
         (("corpus.train=['no.*.{language}']",), ("no.*.en: no such files", "NMT_DATA")),

@@ -156,8 +156,8 @@ def fingerprint(options: CorpusOptions, split: str) -> str:
         made = tasks.fingerprint(options) if isinstance(options, TaskOptions) else builtin.fingerprint(options)
         return hashlib.sha256(f"{made}/{split}".encode()).hexdigest()[:16]
     digest = hashlib.sha256(f"{options.source_language}-{options.target_language}".encode())
-    if isinstance(options, FilesOptions) and split == "train" and any(options.tags):
-        digest.update(json.dumps(options.tags).encode())
+    if isinstance(options, FilesOptions) and split == "train" and (any(options.tags) or options.weights):
+        digest.update(json.dumps([options.tags, options.weights]).encode())
     for place in _places(options, split):
         if isinstance(options, FilesOptions):
             paths = [path for name in expanded(place, options) for path in paths_of(name, options)]

@@ -13,7 +13,8 @@ from typing import Any
 import sentencepiece
 
 SPACE = "\u2581"
-POOL = 8  # segmentations drawn for a word: each time it comes it takes one of them
+POOL = 8  # segmentations drawn for a word: when it comes more often, it takes one of them
+LONGEST = 50  # characters that are segmented together: text without spaces is one word, however long
 BEST = 64  # of a unigram model's segmentations, what is drawn from
 
 
@@ -39,31 +40,34 @@ class Segmenter:
     def encode(self, text: str) -> list[int]:
         ids: list[int] = []
         for word in _words(text):
-            pool = self._pools.get(word)
-            if pool is None:
-                pool = self._pools[word] = self._drawn(word)
-            ids += pool[int(self.rng.random() * len(pool))]
+            pool = self._pools.setdefault(word, [])
+            if len(pool) < POOL:
+                pool.append(self._drawn(word))
+                ids += pool[-1]
+            else:
+                ids += pool[int(self.rng.random() * POOL)]
         return ids
 
-    def _drawn(self, word: str) -> list[list[int]]:
+    def _drawn(self, word: str) -> list[int]:
         text = word.removeprefix(SPACE)
         if not text:
-            return [list(self._ids(SPACE))]
+            return list(self._ids(SPACE))
         if any(symbol in word for symbol in self.symbols):
-            return [self.processor.encode(text)]
+            return self.processor.encode(text)
         if self.unigram:
             return self._unigrams(text)
-        return [self._bpe(word) for _ in range(POOL if self.rate else 1)]
+        step = LONGEST if self.rate else len(word)
+        return [i for start in range(0, len(word), step) for i in self._bpe(word[start : start + step])]
 
-    def _unigrams(self, text: str) -> list[list[int]]:
+    def _unigrams(self, text: str) -> list[int]:
         """Drawn from the best segmentations with probabilities to the power of ``rate``."""
-        found = self.processor.nbest_encode(text, nbest_size=BEST)
+        found = self.processor.nbest_encode(text, nbest_size=BEST if len(text) <= LONGEST else 1)
         if not found:
-            return [self.processor.encode(text)]
+            return self.processor.encode(text)
         pieces = [[self.processor.id_to_piece(i) for i in ids] for ids in found]
         scores = [sum(self.scores.get(piece, -20.0) for piece in row) for row in pieces]
         weights = [math.exp(self.rate * (score - max(scores))) for score in scores]
-        return self.rng.choices(found, weights, k=POOL)
+        return self.rng.choices(found, weights)[0]
 
     def _bpe(self, word: str) -> list[int]:
         """The best pair is merged again and again; each is left out of the choice with a probability of ``rate``."""

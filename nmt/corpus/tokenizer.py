@@ -18,6 +18,7 @@ from nmt.errors import UserError, nearest
 from nmt.progress import counted
 
 PADDING, START, END, UNKNOWN = 0, 1, 2, 3
+RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
 KINDS = ("bpe", "unigram", "char", "word")
 # SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
 MARK, STAND_IN = "\u2581", "\ue581"
@@ -61,6 +62,9 @@ def check(options: TokenizerOptions) -> None:
         raise UserError(f"tokenizer.sampling={options.sampling}: must be at least 0 and below 1")
     if options.sampling and options.kind not in ("bpe", "unigram"):
         raise UserError(f"tokenizer.sampling: kind={options.kind} knows one segmentation; use bpe or unigram")
+    for symbol in options.symbols:
+        if not symbol or symbol in RESERVED or options.symbols.count(symbol) > 1 or " " in symbol:
+            raise UserError(f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}")
     if options.pairs < 1:
         raise UserError(f"tokenizer.pairs={options.pairs}: must be 1 or more")
 
@@ -203,7 +207,7 @@ def _joined(first: bytes, second: bytes) -> bytes:
     known = {piece.piece for piece in model.pieces}
     least = min(piece.score for piece in model.pieces)
     for piece in other.pieces:
-        if piece.piece not in known:
+        if piece.piece not in known and piece.type != format.ModelProto.SentencePiece.BYTE:
             added = model.pieces.add()
             added.CopyFrom(piece)
             if piece.type == format.ModelProto.SentencePiece.NORMAL:

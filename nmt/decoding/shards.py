@@ -40,15 +40,18 @@ def translate_file(
     """
     if target.exists():
         raise UserError(f"{target}: exists; delete it to translate again, or name another output")
+    if not source.is_file():
+        raise UserError(f"{source}: no file; a pipe can be read once only, so give it as standard input")
+    known, count = stamp(source), _shards(source, shard_lines)
     parts = Path(f"{target}.parts")
-    _claim(parts, {**identity, "lines": shard_lines, "source": stamp(source)})
-    count = _shards(source, shard_lines)
+    _claim(parts, {**identity, "lines": shard_lines, "source": known})
     with Progress(f"translating {source}", "shards", count) as progress:
         while missing := [number for number in range(count) if not _part(parts, number).exists()]:
             progress.update(count - len(missing))
             if target.exists():  # joined by another process
                 shutil.rmtree(parts, ignore_errors=True)
                 return
+            _check_same(source, known)
             free = {number for number in missing if _is_free(_part(parts, number))}
             if free:
                 _translate_free(translate, source, target, shard_lines, free)
@@ -56,6 +59,7 @@ def translate_file(
                 time.sleep(POLL)
     with if_free(parts / "join") as mine:
         if mine and not target.exists():
+            _check_same(source, known)
             _join(parts, count, target)
 
 
@@ -115,6 +119,11 @@ def stamp(path: Path) -> list[Any]:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; name a file that is there") from None
     return [str(path), stat.st_size, stat.st_mtime]
+
+
+def _check_same(source: Path, known: list[Any]) -> None:
+    if stamp(source) != known:
+        raise UserError(f"{source}: changed while it was translated; start again, with another output")
 
 
 def _shards(source: Path, shard_lines: int) -> int:

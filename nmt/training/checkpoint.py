@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -142,6 +143,9 @@ def load_state(path: Path) -> TrainState:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
     place = fields.pop("position")
     position = Position(**{**place, "read": tuple((passes, count) for passes, count in place.get("read", ()))})
+    unknown = sorted(fields.keys() - {option.name for option in dataclasses.fields(Progress)})
+    if unknown:
+        raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
     return TrainState(Progress(**fields, position=position), _upgraded(tensors, version))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -57,6 +58,13 @@ def test_the_share_of_words_left_whole_is_that_of_keeping_every_merge(tmp_path):
     draws = [tokenizer.encode_targets(["ab"], Sampling(0.3, seed))[0] for seed in range(4000)]
     whole = sum(len(draw) == 1 for draw in draws) / len(draws)
     assert 0.7**2 - 0.03 < whole < 1 - 0.3**2, "both merges kept, or one found by another way"
+
+
+def test_a_long_word_takes_no_longer_than_its_length(model):
+    began = time.monotonic()
+    text = "catsanddogs" * 1000
+    [drawn] = model.encode_targets([text], Sampling(0.1, 1))
+    assert time.monotonic() - began < 3 and model.decode_target(drawn) == text
 
 
 def test_another_process_draws_the_same(model):

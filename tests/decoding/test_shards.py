@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,31 @@ def test_parts_of_other_work_are_not_joined_with_it(source, tmp_path):
         translate_file(Upper(lives=3), source, tmp_path / "out", 10, {"beam": 1})
     with pytest.raises(UserError, match=r"out\.parts: parts of other work"):
         translate_file(Upper(), source, tmp_path / "out", 10, {"beam": 5})
+
+
+def test_parts_that_nobody_claims_are_not_joined(source, tmp_path):
+    (tmp_path / "out.parts").mkdir()
+    (tmp_path / "out.parts/00000000.txt").write_text("STALE\n")
+    with pytest.raises(UserError, match=r"out\.parts: parts of other work"):
+        translate_file(Upper(), source, tmp_path / "out", 10, {})
+
+
+def test_an_input_that_changes_meanwhile_is_told(source, tmp_path):
+    translate = Upper()
+
+    def meanwhile(lines, first_line):
+        if translate.calls == 2:
+            source.write_text("another\n")
+        return translate(lines, first_line)
+
+    with pytest.raises(UserError, match="changed while it was translated"):
+        translate_file(meanwhile, source, tmp_path / "out", 10, {})
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="give it as standard input"):
+        translate_file(Upper(), tmp_path / "pipe", tmp_path / "out", 10, {})
 
 
 def test_an_output_that_is_there_is_not_overwritten(source, tmp_path):
