@@ -58,6 +58,23 @@ def test_a_stream_that_was_stopped_goes_on_bit_for_bit(texts):
     assert losses[0] == losses[1]
 
 
+def test_a_data_set_is_streamed_without_a_copy(texts):
+    import pyarrow
+    import pyarrow.parquet
+
+    (texts / "set").mkdir()
+    for split, pairs in (("train", GENERAL + SPECIAL), ("validation", GENERAL[:5]), ("test", GENERAL[:5])):
+        table = pyarrow.table({"translation": [{"en": source, "de": target} for source, target in pairs]})
+        pyarrow.parquet.write_table(table, texts / f"set/{split}.parquet")
+    options = ["corpus=datasets", "corpus.path=set", "corpus.streaming=true", *STREAM, *OPTIONS[3:]]
+    for steps in (3, 6):
+        size = ["tokenizer.vocabulary_size=330", f"trainer.max_steps={steps}", "run.dir=run"]
+        made = door("train", *options, *size, folder=texts)
+        assert made.returncode == 0, made.stderr.decode()
+    assert b"going on from step 3" in made.stderr
+    assert load_state(texts / "run/checkpoints/step-00000006.safetensors").progress.position.read[0][1] > 0
+
+
 def test_a_tag_stays_whole_and_comes_before_the_source_alone(texts):
     options = FilesOptions(train=[f"{texts}/general.{{language}}", f"{texts}/special.{{language}}"], tags=["", "<bt>"])
     pairs = list(read_pairs(options, "train"))
