@@ -195,7 +195,7 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and b"goes on from there" in errors, errors.decode()
-    [saved] = (tmp_path / "run/checkpoints").glob("step-*.safetensors")
+    [saved] = (tmp_path / "run/checkpoints").glob("interim-*.safetensors")
     step = int(saved.stem.partition("-")[2])
     made = door("train", *arguments[:-3], f"trainer.max_steps={step + 2}", *arguments[-2:], folder=tmp_path)
     assert made.returncode == 0 and f"going on from step {step}".encode() in made.stderr, made.stderr.decode()
