@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, is_memory, nearest
 
 TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
 
@@ -38,13 +38,10 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except MemoryError:
-        _fail("out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
-    except RuntimeError as error:  # PyTorch's kinds; --help shall not wait for their names
-        if not any(sign in str(error) for sign in ("out of memory", "can't allocate memory")):
+    except (MemoryError, RuntimeError) as error:
+        if not is_memory(error):
             raise
-        told = str(error).strip().splitlines()[0]
-        _fail(f"{told} Lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
+        _fail("out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

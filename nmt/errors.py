@@ -11,6 +11,14 @@ class UserError(Exception):
     """A mistake in input or configuration; its message is one line that names the place and the mend."""
 
 
+def is_memory(error: BaseException) -> bool:
+    """Whether memory was short. PyTorch has a kind of its own for GPUs only, so the words tell it."""
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS)
+
+
+_MEMORY_SIGNS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
 def check_name(name: str, place: str) -> None:
     """Raises UserError for a name that could not name a file."""
     if not re.fullmatch(r"[\w.+-]*[\w+-]", name):

@@ -251,15 +251,14 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     """What translates lines, as the configuration says. Raises UserError where there is no run, or no export of it."""
     if config.engine not in ENGINES:
         raise UserError(f"engine={config.engine}: {nearest(config.engine, ENGINES)}")
+    device = str(own_device(choose_device(config.device)))
     if config.engine == "pytorch":
         if config.compute_type != "default":
             raise UserError(f"compute_type={config.compute_type} is for engine=ctranslate2")
-        device = str(own_device(choose_device(config.device)))
         return open_translator(config.run, config.checkpoint, device, config.decoding).translate
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)
-    device = str(own_device(choose_device(config.device)))
     return Engine(folder, config.decoding, device, config.compute_type).translate
 
 

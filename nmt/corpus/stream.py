@@ -13,14 +13,15 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nmt.corpus.batch import Batch
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean, for_training
 from nmt.corpus.encoded import CHUNK, EncodedPairs, RaggedBuilder, chunks, encoded_chunk
 from nmt.corpus.joining import JoiningOptions, join
-from nmt.corpus.pairs import CorpusOptions, read_group, read_train, weights_of_places
-from nmt.corpus.readers import Pair
+from nmt.corpus.pairs import CorpusOptions, read_group, read_train
+from nmt.corpus.readers import FilesOptions, Pair
 from nmt.corpus.tokenizer import Sampling, Tokenizer
 from nmt.errors import UserError
 
@@ -96,13 +97,11 @@ class Stream:
         """Where each begins, its pairs, and what follows."""
         mixture = _Mixture(self.options.corpus, position.read)
         begin = replace(position, read=mixture.read(), processes=self.part[1])
-        without = 0
         while True:
             pairs = self._encoded(mixture, begin.block)
             epoch = mixture.epoch()
             after = replace(begin, epoch=epoch, block=begin.block + 1, read=mixture.read())
-            without = 0 if len(pairs) else without + 1
-            if without and epoch > begin.epoch and self.report.kept == 0:
+            if epoch > begin.epoch and not self.report.kept:
                 raise UserError(f"corpus.train: no usable pair ({self.report}); at least one is needed")
             yield begin, pairs, after
             begin = after
@@ -133,15 +132,11 @@ class _Mixture:
     """
 
     def __init__(self, corpus: CorpusOptions, read: tuple[tuple[int, int], ...]):
-        self.weights = weights_of_places(corpus)
-        opens: list[Callable[[int], Iterator[Pair]]]
-        if self.weights:
-            opens = [
-                lambda first, group=group: read_group(corpus, "train", group, first)  # type: ignore
-                for group in range(len(self.weights))
-            ]
-        else:
-            self.weights, opens = [1.0], [lambda first: read_train(corpus, first)]
+        self.weights = [1.0]
+        opens: list[Callable[[int], Iterator[Pair]]] = [partial(read_train, corpus)]
+        if isinstance(corpus, FilesOptions) and corpus.weights:
+            self.weights = corpus.weights
+            opens = [partial(read_group, corpus, "train", group) for group in range(len(corpus.weights))]
         self.places = [_Place(*pair) for pair in zip(opens, read or ((0, 0),) * len(opens), strict=True)]
 
     def read(self) -> tuple[tuple[int, int], ...]:

@@ -8,8 +8,6 @@ from types import FrameType, TracebackType
 
 # Besides Ctrl-C and kill: what Slurm and submitit send before they take the machine away.
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-
-
 AGAIN = 1.0  # seconds after which a second Ctrl-C is meant as such
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nmt.corpus.batch import Batch, make_batch
 from nmt.corpus.tokenizer import END
-from nmt.errors import UserError
+from nmt.errors import UserError, is_memory
 from nmt.models.interface import Model
 from nmt.training.loss import guided_loss, token_loss
 from nmt.training.precision import Precision
@@ -19,8 +19,6 @@ from nmt.training.ranks import Ranks
 from nmt.training.sharding import whole
 
 log = logging.getLogger("nmt")
-
-MEMORY_SIGNS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 class Objective(nn.Module):
@@ -103,7 +101,7 @@ class Update:
                 for part in self._parts(batch):
                     total += self._backward(part, tokens)
         except (RuntimeError, MemoryError) as error:
-            if not _is_memory(error):
+            if not is_memory(error):
                 raise
             if self.sharded:  # the others are in the middle of the same batch
                 raise UserError(
@@ -140,9 +138,3 @@ class Update:
             )
         self.largest = tried.cells // 2
         log.warning("out of memory: batches of more than %s cells are split from here on", f"{self.largest:,}")
-
-
-def _is_memory(error: BaseException) -> bool:
-    """Whether memory was short: PyTorch has an error of its own for GPUs only."""
-    kinds = (torch.OutOfMemoryError, MemoryError)
-    return isinstance(error, kinds) or any(sign in str(error) for sign in MEMORY_SIGNS)
