@@ -1,0 +1,15 @@
+"""Neural machine translation models, trained and compared.
+
+What PyTorch's libraries read from the environment when they are loaded, set before that where the user has not:
+"""
+
+import os
+
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+    # Threads that wait for the next kernel: asleep, each of thousands a step has to wake them; awake for long, as is
+    # the default, they take the processor from whatever else runs, and a step takes ten times as long.
+    os.environ["GOMP_SPINCOUNT"] = "3000"
+# oneDNN keeps a kernel for every shape that it met, half a megabyte each, and nearly every batch has a new one. So many
+# are those of the last two or three batches, which is where they are used again.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+os.environ.setdefault("LRU_CACHE_CAPACITY", "64")

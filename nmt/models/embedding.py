@@ -33,7 +33,17 @@ class Dropout(nn.Module):
             return inputs
         if inputs.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(inputs, self.probability)
-        return _DropBits.apply(inputs, kept_bits(inputs, self.probability), 1 / (1 - self.probability))
+        return _DropBits.apply(inputs, *self._drawn(inputs))
+
+    def after_relu(self, inputs: Tensor) -> Tensor:
+        """Of the positive part of the inputs, which then need not be kept for the backward pass."""
+        if not self.training or self.probability == 0 or inputs.device.type != "cpu" or torch.compiler.is_compiling():
+            return self(F.relu(inputs))
+        return _ReluDropBits.apply(inputs, *self._drawn(inputs))
+
+    def _drawn(self, inputs: Tensor) -> tuple[Tensor, float]:
+        """What is kept, and what makes up for the rest."""
+        return kept_bits(inputs, self.probability), 1 / (1 - self.probability)
 
 
 class _DropBits(torch.autograd.Function):
@@ -50,6 +60,24 @@ class _DropBits(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
         (kept,) = ctx.saved_tensors
         return (gradient.view(kept.dtype) & kept).view(gradient.dtype).mul_(ctx.scale), None, None
+
+
+class _ReluDropBits(torch.autograd.Function):
+    """What is positive afterwards was positive before, and was not dropped."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, kept: Tensor, scale: float) -> Tensor:  # type: ignore[override]
+        positive = torch.clamp_min(inputs, 0)
+        outputs = positive.view(kept.dtype).bitwise_and_(kept).view(inputs.dtype).mul_(scale)
+        ctx.save_for_backward(outputs)
+        ctx.scale = scale
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+        (outputs,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradient, outputs, 0).mul_(ctx.scale), None, None
 
 
 def kept_bits(inputs: Tensor, probability: float) -> Tensor:

@@ -170,12 +170,12 @@ class FeedForward(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         wide = self.widen(inputs)  # (B, T, F)
+        if self.activation == "relu":
+            return self.narrow(self.dropout.after_relu(wide))
         if self.activation == "swiglu":
             gate, wide = wide.chunk(2, dim=-1)
-            wide = F.silu(gate) * wide
-        else:
-            wide = F.relu(wide) if self.activation == "relu" else F.gelu(wide)
-        return self.narrow(self.dropout(wide))
+            return self.narrow(self.dropout(F.silu(gate) * wide))
+        return self.narrow(self.dropout(F.gelu(wide)))
 
 
 class Residual(nn.Module):
