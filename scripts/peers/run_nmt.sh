@@ -5,6 +5,7 @@
 #   scripts/peers/run_nmt.sh decode      # our own search, then CTranslate2 in float32 and int8
 PEER=nmt; . "${PEERS:?set PEERS to the folder of the benchmark}/common.sh"
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+unset OMP_WAIT_POLICY  # nmt says itself how its threads wait; the peers take what is set (OMP_WAIT_POLICY=ACTIVE is their best)
 export PYTHONPATH="$ROOT:$ROOT/scripts/peers"
 OUT="$LAB/out/nmt.$CONF"
 PYTHON="$LAB/venv/nmt/bin/python"
