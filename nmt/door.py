@@ -61,6 +61,7 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
     load_plugins()
     register()
     failures: list[BaseException] = []
+    own = os.getpid()
 
     def task(config: DictConfig) -> None:
         """Hydra announces an error in its own words before it passes it on, so it is kept from it."""
@@ -69,7 +70,12 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
         try:
             body(typed(config, DOORS[name]))
         except BaseException as error:
-            failures.append(error)
+            if os.getpid() == own:
+                failures.append(error)
+                return
+            if isinstance(error, Interrupted):  # now the launcher that started this job may queue it again
+                signal.raise_signal(error.number)
+            raise
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)()

@@ -112,7 +112,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         made.event("start", step, **facts, processes=ranks.count)
         return made
 
-    validation, look = _validation(config, run, ranks.device)
+    validation, look = _validation(config, run, ranks)
     trainer = Trainer(
         model=model,
         batches=batches,
@@ -193,14 +193,14 @@ def _tokenizer(config: TrainConfig) -> Tokenizer:
     return made
 
 
-def _validation(config: TrainConfig, run: Run, device: torch.device) -> tuple[Validation, Samples | None]:
+def _validation(config: TrainConfig, run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
     readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
-    batcher = Batcher(encoded, config.batching, seed=0)
-    batch_size = 256 if device.type == "cuda" else 64
+    batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
+    batch_size = 256 if ranks.device.type == "cuda" else 64
     samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
     return Validation(batcher, pairs, run.tokenizer, batch_size), samples if samples.pairs else None
 

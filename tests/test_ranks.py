@@ -88,10 +88,14 @@ def test_processes_make_the_weights_of_one_with_the_same_batches(tmp_path, kind,
     assert alone.returncode == 0, alone.stderr.decode()
     equal(weights(tmp_path / "many", 16), weights(tmp_path / "one", 16))
     told = [
-        [(e["step"], e["tokens"]) for e in read_journal(tmp_path / run) if e["event"] == "valid"]
+        [
+            (e["step"], e["tokens"], e["bleu"], round(e["loss"], 4))
+            for e in read_journal(tmp_path / run)
+            if e["event"] == "valid"
+        ]
         for run in ("many", "one")
     ]
-    assert told[0] == told[1]
+    assert told[0] == told[1], "processes share the validation, and find what one finds"
 
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):

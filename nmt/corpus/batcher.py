@@ -116,8 +116,9 @@ class Batcher:
         return position.epoch + (position.batch / len(self.plan(position.epoch)) if position.batch else 0.0)
 
     def one_pass(self) -> Iterator[Batch]:
-        """Every pair once, in a fixed order: for validation."""
-        for rows in self._plan(0, shuffle=False):
+        """Every pair once, in a fixed order: for validation. Of several processes each takes its share."""
+        number, count = self.part
+        for rows in self._plan(0, shuffle=False)[number::count]:
             yield self.batch(rows)
 
     def padding_share(self) -> float:

@@ -39,25 +39,41 @@ def check(options: ValidationOptions, select_by: str) -> None:
 
 
 class Validation:
-    """Called with a model in evaluation mode. BLEU is measured on ``pairs``, the loss on all that ``batcher`` holds."""
+    """Of a model in evaluation mode. BLEU is measured on ``pairs``, the loss on all that ``batcher`` holds: of several
+    processes each measures its share, and the scores are those of the sums over all.
+    """
 
     def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
-        self.batcher, self.pairs, self.tokenizer = batcher, pairs, tokenizer
+        number, count = batcher.part
+        self.batcher, self.tokenizer = batcher, tokenizer
+        self.pairs, self.own_pairs = pairs, pairs[number::count]
+        self.metrics = (Bleu(), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
-    def __call__(self, model: Model) -> dict[str, float]:
-        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for."""
-        scores = {"loss": self._loss(model)}
+    def sums(self, model: Model) -> list[float]:
+        """Negative log-likelihood, target tokens, and the statistics of each metric, over this process's share."""
+        found = list(self._loss(model))
         if self.pairs:
-            sources, references = [p.source for p in self.pairs], [p.target for p in self.pairs]
-            translations = Translator(model, self.tokenizer, self.decoding).translate(sources)
-            for metric in (Bleu(), Chrf()):
-                statistics = metric.statistics([translation.text for translation in translations], references)
-                scores[metric.name] = metric.score(statistics.sum(axis=0))
-        return scores
+            lines = [pair.source for pair in self.own_pairs]
+            texts = [made.text for made in Translator(model, self.tokenizer, self.decoding).translate(lines)]
+            for metric in self.metrics:
+                # One more sentence, empty on both sides, counts for nothing: a share may hold none.
+                rows = metric.statistics([*texts, ""], [*(pair.target for pair in self.own_pairs), ""])
+                found += rows.sum(axis=0).tolist()
+        return found
+
+    def scores(self, sums: Sequence[float]) -> dict[str, float]:
+        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for."""
+        likelihood, tokens, *statistics = sums
+        found = {"loss": likelihood / tokens}
+        for metric in self.metrics if self.pairs else ():
+            size = metric.statistics([""], [""]).shape[1]
+            found[metric.name] = metric.score(np.array(statistics[:size]))
+            del statistics[:size]
+        return found
 
     @torch.no_grad()
-    def _loss(self, model: Model) -> float:
+    def _loss(self, model: Model) -> tuple[float, float]:
         total = tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
@@ -65,7 +81,7 @@ class Validation:
             _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
             total += float(likelihood)
             tokens += batch.tokens
-        return total / tokens
+        return total, tokens
 
 
 SAMPLE_WORDS = (6, 16)  # of sentences whose attention can be read at a glance

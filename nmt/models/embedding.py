@@ -37,8 +37,10 @@ class Dropout(nn.Module):
 
     def after_relu(self, inputs: Tensor) -> Tensor:
         """Of the positive part of the inputs, which then need not be kept for the backward pass."""
-        if not self.training or self.probability == 0 or inputs.device.type != "cpu" or torch.compiler.is_compiling():
-            return self(F.relu(inputs))
+        if not self.training or self.probability == 0:
+            return F.relu(inputs)
+        if inputs.device.type != "cpu" or torch.compiler.is_compiling():
+            return F.dropout(F.relu(inputs), self.probability)
         return _ReluDropBits.apply(inputs, *self._drawn(inputs))
 
     def _drawn(self, inputs: Tensor) -> tuple[Tensor, float]:
@@ -104,10 +106,16 @@ def random_words(count: int) -> Tensor:
     first, second = torch.empty(2, dtype=torch.int64).random_(-(2**31), 2**31).tolist()
     words = _places(1 << max(count - 1, 1).bit_length())[:count] + first
     shifted = torch.empty_like(words)
-    for shift, factor, seed in ((16, 0x7FEB352D, second), (15, -0x7B935975, 0), (16, 1, 0)):
+
+    def mix(shift: int) -> None:
         torch.bitwise_right_shift(words, shift, out=shifted)
-        shifted.bitwise_and_((1 << (32 - shift)) - 1)  # no copies of the sign
-        words.bitwise_xor_(shifted).mul_(factor).add_(seed)
+        words.bitwise_xor_(shifted.bitwise_and_((1 << (32 - shift)) - 1))  # no copies of the sign
+
+    mix(16)
+    words.mul_(0x7FEB352D).add_(second)
+    mix(15)
+    words.mul_(-0x7B935975)
+    mix(16)
     return words
 
 

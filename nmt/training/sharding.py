@@ -42,6 +42,11 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if _spread(tensor) else tensor  # type: ignore[attr-defined]
 
 
+def whole_in_all(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the processor of every process, one after the other."""
+    return {name: whole(tensor).cpu() for name, tensor in tensors.items()}
+
+
 def whole_in_first(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Tensor]:
     """On the processor of the first process, one after the other; the others get nothing."""
     found = {}

@@ -16,7 +16,7 @@ class Interrupted(Exception):
 
     def __init__(self, number: int, step: int):
         super().__init__(f"stopped by {signal.Signals(number).name} at step {step}, checkpoint written")
-        self.exit_code = 128 + number
+        self.number, self.exit_code = number, 128 + number
 
 
 class Broken(Exception):

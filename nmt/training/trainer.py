@@ -8,8 +8,9 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 
@@ -25,15 +26,24 @@ from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
-from nmt.training.sharding import own_part, shard, whole_in_first
+from nmt.training.sharding import own_part, shard, whole_in_all
 from nmt.training.signals import Broken, Interrupted, Signals
 from nmt.training.trainer_options import TrainerOptions, check
 from nmt.training.update import Objective, Update
 
 log = logging.getLogger("nmt")
 
-Validate = Callable[[Model], dict[str, float]]
 ROLLBACKS = 2  # how often a run goes back to its last checkpoint with half the learning rate
+
+
+class Validate(Protocol):
+    """What judges a model, in two parts, so that processes share the work."""
+
+    def sums(self, model: Model) -> list[float]:
+        """Over this process's share; what all have found is added up."""
+
+    def scores(self, sums: Sequence[float]) -> dict[str, float]:
+        """Of the sums over all."""
 
 
 class Trainer:
@@ -255,11 +265,13 @@ class Trainer:
         """
         progress = self.progress
         with self._judged() as model:
-            told = self.ranks.first_tells(lambda: self._scores(model), f"validation of step {progress.step}")
-        if told is None:
+            sums = self._sums(model)
+        told = self.ranks.all_tell([sums, progress.seconds], f"validation of step {progress.step}")
+        progress.seconds = told[0][1]
+        if any(sums is None for sums, _ in told):
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
-        scores, progress.seconds = told
+        scores = self.validate.scores([sum(column) for column in zip(*(sums for sums, _ in told), strict=True)])
         is_best = self._judge(scores)
         progress.judged = progress.step
         progress.finished = ended = ended or self._out_of_patience()
@@ -274,18 +286,18 @@ class Trainer:
                     journal.look(self.look(model), progress.step)
         return ended
 
-    def _scores(self, model: Model) -> tuple[dict[str, float], float] | None:
-        """And the seconds of training until then; None where a signal broke it off."""
+    def _sums(self, model: Model) -> list[float] | None:
+        """What this process found; None where a signal broke it off."""
         if self.stop or self.signals.number:
             return None
         try:
             self.signals.breaks = True
-            scores = self.validate(model)
+            sums = self.validate.sums(model)
             self.signals.breaks = False
         except Broken:
             return None
         self._tick()
-        return scores, self.progress.seconds
+        return sums
 
     def _save(self, is_best: bool = False) -> None:
         state = snapshot.take(self.update, self.average, self.progress, self.ranks)
@@ -321,9 +333,8 @@ class Trainer:
         own, place = ck.weights_of(self.model), self.checkpoints.folder
         if self.update.sharded and self.replica:
             with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
-                model, weights = self.replica(), whole_in_first(self.average or own, self.ranks)
-            if self.ranks.first:
-                ck.load_weights(model, weights, place)
+                model = self.replica()
+            ck.load_weights(model, whole_in_all(self.average or own), place)
             yield model.to(self.device).eval()
             return
         kept = {name: weight.clone() for name, weight in own.items()} if self.average else {}

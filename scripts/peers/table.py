@@ -18,7 +18,15 @@ from nmt.report.tables import markdown_table
 from nmt.run import git_commit, machine
 
 WARM, WINDOW = 10, 5
-NAMES = {"nmt": "**nmt**", "hf": "Hugging Face Marian", "sockeye": "Sockeye", "onmt": "OpenNMT-py"}
+NAMES = {
+    "nmt": "**nmt**",
+    "ct2": "CTranslate2 alone",
+    "eole": "Eole",
+    "hf": "Hugging Face Marian",
+    "joeynmt": "JoeyNMT",
+    "onmt": "OpenNMT-py",
+    "sockeye": "Sockeye",
+}
 KINDS = {"ct2": "through CTranslate2"}
 
 

@@ -57,6 +57,22 @@ def test_dropout_by_integers_scales_what_it_keeps_and_so_its_gradient(kind, shap
     torch.testing.assert_close(inputs.grad, kept * 2)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("training", [True, False])
+def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
+    dropout = Dropout(0.3).train(training)
+    inputs = [torch.randn(50, 40, generator=torch.Generator().manual_seed(1)).to(kind) for _ in range(2)]
+    inputs[0][0], inputs[1][0] = 0.0, 0.0  # where relu has no slope
+    made = []
+    for of_one, rectified in zip(inputs, (dropout.after_relu, lambda x: dropout(torch.relu(x))), strict=True):
+        torch.manual_seed(2)
+        outputs = rectified(of_one.requires_grad_())
+        outputs.backward(torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(kind))
+        made.append(outputs)
+    assert torch.equal(*made) and torch.equal(inputs[0].grad, inputs[1].grad)
+    assert (made[0] == 0).any() and made[0].max() > 0
+
+
 def test_dropout_drops_others_the_next_time():
     torch.manual_seed(0)
     first, second = (Dropout(0.5)(torch.ones(100, 100)) for _ in range(2))

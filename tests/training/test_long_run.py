@@ -38,14 +38,18 @@ def test_two_hundred_thousand_steps_leak_nothing(encoded, tokenizer, tmp_path):
     model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
     seen: list[tuple[float, int, int]] = []
 
-    def validate(_):
-        seen.append((megabytes(), len(os.listdir("/proc/self/fd")), threading.active_count()))
-        return {"loss": 1.0}
+    class Watch:
+        def sums(self, _):
+            seen.append((megabytes(), len(os.listdir("/proc/self/fd")), threading.active_count()))
+            return [1.0]
+
+        def scores(self, sums):
+            return {"loss": sums[0]}
 
     trainer = Trainer(
         model,
         Batcher(encoded, BatchingOptions(tokens=64), seed=1),
-        validate,
+        Watch(),
         TrainerOptions(max_steps=200_000, validate_every=1000, average_decay=0.9),
         OptimizerOptions(),
         choose_precision(torch.device("cpu"), "fp32"),
