@@ -24,9 +24,7 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
     if name not in TOGETHER and os.environ.get("RANK", "0") != "0":
         return
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that errors can be told in one line
-    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    for library in ("datasets", "matplotlib", "fsspec", "filelock"):
-        logging.getLogger(library).setLevel(logging.WARNING)
+    _set_logging()
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # until training begins, which saves first
         signal.signal(number, _stopped)
     try:
@@ -48,6 +46,12 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
         _fail(f"{error.filename or 'disk'}: {error.strerror or error}; what was saved is kept", 2)
 
 
+def _set_logging() -> None:
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    for library in ("datasets", "matplotlib", "fsspec", "filelock"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+
+
 def _run(name: str, body: Callable[[Any], None]) -> None:
     import hydra
     from hydra.errors import HydraException
@@ -67,13 +71,15 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
         """Hydra announces an error in its own words before it passes it on, so it is kept from it."""
         if failures:  # of an earlier job of a multirun
             return
+        if os.getpid() != own:  # a job of its own, of a launcher
+            _set_logging()
         try:
             body(typed(config, DOORS[name]))
         except BaseException as error:
             if os.getpid() == own:
                 failures.append(error)
                 return
-            if isinstance(error, Interrupted):  # now the launcher that started this job may queue it again
+            if isinstance(error, Interrupted):  # the launcher's own handler may queue the job again
                 signal.raise_signal(error.number)
             raise
 

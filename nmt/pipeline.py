@@ -88,7 +88,8 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
     if config.finetuning.run and not run.checkpoints.all():
         base = open_run(config.finetuning.run)
-        begin_with(model, *base.checkpoints.weights(config.finetuning.checkpoint), config.finetuning)
+        weights, place = base.checkpoints.weights(config.finetuning.checkpoint, "finetuning.checkpoint")
+        begin_with(model, weights, place, config.finetuning)
     if guided and not model.attends:
         raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     if ranks.number:  # all begin with the same weights, and draw different units for dropout

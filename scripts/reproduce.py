@@ -31,6 +31,7 @@ EVIDENCE = {
     "guided": "",
     "fixed_states": "",
     "length_generalisation": "",
+    "precision": "",
     "scan": "scan",
 }
 

@@ -120,6 +120,7 @@ def test_a_vocabulary_is_extended_and_what_was_known_keeps_its_rows(texts):
     [
         (("finetuning.run=base", "model.size=32"), ("base/checkpoints", "another model", "model options")),
         (("finetuning.run=nowhere",), ("nowhere: no run here",)),
+        (("finetuning.run=base", "finetuning.checkpoint=lsat"), ("finetuning.checkpoint=lsat", "did you mean 'last'")),
         (("finetuning.run=base", "finetuning.vocabulary=grow"), ("finetuning.vocabulary=grow", "extend")),
         (("tokenizer.sampling=0.1",), ("tokenizer.sampling", "batching.stream=true")),
         (("tokenizer.sampling=2",), ("tokenizer.sampling=2", "below 1")),

@@ -242,14 +242,16 @@ class Checkpoints:
             raise UserError(f"{self.folder}: every checkpoint is damaged; delete the folder to start again")
         return None
 
-    def weights(self, which: str) -> tuple[Tensors, Path]:
-        """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file."""
-        files = self.files(which)
+    def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
+        """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file, as the user
+        said by ``option``.
+        """
+        files = self.files(which, option)
         if which == "average":
             return average([_model_weights(load_state(path)) for path in files]), self.folder
         return _model_weights(load_state(files[0])), files[0]
 
-    def files(self, which: str) -> list[Path]:
+    def files(self, which: str, option: str = "checkpoint") -> list[Path]:
         """Where these weights are. Raises UserError where there are none."""
         if which == "average":
             return self._any_steps()
@@ -260,7 +262,7 @@ class Checkpoints:
         if which.isdigit():
             return [self.folder / f"step-{int(which):08d}.safetensors"]
         if not Path(which).exists():
-            raise UserError(f"checkpoint={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
+            raise UserError(f"{option}={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
         return [Path(which)]
 
     def _any_steps(self) -> list[Path]:

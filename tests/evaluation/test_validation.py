@@ -1,0 +1,42 @@
+"""What processes share of a validation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sacrebleu
+import torch
+
+from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.translator import Translator
+from nmt.evaluation.validation import Validation
+from nmt.models.build import build_model
+from nmt.models.interface import Vocabulary
+from nmt.models.recurrent import RecurrentOptions
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_shares_add_up_to_the_whole_also_where_some_are_empty(encoded, tiny_pairs, tokenizer, count):
+    torch.manual_seed(1)
+    options = RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=8)
+    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True)).eval()
+    pairs = tiny_pairs[:5]
+
+    def validation(part: tuple[int, int]) -> Validation:
+        batcher = Batcher(encoded, BatchingOptions(tokens=512), seed=0, part=part)
+        return Validation(batcher, pairs, tokenizer, batch_size=2)
+
+    alone = validation((0, 1))
+    whole = alone.sums(model)
+    shares = [validation((number, count)).sums(model) for number in range(count)]
+    np.testing.assert_allclose(np.sum(shares, axis=0), whole, rtol=1e-6)
+    texts = [
+        row.text
+        for row in Translator(model, tokenizer, DecodingOptions(beam_size=1)).translate([p.source for p in pairs])
+    ]
+    references = [[pair.target for pair in pairs]]
+    scores = alone.scores(np.sum(shares, axis=0).tolist())
+    assert scores["loss"] == pytest.approx(whole[0] / whole[1])
+    assert scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(texts, references, force=True).score)
+    assert scores["chrf"] == pytest.approx(sacrebleu.corpus_chrf(texts, references).score)
