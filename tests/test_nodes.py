@@ -52,7 +52,9 @@ def start(folder: Path, namespace: str, address: str, arguments: list[str]) -> s
     environment |= {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "GLOO_SOCKET_IFNAME": "wire"}
     command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
     command += ["--nproc-per-node", "1", "--max-restarts", "2", "--rdzv-backend", "c10d", "--rdzv-id", "test"]
-    command += ["--rdzv-endpoint", f"{HEAD}:29500", "--local-addr", address, "-m", "nmt.train", *arguments]
+    command += ["--rdzv-endpoint", f"{HEAD}:29500", "--local-addr", address]
+    command += ["--rdzv-conf", f"is_host={address == HEAD}"]  # both have one host name here
+    command += ["-m", "nmt.train", *arguments]
     return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True)
 
 

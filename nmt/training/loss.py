@@ -30,7 +30,7 @@ def plain_cross_entropy(
 class ChunkedCrossEntropy(torch.autograd.Function):
     """The same by chunks of rows, the gradient made in the forward: the logits (N, V) never exist as a whole.
 
-    The logits are passed over once, by softmax. What smoothing adds to the loss and to the gradients does not depend on
+    The logits are passed over once, by softmax, in place. What smoothing adds to the loss and to the gradients does not depend on
     the probabilities, so it is added afterwards, from the means of the weights and of the hidden vectors. In bf16 the
     loss is that of the rounded probabilities; without gradients it is exact.
     """
@@ -51,8 +51,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             index = target[chunk, None]
             number = torch.arange(len(index), device=index.device)
             logits = F.linear(rows[chunk], low_weight, low_bias)  # (C, V)
+            of_target = logits.gather(1, index).float()  # (C, 1)
             if needs_gradient:
-                probabilities = torch.softmax(logits, dim=-1)
+                probabilities = torch.softmax(logits, dim=-1, out=logits)
                 chosen = probabilities.gather(1, index).float().clamp_(min=1e-30).log_()  # (C, 1)
                 probabilities[number, target[chunk]] += smoothing - 1  # the gradient by the logits
                 torch.mm(probabilities, low_weight, out=grad_rows[chunk])
@@ -61,7 +62,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             else:
                 chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, index)
             negative -= chosen.sum(dtype=torch.float64)
-            totals += (logits.gather(1, index).float() - chosen).sum(dtype=torch.float64)
+            totals += (of_target - chosen).sum(dtype=torch.float64)
         mean_weight, mean_bias = weight.mean(dim=0), bias.mean()  # (E,), ()
         sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
         uniform = totals - ((sum_rows * mean_weight).sum() + len(rows) * mean_bias)
