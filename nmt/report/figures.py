@@ -48,7 +48,8 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     """Score by source length with bands; buckets with too few sentences are left out, counts stand under each."""
     buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != "all"}
     with plt.rc_context(STYLE):
-        crowded = len(comparison.systems) > 4  # the legend then stands beside the axes
+        names = comparison.systems
+        crowded = len(names) > 4 or sum(map(len, names)) > 30  # the legend then stands beside the axes
         figure, axes = plt.subplots(figsize=(8.8 if crowded else 7.2, 4.3), layout="constrained")
         for index, system in enumerate(comparison.systems):
             rows = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]

@@ -30,9 +30,9 @@ def plain_cross_entropy(
 class ChunkedCrossEntropy(torch.autograd.Function):
     """The same by chunks of rows, the gradient made in the forward: the logits (N, V) never exist as a whole.
 
-    The logits are passed over once, by softmax, in place. What smoothing adds to the loss and to the gradients does not depend on
-    the probabilities, so it is added afterwards, from the means of the weights and of the hidden vectors. In bf16 the
-    loss is that of the rounded probabilities; without gradients it is exact.
+    The logits are passed over once, by softmax, in place. What smoothing adds to the loss and to the gradients does not
+    depend on the probabilities, so it is added afterwards, from the means of the weights and of the hidden vectors. In
+    bf16 the loss is that of the rounded probabilities; without gradients it is exact.
     """
 
     @staticmethod

@@ -7,10 +7,12 @@ import re
 from dataclasses import fields, replace
 
 import pytest
+from matplotlib import pyplot as plt
 from plotly.offline import get_plotlyjs
 
 from nmt.evaluation.results import Comparison, Row
 from nmt.report import tables, words
+from nmt.report.figures import by_length
 from nmt.report.page import pack
 from nmt.report.write import write_report
 from tests.report.comparisons import make_comparison
@@ -130,3 +132,14 @@ def test_what_systems_were_not_given_alike_is_told(comparison, folder):
     assert tables.differing_options(comparison)[1] == [["optimizer.learning_rate", "0.000", "0.001", "0.002"]]
     assert "optimizer.learning_rate" in (folder / "index.html").read_text()
     assert "optimizer.learning_rate" in (folder / "report.md").read_text()
+
+
+@pytest.mark.parametrize("names", [("fixed", "attention"), ("transformer_fp32", "transformer_bf16", "attention_fp32")])
+def test_the_legend_of_a_figure_lies_within_it_and_hides_no_text(names):
+    figure = by_length(make_comparison(names), "test", "bleu")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    legend = axes.get_legend().get_window_extent()
+    assert figure.bbox.padded(1).fully_containsx(legend.x0) and figure.bbox.padded(1).fully_containsx(legend.x1)
+    assert not any(legend.overlaps(text.get_window_extent()) for text in axes.texts)
+    plt.close(figure)
