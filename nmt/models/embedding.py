@@ -17,6 +17,7 @@ from nmt.models.interface import Vocabulary
 PADDING = 0
 POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "none")
 TYING = ("none", "target", "all")
+FACTORS = (1, 26729, -20005, 28471)  # found by search: any two of a 16-bit word's multiples correlate by 0.0001 at most
 
 
 class Dropout(nn.Module):
@@ -35,13 +36,17 @@ class Dropout(nn.Module):
             return F.dropout(inputs, self.probability)
         return _DropBits.apply(inputs, *self._drawn(inputs))
 
-    def after_relu(self, inputs: Tensor) -> Tensor:
-        """Of the positive part of the inputs, which then need not be kept for the backward pass."""
+    def after_relu(self, inputs: Tensor) -> tuple[Tensor, float]:
+        """Of the positive part of the inputs, which is written over them; and the factor that is still to be applied.
+
+        For a linear map that comes next, the factor costs least at its weights.
+        """
         if not self.training or self.probability == 0:
-            return F.relu(inputs)
+            return F.relu(inputs), 1.0
         if inputs.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(F.relu(inputs), self.probability)
-        return _ReluDropBits.apply(inputs, *self._drawn(inputs))
+            return F.dropout(F.relu(inputs), self.probability), 1.0
+        kept, scale = self._drawn(inputs)
+        return _ReluDropBits.apply(inputs, kept), scale
 
     def _drawn(self, inputs: Tensor) -> tuple[Tensor, float]:
         """What is kept, and what makes up for the rest."""
@@ -68,25 +73,30 @@ class _ReluDropBits(torch.autograd.Function):
     """What is positive afterwards was positive before, and was not dropped."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kept: Tensor, scale: float) -> Tensor:  # type: ignore[override]
-        positive = torch.clamp_min(inputs, 0)
-        outputs = positive.view(kept.dtype).bitwise_and_(kept).view(inputs.dtype).mul_(scale)
-        ctx.save_for_backward(outputs)
-        ctx.scale = scale
-        return outputs
+    def forward(ctx: Any, inputs: Tensor, kept: Tensor) -> Tensor:  # type: ignore[override]
+        inputs.clamp_min_(0).view(kept.dtype).bitwise_and_(kept)
+        ctx.mark_dirty(inputs)
+        ctx.save_for_backward(inputs)
+        return inputs
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         (outputs,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(gradient, outputs, 0).mul_(ctx.scale), None, None
+        return torch.ops.aten.threshold_backward(gradient, outputs, 0), None
 
 
 def kept_bits(inputs: Tensor, probability: float) -> Tensor:
-    """For each element an integer as wide as it: all zeros with this probability (to 15 bits), else all ones."""
+    """For each element an integer as wide as it: all zeros with this probability (to 15 bits), else all ones.
+
+    A random word serves four elements, far from each other: as it is, and multiplied by three numbers, such that any two
+    of the four are dropped together as often as if they were drawn apart.
+    """
     width = inputs.element_size()
     kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[width]
-    bits = random_words((inputs.numel() * width + 3) // 4).view(kind)[: inputs.numel()].view(inputs.shape)
+    quarter = (inputs.numel() + 3) // 4
+    words = random_words((quarter * width + 3) // 4).view(kind)[:quarter]
+    bits = (words * torch.tensor(FACTORS, dtype=kind)[:, None]).view(-1)[: inputs.numel()].view(inputs.shape)
     half = 2 ** (8 * width - 2)  # halved, so that a difference of two does not overflow
     bound = min(round((1 - 2 * probability) * half), half - 1)
     return bits.bitwise_right_shift_(1).sub_(bound).bitwise_right_shift_(8 * width - 1)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
 from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.reads import softmax
 from nmt.models.attention.scopes import exact
 from nmt.models.attention.scores import make_score
 from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
@@ -50,7 +51,7 @@ def plain_attention(
         scores = scores + bias.to(scores.dtype)
     if allowed is not None:
         scores = scores.masked_fill(~allowed, float("-inf"))
-    weights = torch.softmax(scores, dim=-1)
+    weights = softmax(scores).to(value.dtype)
     return weights @ value, weights
 
 
@@ -148,7 +149,7 @@ class MultiHead(nn.Module):
             scores = scores + bias
         if allowed is not None:
             scores = scores.masked_fill(~allowed, float("-inf"))
-        weights = torch.softmax(scores, dim=-1).to(value.dtype)
+        weights = softmax(scores).to(value.dtype)
         return weights @ value, weights
 
 
@@ -169,9 +170,11 @@ class FeedForward(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        wide = self.widen(inputs)  # (B, T, F)
         if self.activation == "relu":
-            return self.narrow(self.dropout.after_relu(wide))
+            wide, scale = self.dropout.after_relu(self.widen(inputs.flatten(0, 1)))  # (B * T, F)
+            weight = self.narrow.weight if scale == 1 else self.narrow.weight * scale
+            return F.linear(wide, weight, self.narrow.bias).view_as(inputs)
+        wide = self.widen(inputs)  # (B, T, F)
         if self.activation == "swiglu":
             gate, wide = wide.chunk(2, dim=-1)
             return self.narrow(self.dropout(F.silu(gate) * wide))

@@ -90,7 +90,8 @@ def token_loss(
     target (B, T), mask (B, T). Padding is dropped before the projection to the vocabulary. A choice that the model made
     adds its reward to the loss, not to the likelihood.
     """
-    rows, labels = output.hidden[mask], target[mask]  # (N, E) or (N, S, E), (N,)
+    real = mask.flatten().nonzero()[:, 0]  # (N,): indexing by the mask is the same, its gradient five times as slow
+    rows, labels = output.hidden.flatten(0, 1).index_select(0, real), target[mask]  # (N, E) or (N, S, E), (N,)
     kind = product_kind(rows)
     if output.mixture is not None:
         return _mixture_cross_entropy(projection, rows, output.mixture[mask], labels, smoothing)
