@@ -107,6 +107,9 @@ class Batcher:
         number, count = self.part
         while True:
             plan = self.plan(position.epoch)
+            if position.batch >= len(plan):  # of other batches, which were more
+                position = Position(position.epoch + 1, 0)
+                continue
             for start in range(position.batch, len(plan), size * count):
                 stop = min(start + size * count, len(plan))
                 position = Position(position.epoch, stop) if stop < len(plan) else Position(position.epoch + 1, 0)

@@ -30,7 +30,8 @@ def flip(sequence: Tensor, lengths: Tensor) -> Tensor:
     position = torch.arange(sequence.shape[1], device=sequence.device)[None]  # (1, S)
     mirrored = lengths[:, None] - 1 - position
     index = torch.where(mirrored >= 0, mirrored, position)  # (B, S)
-    return sequence.gather(1, index[..., None].expand_as(sequence))
+    rows = index + sequence.shape[1] * torch.arange(len(sequence), device=sequence.device)[:, None]
+    return sequence.flatten(0, 1).index_select(0, rows.flatten()).view_as(sequence)
 
 
 def make_layer(cell: str, input_size: int, size: int) -> RecurrentLayer | MinimalLayer | GatedLinearLayer:

@@ -89,8 +89,8 @@ class _ReluDropBits(torch.autograd.Function):
 def kept_bits(inputs: Tensor, probability: float) -> Tensor:
     """For each element an integer as wide as it: all zeros with this probability (to 15 bits), else all ones.
 
-    A random word serves four elements, far from each other: as it is, and multiplied by three numbers, such that any two
-    of the four are dropped together as often as if they were drawn apart.
+    A random word serves four elements, far from each other: as it is, and multiplied by three numbers, such that any
+    two of the four are dropped together as often as if they were drawn apart.
     """
     width = inputs.element_size()
     kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[width]

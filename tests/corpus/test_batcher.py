@@ -44,6 +44,13 @@ def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(le
     assert [([b.sentences for b in g], p) for g, p in rest] == [([b.sentences for b in g], p) for g, p in whole[stop:]]
 
 
+def test_a_position_past_the_last_batch_goes_on_with_the_next_epoch():
+    """It was of a run whose batches were smaller, and more."""
+    batcher = Batcher(corpus_of([(5, 5)] * 8), BatchingOptions(tokens=20), seed=1)
+    (first,), position = next(batcher.groups(Position(epoch=2, batch=1000), 1))
+    assert position == Position(epoch=3, batch=1) and list(first.sentences) == batcher.plan(3)[0].tolist()
+
+
 @settings(max_examples=50, deadline=None)
 @given(lengths=LENGTHS, count=st.integers(1, 4), size=st.integers(1, 3), updates=st.integers(1, 20))
 def test_processes_share_the_batches_that_one_would_accumulate(lengths, count, size, updates):

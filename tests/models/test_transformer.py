@@ -3,7 +3,7 @@ import torch
 
 from nmt.errors import UserError
 from nmt.models.build import build_model
-from nmt.models.embedding import Dropout, rotate, sinusoids
+from nmt.models.embedding import Dropout, kept_bits, rotate, sinusoids
 from nmt.models.interface import Vocabulary
 from nmt.models.transformer import TransformerOptions, plain_attention
 
@@ -76,6 +76,20 @@ def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
         made.append(outputs)
     assert torch.equal(*made) and torch.equal(inputs[0].grad, inputs[1].grad)
     assert (made[0] == 0).any() and made[0].max() > 0
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
+def test_any_two_elements_are_dropped_together_as_often_as_if_drawn_apart(kind, probability):
+    torch.manual_seed(0)
+    count = 400_000
+    dropped = kept_bits(torch.empty(4 * count, dtype=kind), probability).view(4, count) == 0
+    joint = dropped.double() @ dropped.double().T / count  # (4, 4): the elements that one random word serves
+    expected = torch.full((4, 4), probability**2, dtype=torch.float64).fill_diagonal_(probability)
+    tolerance = 5 * (expected * (1 - expected) / count).sqrt() + 2**-15
+    assert ((joint - expected).abs() < tolerance).all(), joint
+    neighbours = (dropped[:, 1:] & dropped[:, :-1]).double().mean()
+    assert abs(neighbours - probability**2) < tolerance[0, 1]
 
 
 def test_dropout_drops_others_the_next_time():
