@@ -10,6 +10,6 @@ if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
     # the default, they take the processor from whatever else runs, and from each other (docs/speed.md).
     os.environ["GOMP_SPINCOUNT"] = "3000"
 # oneDNN keeps a kernel for every shape that it met, half a megabyte each, and nearly every batch has a new one. So many
-# are those of the last two or three batches, which is where they are used again.
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+# are those of the last batch, within which they are used again.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
