@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nmt.models import cells, repeated
+from nmt.models.attention.reads import softmax
 from nmt.models.embedding import Dropout
 from nmt.training.loss import ChunkedCrossEntropy, plain_cross_entropy
 from nmt.training.precision import choose_precision
@@ -60,6 +61,24 @@ def dropout(kind: torch.dtype) -> tuple[Case, Case]:
     return lambda: F.dropout(inputs, 0.1).sum(), lambda: layer(inputs).sum()
 
 
+def narrow(kind: torch.dtype) -> tuple[Case, Case]:
+    """Softmax of 16,368 rows of 12, as short sentences have them."""
+    scores, direction = torch.randn(341, 4, 12, 12, dtype=kind, requires_grad=True), torch.randn(12)
+    return (
+        lambda: (torch.softmax(scores, dim=-1) * direction).sum(),
+        lambda: (softmax(scores) * direction).sum(),
+    )
+
+
+def rows(kind: torch.dtype) -> tuple[Case, Case]:
+    """Real tokens out of 341 rows of 12."""
+    hidden, mask = torch.randn(341, 12, 256, dtype=kind, requires_grad=True), torch.rand(341, 12) < 0.99
+    return (
+        lambda: hidden[mask].sum(),
+        lambda: hidden.flatten(0, 1).index_select(0, mask.flatten().nonzero()[:, 0]).sum(),
+    )
+
+
 def seconds(case: Case) -> float:
     start = time.perf_counter()
     case().backward()
@@ -70,7 +89,7 @@ def main() -> None:
     choose_precision(torch.device("cpu"), "fp32")
     torch.manual_seed(0)
     for kind in (torch.float32, torch.bfloat16):
-        for make in (loss, loop, dropout):
+        for make in (loss, loop, dropout, narrow, rows):
             plain, fast = make(kind)
             with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
                 ratios = [seconds(plain) / seconds(fast) for _ in range(TURNS)]

@@ -33,6 +33,7 @@ class Segmenter:
         self.processor, self.rate, self.rng = processor, rate, random.Random(seed)
         self.ids = {piece.piece: i for i, piece in enumerate(model.pieces)}
         self.scores = {piece.piece: piece.score for piece in model.pieces if piece.type == kinds.NORMAL}
+        self.score_of = [self.scores.get(piece.piece, -20.0) for piece in model.pieces]
         self.symbols = [piece.piece for piece in model.pieces if piece.type == kinds.USER_DEFINED]
         self.unigram = model.trainer_spec.model_type == format.TrainerSpec.UNIGRAM
         self._pools: dict[str, list[list[int]]] = {}
@@ -42,32 +43,32 @@ class Segmenter:
         for word in _words(text):
             pool = self._pools.setdefault(word, [])
             if len(pool) < POOL:
-                pool.append(self._drawn(word))
+                pool += self._drawn(word)
                 ids += pool[-1]
             else:
                 ids += pool[int(self.rng.random() * POOL)]
         return ids
 
-    def _drawn(self, word: str) -> list[int]:
+    def _drawn(self, word: str) -> list[list[int]]:
+        """One more segmentation; or all that the word will ever have, where they cost no more than one."""
         text = word.removeprefix(SPACE)
         if not text:
-            return list(self._ids(SPACE))
+            return POOL * [list(self._ids(SPACE))]
         if any(symbol in word for symbol in self.symbols):
-            return self.processor.encode(text)
+            return POOL * [self.processor.encode(text)]
         if self.unigram:
             return self._unigrams(text)
         step = LONGEST if self.rate else len(word)
-        return [i for start in range(0, len(word), step) for i in self._bpe(word[start : start + step])]
+        return [[i for start in range(0, len(word), step) for i in self._bpe(word[start : start + step])]]
 
-    def _unigrams(self, text: str) -> list[int]:
+    def _unigrams(self, text: str) -> list[list[int]]:
         """Drawn from the best segmentations with probabilities to the power of ``rate``."""
         found = self.processor.nbest_encode(text, nbest_size=BEST if len(text) <= LONGEST else 1)
         if not found:
-            return self.processor.encode(text)
-        pieces = [[self.processor.id_to_piece(i) for i in ids] for ids in found]
-        scores = [sum(self.scores.get(piece, -20.0) for piece in row) for row in pieces]
-        weights = [math.exp(self.rate * (score - max(scores))) for score in scores]
-        return self.rng.choices(found, weights)[0]
+            return POOL * [self.processor.encode(text)]
+        scores = [sum(map(self.score_of.__getitem__, ids)) for ids in found]
+        best = max(scores)
+        return self.rng.choices(found, [math.exp(self.rate * (score - best)) for score in scores], k=POOL)
 
     def _bpe(self, word: str) -> list[int]:
         """The best pair is merged again and again; each is left out of the choice with a probability of ``rate``."""

@@ -113,11 +113,11 @@ class Stream:
         pairs = clean(mixture.block(options.batching.block), for_training(options.cleaning), self.report)
         if options.joining.share:
             pairs = join(pairs, options.joining, self.report)
-        for chunk_number, chunk in enumerate(chunks(itertools.islice(pairs, self.part[0], None, self.part[1]), CHUNK)):
+        seed = zlib.crc32(f"{options.seed} {number} {self.part}".encode())
+        sampling = Sampling(options.sampling, seed) if options.sampling else None
+        for chunk in chunks(itertools.islice(pairs, self.part[0], None, self.part[1]), CHUNK):
             if self._ended.is_set():
                 break
-            seed = zlib.crc32(f"{options.seed} {number} {self.part} {chunk_number}".encode())
-            sampling = Sampling(options.sampling, seed) if options.sampling else None
             for _, source, target in encoded_chunk(
                 chunk, tokenizer, self.report, options.cleaning.max_tokens, sampling
             ):

@@ -42,12 +42,18 @@ class TokenizerOptions:
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
 
 
-@dataclass(frozen=True)
 class Sampling:
-    """Another segmentation at every look, the same for the same seed."""
+    """Another segmentation at every look, the same for the same seed and the same texts in the same order."""
 
-    rate: float
-    seed: int
+    def __init__(self, rate: float, seed: int):
+        self.rate, self.seed = rate, seed
+        self._segmenters: dict[int, Segmenter] = {}
+
+    def segmenter(self, processor: sentencepiece.SentencePieceProcessor) -> Segmenter:
+        """Of a model: one for all texts, as it gets faster with the words that it has met."""
+        if id(processor) not in self._segmenters:
+            self._segmenters[id(processor)] = Segmenter(processor, self.rate, self.seed)
+        return self._segmenters[id(processor)]
 
 
 class NotForThisText(UserError):
@@ -154,7 +160,7 @@ def _encode(
     marked = [text.replace(MARK, mark) for text in texts]
     if sampling is None:
         return processor.encode(marked, num_threads=_threads() if len(marked) > 1 else 1)
-    segmenter = Segmenter(processor, sampling.rate, sampling.seed)
+    segmenter = sampling.segmenter(processor)
     return [segmenter.encode(text) for text in marked]
 
 

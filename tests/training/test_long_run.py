@@ -11,9 +11,12 @@ import pytest
 import torch
 
 from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.corpus.cleaning import CleaningReport
+from nmt.corpus.encoded import EncodedPairs, RaggedBuilder
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
+from nmt.models.transformer import TransformerOptions
 from nmt.training.checkpoint import Checkpoints
 from nmt.training.journal import Journal, Look
 from nmt.training.optim import OptimizerOptions
@@ -26,16 +29,33 @@ def megabytes() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def short_sentences() -> EncodedPairs:
+    """Of 1 to 5 tokens, so that a step takes milliseconds, and a batch has one of many shapes."""
+    rng = np.random.default_rng(1)
+    sides = RaggedBuilder(20), RaggedBuilder(20)
+    for side in sides:
+        for length in rng.integers(1, 6, size=500):
+            side.append(rng.integers(4, 20, size=length).tolist())
+    return EncodedPairs(*(side.made() for side in sides), CleaningReport())
+
+
 def test_what_is_shown_grows_with_the_logarithm_of_the_run():
     shown = [number for number in range(1, 100_000) if _is_shown(number)]
     assert shown[:20] == list(range(1, 21)) and 120 < len(shown) < 160
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_steps_leak_nothing(encoded, tokenizer, tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [
+        RecurrentOptions(embedding_size=4, encoder_size=4, decoder_size=4, dropout=0.1),
+        TransformerOptions(size=4, heads=2, feed_forward_size=4, encoder_layers=1, decoder_layers=1),
+    ],
+    ids=["recurrent", "transformer"],
+)
+def test_two_hundred_thousand_steps_leak_nothing(options, tmp_path):
     torch.manual_seed(1)
-    options = RecurrentOptions(embedding_size=4, encoder_size=4, decoder_size=4, dropout=0.1)
-    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
+    model = build_model(options, Vocabulary(20, 20, True))
     seen: list[tuple[float, int, int]] = []
 
     class Watch:
@@ -48,7 +68,7 @@ def test_two_hundred_thousand_steps_leak_nothing(encoded, tokenizer, tmp_path):
 
     trainer = Trainer(
         model,
-        Batcher(encoded, BatchingOptions(tokens=64), seed=1),
+        Batcher(short_sentences(), BatchingOptions(tokens=32), seed=1),
         Watch(),
         TrainerOptions(max_steps=200_000, validate_every=1000, average_decay=0.9),
         OptimizerOptions(),
