@@ -14,6 +14,15 @@ from typing import Any
 from nmt.errors import UserError, is_memory, nearest
 
 TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
+# What OmegaConf says of an override that it can't take, and what to do.
+MENDS = {
+    "could not be converted to Integer": "must be a whole number",
+    "could not be converted to Float": "must be a number",
+    "is not a valid bool": "must be true or false",
+    "is not Optional": "can't be null; leave it out for what it is by default",
+    "is not a subclass of": "holds options of its own; set those, as in trainer.max_steps=100",
+    "does not support deletion": "can't be taken away; leave it out for what it is by default",
+}
 
 
 def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
@@ -91,6 +100,10 @@ def _run(name: str, body: Callable[[Any], None]) -> None:
         _fail(f"{stop}; the same command goes on from there", stop.exit_code)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_one_line(error)) from None
+    except ValueError as error:
+        if failures or "Config group override" not in str(error):
+            raise
+        raise UserError(_unnamed()) from None
 
 
 def _one_line(error: Exception) -> str:
@@ -103,7 +116,7 @@ def _one_line(error: Exception) -> str:
     if missing and options:
         group, _, wanted = str(missing).partition("/")
         return f"{group}={wanted}: no such configuration; {nearest(wanted, options)}"
-    found = re.search(r"Could not find '(\w+)/([^']+)'", str(error))
+    found = re.search(r"Could not find '(\w+)/([^']*)'", str(error))
     if found:
         group, wanted = found.groups()
         return f"{group}={wanted}: no such configuration; {nearest(wanted, _choices(group))}"
@@ -118,11 +131,29 @@ def _one_line(error: Exception) -> str:
     told = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
     cause = error.__cause__
     detail = str(cause).splitlines()[0] if cause and str(cause) else ""
+    override = re.match(r"Error merging override (.*)", str(error))
+    mend = next((mend for said, mend in MENDS.items() if said in f"{error} {detail}"), "")
+    if override and mend:
+        return f"{override[1].strip()}: {mend}"
     return f"{told} {detail}".strip() if detail not in told else told
 
 
+def _unnamed() -> str:
+    """Hydra does not tell which override names no configuration where it must."""
+    import yaml
+
+    for override in sys.argv[1:]:
+        key, _, value = override.partition("=")
+        known = _choices(key.strip("+~")) if key.strip("+~") else []
+        if known and not isinstance(yaml.safe_load(value or "null"), str):
+            return f"{override}: no such configuration; known: {', '.join(sorted(known))}"
+    return "an override without a name; they are key=value"
+
+
 def _unreadable(override: str) -> str:
-    key, _, value = override.partition("=")
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override}: cannot be read; options are key=value"
     if re.search(r"""['"\[{]""", value):  # a list or a dictionary, or quotes that do not match
         return f"{override}: cannot be read; put a text that holds = , ( ) {{ }} or [ ] in quotes, as in key=['a=b']"
     return f"""{override}: cannot be read; = , ( ) {{ }} [ ] need quotes within quotes: "{key}='{value}'\""""
