@@ -140,14 +140,14 @@ def _one_line(error: Exception) -> str:
 
 def _unnamed() -> str:
     """Hydra does not tell which override names no configuration where it must."""
-    import yaml
+    from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    for override in sys.argv[1:]:
-        key, _, value = override.partition("=")
-        known = _choices(key.strip("+~")) if key.strip("+~") else []
-        if known and not isinstance(yaml.safe_load(value or "null"), str):
-            return f"{override}: no such configuration; known: {', '.join(sorted(known))}"
-    return "an override without a name; they are key=value"
+    for text in (argument for argument in sys.argv[1:] if not argument.startswith("-")):
+        override = OverridesParser.create().parse_override(text)
+        known = _choices(override.key_or_group) if override.key_or_group else []
+        if known and not isinstance(override.value(), str | list):
+            return f"{text}: no such configuration; known: {', '.join(sorted(known))}"
+    return "an override names no configuration where it must, as model=transformer does"
 
 
 def _unreadable(override: str) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 import sentencepiece
 
 SPACE = "\u2581"
-POOL = 8  # segmentations drawn for a word: when it comes more often, it takes one of them
+POOL = 8  # segmentations drawn for a word: when it comes more often, it takes one of them,
+RENEWAL = 1 / 64  # or, so often, a new one in the place of the oldest
+WORDS = 100_000  # whose segmentations are held in memory
 LONGEST = 50  # characters that are segmented together: text without spaces is one word, however long
 BEST = 64  # of a unigram model's segmentations, what is drawn from
 
@@ -40,17 +42,20 @@ class Segmenter:
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = []
+        if len(self._pools) > WORDS:
+            self._pools.clear()
         for word in _words(text):
             pool = self._pools.setdefault(word, [])
-            if len(pool) < POOL:
+            if len(pool) < POOL or self.rng.random() < RENEWAL:
                 pool += self._drawn(word)
+                del pool[:-POOL]
                 ids += pool[-1]
             else:
                 ids += pool[int(self.rng.random() * POOL)]
         return ids
 
     def _drawn(self, word: str) -> list[list[int]]:
-        """One more segmentation; or all that the word will ever have, where they cost no more than one."""
+        """One more segmentation; or as many as a word has, where they take no longer than one."""
         text = word.removeprefix(SPACE)
         if not text:
             return POOL * [list(self._ids(SPACE))]

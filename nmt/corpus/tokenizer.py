@@ -52,7 +52,7 @@ class Sampling:
     def segmenter(self, processor: sentencepiece.SentencePieceProcessor) -> Segmenter:
         """Of a model: one for all texts, as it gets faster with the words that it has met."""
         if id(processor) not in self._segmenters:
-            self._segmenters[id(processor)] = Segmenter(processor, self.rate, self.seed)
+            self._segmenters[id(processor)] = Segmenter(processor, self.rate, self.seed + len(self._segmenters))
         return self._segmenters[id(processor)]
 
 

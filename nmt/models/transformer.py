@@ -46,9 +46,9 @@ def plain_attention(
     query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, bias: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(d)) V (Vaswani 2017, equation 1) with its weights, for heads (B, H, T, D)."""
-    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # (B, H, T, S)
+    scores = exact(query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5  # (B, H, T, S)
     if bias is not None:
-        scores = scores + bias.to(scores.dtype)
+        scores = scores + bias
     if allowed is not None:
         scores = scores.masked_fill(~allowed, float("-inf"))
     weights = softmax(scores).to(value.dtype)
@@ -172,8 +172,10 @@ class FeedForward(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         if self.activation == "relu":
             wide, scale = self.dropout.after_relu(self.widen(inputs.flatten(0, 1)))  # (B * T, F)
-            weight = self.narrow.weight if scale == 1 else self.narrow.weight * scale
-            return F.linear(wide, weight, self.narrow.bias).view_as(inputs)
+            if scale == 1:
+                return self.narrow(wide).view_as(inputs)
+            narrow = F.linear(wide, self.narrow.weight)  # (B * T, D)
+            return torch.add(self.narrow.bias.to(narrow.dtype), narrow, alpha=scale).view_as(inputs)
         wide = self.widen(inputs)  # (B, T, F)
         if self.activation == "swiglu":
             gate, wide = wide.chunk(2, dim=-1)

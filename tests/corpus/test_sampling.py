@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.sampling import Segmenter
+from nmt.corpus.sampling import POOL, Segmenter
 from nmt.corpus.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
 
 
@@ -79,3 +79,14 @@ def test_another_process_draws_the_same(model):
     ]
     assert drawn[0] == drawn[1]
     assert len({tuple(row) for row in eval(drawn[0])}) > 3
+
+
+def test_a_frequent_word_is_not_held_to_its_first_segmentations_and_few_words_are_held(model, monkeypatch):
+    segmenter = Segmenter(model._target, 0.3, 1)
+    made = {tuple(segmenter.encode("schlafenden")) for _ in range(3000)}
+    assert len(made) > (1 if segmenter.unigram else POOL), "a unigram model finds few for such a word"
+    assert len(segmenter._pools["\u2581schlafenden"]) == POOL
+    monkeypatch.setattr("nmt.corpus.sampling.WORDS", 10)
+    for number in range(50):
+        segmenter.encode(f"a{number} b{number}")
+        assert len(segmenter._pools) <= 12

@@ -5,7 +5,7 @@ from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.embedding import Dropout, kept_bits, rotate, sinusoids
 from nmt.models.interface import Vocabulary
-from nmt.models.transformer import TransformerOptions, plain_attention
+from nmt.models.transformer import FeedForward, TransformerOptions, plain_attention
 
 
 def test_plain_attention_equals_the_library():
@@ -76,6 +76,34 @@ def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
         made.append(outputs)
     assert torch.equal(*made) and torch.equal(inputs[0].grad, inputs[1].grad)
     assert (made[0] == 0).any() and made[0].max() > 0
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_feed_forward_layer_is_its_formula(training):
+    torch.manual_seed(0)
+    layer = FeedForward(TransformerOptions(size=8, feed_forward_size=24, dropout=0.3)).double().train(training)
+    torch.nn.init.uniform_(layer.narrow.bias)
+    inputs = [torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(1)).double() for _ in range(2)]
+    found = []
+    for given, run in zip(
+        inputs, (layer, lambda x: layer.narrow(layer.dropout(torch.relu(layer.widen(x))))), strict=True
+    ):
+        torch.manual_seed(2)
+        layer.zero_grad()
+        outputs = run(given.requires_grad_())
+        outputs.backward(torch.linspace(-1, 1, outputs.numel()).double().view_as(outputs))
+        found.append([outputs, given.grad, *(parameter.grad.clone() for parameter in layer.parameters())])
+    for fast, plain in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("count", [0, 1, 5, 1001])
+def test_bits_of_any_number_of_elements(kind, count):
+    torch.manual_seed(0)
+    bits = kept_bits(torch.empty(count, dtype=kind), 0.5)
+    assert bits.shape == (count,) and bits.element_size() == kind.itemsize
+    assert ((bits == 0) | (bits == -1)).all() and (count < 100 or 0.4 < (bits == 0).double().mean() < 0.6)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
