@@ -66,7 +66,7 @@ def narrow(kind: torch.dtype) -> tuple[Case, Case]:
     scores, direction = torch.randn(341, 4, 12, 12, dtype=kind, requires_grad=True), torch.randn(12)
     return (
         lambda: (torch.softmax(scores, dim=-1) * direction).sum(),
-        lambda: (softmax(scores) * direction).sum(),
+        lambda: (softmax(scores.float()) * direction).sum(),
     )
 
 

@@ -93,7 +93,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("transformer", 880), ("feeding", 1120), ("attention", 228), ("fixed", 204)]
+    ("name", "most"), [("transformer", 880), ("feeding", 1126), ("attention", 231), ("fixed", 207)]
 )
 def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, most: int) -> None:
     built = model(name).train()
@@ -104,7 +104,7 @@ def test_a_training_step_asks_for_no_more_kernels_than_it_did(name: str, most: i
     assert counted.found.total() <= most, counted.found.most_common(8)
 
 
-@pytest.mark.parametrize(("name", "most"), [("transformer", 50), ("feeding", 52), ("attention", 52), ("fixed", 34)])
+@pytest.mark.parametrize(("name", "most"), [("transformer", 58), ("feeding", 53), ("attention", 53), ("fixed", 34)])
 @torch.no_grad()
 def test_a_step_of_search_calls_no_more_functions_than_it_did(name: str, most: int) -> None:
     built = model(name).eval()

@@ -176,14 +176,13 @@ def test_the_first_layer_s_context_reaches_the_layers_above():
     assert (len(first.attentions), len(each.attentions)) == (1, 3)
 
 
-@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
 @pytest.mark.parametrize("length", [1, 5, 15, 16, 17])
 def test_softmax_of_widened_rows_is_softmax(kind, length):
     scores = torch.randn(3, 2, length, generator=torch.Generator().manual_seed(1)).to(kind)
     scores[0, 0, 1:] = float("-inf")
     fast, plain = (scores.clone().requires_grad_() for _ in range(2))
-    exact = torch.float32 if kind == torch.bfloat16 else kind
-    of_fast, of_plain = softmax(fast), torch.softmax(plain.to(exact), dim=-1)
+    of_fast, of_plain = softmax(fast), torch.softmax(plain, dim=-1)
     torch.testing.assert_close(of_fast, of_plain)
     for made in (of_fast, of_plain):
         made.backward(torch.linspace(-1, 1, made.numel()).view_as(made))

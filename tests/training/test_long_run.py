@@ -82,6 +82,6 @@ def test_two_hundred_thousand_steps_leak_nothing(options, tmp_path):
     early, late = (np.array(part) for part in (seen[20:40], seen[-20:]))
     growth = late[:, 0].mean() - early[:, 0].mean()
     assert growth < 30, f"{growth:.0f} MB more after 200,000 steps"
-    assert (late[:, 1].max(), late[:, 2].max()) == (early[:, 1].max(), early[:, 2].max())
+    assert (late[:, 1:].max(axis=0) <= early[:, 1:].max(axis=0)).all(), "files or threads were left open"
     assert sum(path.stat().st_size for path in tmp_path.glob("events.out.tfevents.*")) < 20e6
     assert len(list((tmp_path / "checkpoints").iterdir())) == 4

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
-from nmt.models.attention.scopes import exact
 
 READS: dict[str, type[Read]] = {}
 VECTOR = 16  # fp32 numbers in the widest register
@@ -77,12 +76,11 @@ class HardMarginal(Read):
 
 
 def softmax(scores: Tensor) -> Tensor:
-    """Over the last dimension, in fp32 or more (..., S).
+    """Over the last dimension (..., S) of fp32 or more.
 
     The library's kernel on a CPU takes a vector's width of numbers at once, and one by one what is narrower: such rows
     are made as wide, several times as fast.
     """
-    scores = exact(scores)
     if scores.device.type != "cpu" or scores.shape[-1] >= VECTOR:
         return torch.softmax(scores, dim=-1)
     missing = VECTOR - scores.shape[-1]
