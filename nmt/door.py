@@ -142,7 +142,7 @@ def _unnamed() -> str:
     """Hydra does not tell which override names no configuration where it must."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    for text in (argument for argument in sys.argv[1:] if not argument.startswith("-")):
+    for text in (argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")):
         override = OverridesParser.create().parse_override(text)
         known = _choices(override.key_or_group) if override.key_or_group else []
         if known and not isinstance(override.value(), str | list):
