@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -58,13 +57,16 @@ def killed_at(folder: Path, way: str, moments: list[float]) -> int:
     return kills
 
 
-def check(folder: Path, way: str, moments: list[float]) -> int:
+def check(folder: Path, way: str, shares: list[float]) -> int:
+    """Kills come after such shares of the time that a whole run takes, with everything still to be prepared."""
     whole, cut = folder / "whole", folder / "cut"
     for place in (whole, cut):
         place.mkdir()
+    began = time.monotonic()
     process = start(whole, way)
     assert process.wait(timeout=300) == 0
-    kills = killed_at(cut, way, moments)
+    taken = time.monotonic() - began
+    kills = killed_at(cut, way, [share * taken for share in shares])
     (state, told, valid), (other, other_told, other_valid) = end(whole), end(cut)
     assert state.tensors.keys() == other.tensors.keys()
     for name, tensor in state.tensors.items():
@@ -75,29 +77,19 @@ def check(folder: Path, way: str, moments: list[float]) -> int:
     return kills
 
 
-def length(folder: Path, way: str) -> float:
-    """Seconds of a whole run, with everything still to be prepared."""
-    began = time.monotonic()
-    (folder / "timed").mkdir()
-    start(folder / "timed", way).wait(timeout=300)
-    shutil.rmtree(folder / "timed")
-    return time.monotonic() - began
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_a_few_times(tmp_path, way):
-    assert check(tmp_path, way, [2.0, 3.0, 3.5]) == 3
+    assert check(tmp_path, way, [0.4, 0.5, 0.5]) >= 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_at_thirty_random_moments(tmp_path, way):
-    """While it prepares, trains, validates or writes: from the first second to the last."""
-    whole = length(tmp_path, way)
+    """While it prepares, trains, validates or writes: from the beginning to the end."""
     generator = random.Random(5)
     kills = 0
     for number in range(10):
         folder = tmp_path / str(number)
         folder.mkdir()
-        kills += check(folder, way, sorted(generator.uniform(0.2, whole) for _ in range(3)))
+        kills += check(folder, way, sorted(generator.uniform(0.03, 1) for _ in range(3)))
     assert kills >= 20
