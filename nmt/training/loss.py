@@ -90,7 +90,7 @@ def token_loss(
     target (B, T), mask (B, T). Padding is dropped before the projection to the vocabulary. A choice that the model made
     adds its reward to the loss, not to the likelihood.
     """
-    real = mask.flatten().nonzero()[:, 0]  # (N,): indexing by the mask is the same, its gradient five times as slow
+    real = mask.flatten().nonzero()[:, 0]  # (N,): indexing by the mask is the same, its gradient several times as slow
     rows = output.hidden.flatten(0, 1).index_select(0, real)  # (N, E) or (N, S, E)
     labels = target.flatten()[real]  # (N,)
     kind = product_kind(rows)
