@@ -160,4 +160,4 @@ def test_memory_does_not_grow_with_the_text(words, tmp_path):
         return most
 
     peak(1000)
-    assert peak(20_000) < 2 * peak(2000)  # one block or two wait, however many there are
+    assert peak(20_000) < 1.3 * max(peak(2000) for _ in range(3))  # one block or two wait, as the threads fall
