@@ -58,7 +58,7 @@ europarl: $(READY)  ## the README's Europarl table, resumable; MINUTES=3 DEVICE=
 reproduce: $(READY)  ## the README's results again, as far as MINUTES go; resumable, rewrites its tables
 	$(RUN) scripts/reproduce.py $(if $(MINUTES),--minutes $(MINUTES))
 
-bench: $(READY)  ## speed, start and memory of every family, in about 20 minutes, and what length and corpus size cost
+bench: $(READY)  ## speed, start and memory of every family, what length and corpus size cost, in about 25 minutes
 	$(RUN) scripts/benchmark.py
 
 bench-scale: $(READY)  ## text of 10^5 to 10^7 pairs, one process against two, in about 15 minutes

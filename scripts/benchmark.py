@@ -1,8 +1,8 @@
 """Speed, start and memory of every family of models, through the doors that users take: `make bench`.
 
-  python scripts/benchmark.py                           all, about 20 minutes on 2 CPU cores
-  python scripts/benchmark.py --only training start     these alone
-  python scripts/benchmark.py --pairs 1e4 1e5 1e6 1e7   the corpus grows so far (the last needs 3 GB of disk)
+  python scripts/benchmark.py                         all, about 25 minutes on 2 CPU cores
+  python scripts/benchmark.py --only training start   these alone
+  python scripts/benchmark.py --pairs 1e4 1e5 1e6     the corpus grows so far (1e7, as usual, needs 3 GB of disk)
 
 Systems take turns, so that a slow moment hits all; of training, start and search the median of all rounds is told, with
 the lowest and the highest. Text is generated (rows of 8,000 different words, 1 to 25 of them): nothing is downloaded.
@@ -65,6 +65,7 @@ class Figure:
     what: str
     unit: str
     readings: list[float]
+    commit: str
 
     def told(self) -> str:
         low, middle, high = min(self.readings), statistics.median(self.readings), max(self.readings)
@@ -81,13 +82,14 @@ class Bench:
     def __init__(self, output: Path, rounds: int, device: str):
         self.output, self.rounds, self.device = output, rounds, device
         self.figures: list[Figure] = []
+        self.commit = git_commit()
 
     def add(self, part: str, system: str, what: str, unit: str, reading: float) -> None:
         for figure in self.figures:
             if (figure.part, figure.system, figure.what) == (part, system, what):
                 figure.readings.append(reading)
                 return
-        self.figures.append(Figure(part, system, what, unit, [reading]))
+        self.figures.append(Figure(part, system, what, unit, [reading], self.commit))
 
     def door(self, name: str, *options: str, **more: object) -> subprocess.CompletedProcess:
         device = [] if name == "export" else [f"device={self.device}"]
@@ -314,10 +316,20 @@ def _beside_earlier(path: Path, figures: list[Figure]) -> list[Figure]:
     return sorted([*kept, *figures], key=lambda figure: PARTS.index(figure.part))
 
 
+def _commits(figures: list[Figure]) -> str:
+    """One, or each with its parts, where parts were measured at different times."""
+    parts: dict[str, list[str]] = {}
+    for figure in figures:
+        own = parts.setdefault(figure.commit, [])
+        if figure.part not in own:
+            own.append(figure.part)
+    return next(iter(parts)) if len(parts) == 1 else "; ".join(f"{c} ({', '.join(own)})" for c, own in parts.items())
+
+
 def write(output: Path, bench: Bench) -> None:
     """After every part, so that none is lost."""
-    told = {"commit": git_commit(), "machine": machine(), "rounds": str(bench.rounds)}
     figures = _beside_earlier(output / "benchmark.json", bench.figures)
+    told = {"commit": _commits(figures), "machine": machine(), "rounds": str(bench.rounds)}
     content = {**told, "figures": [asdict(figure) for figure in figures]}
     (output / "benchmark.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     how = " ".join(f"{name.capitalize()}: `{value}`." for name, value in told.items())
@@ -329,7 +341,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=3, help="how often systems take turns (3)")
-    parser.add_argument("--pairs", nargs="+", type=float, default=[1e4, 1e5, 1e6], help="sizes of the corpus")
+    parser.add_argument("--pairs", nargs="+", type=float, default=[1e4, 1e5, 1e6, 1e7], help="sizes of the corpus")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path, default=ROOT / "runs/benchmark")
     asked = parser.parse_args()
