@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,33 +41,52 @@ def end(folder: Path):
     return state, told, valid
 
 
-def killed_at(folder: Path, way: str, moments: list[float]) -> int:
-    """Kills the run so many seconds after each start, then lets it end. Returns how often it was still at work."""
-    kills = 0
-    for moment in moments:
-        process = start(folder, way)
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.communicate()
+Reached = Callable[[Path], bool]  # whether the run in a folder has come so far
+
+
+def has_begun(folder: Path) -> bool:
+    return (folder / "cache").exists()
+
+
+def has_made(step: int) -> Reached:
+    def reached(folder: Path) -> bool:
+        journal = folder / "run/journal.jsonl"
+        return journal.exists() and any(event["step"] >= step for event in read_journal(folder / "run"))
+
+    return reached
+
+
+def after(seconds: float) -> Reached:
+    asked: list[float] = []
+
+    def reached(_: Path) -> bool:
+        asked.append(time.monotonic())
+        return asked[-1] - asked[0] >= seconds
+
+    return reached
+
+
+def ends(folder: Path, way: str) -> None:
     process = start(folder, way)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()
+
+
+def killed_at(folder: Path, way: str, moments: list[Reached]) -> int:
+    """Starts the run for each moment and kills it then, and lets it end. Returns how often it was still at work."""
+    kills = 0
+    for reached in moments:
+        process = start(folder, way)
+        while process.poll() is None and not reached(folder):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += process.returncode == -signal.SIGKILL
+    ends(folder, way)
     return kills
 
 
-def check(folder: Path, way: str, shares: list[float]) -> int:
-    """Kills come after such shares of the time that a whole run takes, with everything still to be prepared."""
-    whole, cut = folder / "whole", folder / "cut"
-    for place in (whole, cut):
-        place.mkdir()
-    began = time.monotonic()
-    process = start(whole, way)
-    assert process.wait(timeout=300) == 0
-    taken = time.monotonic() - began
-    kills = killed_at(cut, way, [share * taken for share in shares])
+def same_in_the_end(whole: Path, cut: Path) -> None:
     (state, told, valid), (other, other_told, other_valid) = end(whole), end(cut)
     assert state.tensors.keys() == other.tensors.keys()
     for name, tensor in state.tensors.items():
@@ -74,22 +94,37 @@ def check(folder: Path, way: str, shares: list[float]) -> int:
     assert (told, valid) == (other_told, other_valid)
     assert state.progress.position == other.progress.position and state.progress.tokens == other.progress.tokens
     assert not list(cut.rglob("*.partial"))
-    return kills
+
+
+@pytest.fixture
+def whole(tmp_path, way) -> tuple[Path, float]:
+    """A run left alone, and the seconds that it took."""
+    folder = tmp_path / "whole"
+    folder.mkdir()
+    began = time.monotonic()
+    ends(folder, way)
+    return folder, time.monotonic() - began
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_killed_a_few_times(tmp_path, way):
-    assert check(tmp_path, way, [0.4, 0.5, 0.5]) == 3
+def test_killed_a_few_times(tmp_path, way, whole):
+    """At moments of its work, which come on a slow machine too."""
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    assert killed_at(cut, way, [has_begun, has_made(2), has_made(22)]) == 3
+    same_in_the_end(whole[0], cut)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-def test_killed_at_thirty_random_moments(tmp_path, way):
+def test_killed_at_thirty_random_moments(tmp_path, way, whole):
     """While it prepares, trains, validates or writes: from the beginning to the end."""
     generator = random.Random(5)
     kills = 0
     for number in range(10):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        kills += check(folder, way, sorted(generator.uniform(0.03, 1) for _ in range(3)))
+        cut = tmp_path / str(number)
+        cut.mkdir()
+        shares = sorted(generator.uniform(0.03, 1) for _ in range(3))
+        kills += killed_at(cut, way, [after(share * whole[1]) for share in shares])
+        same_in_the_end(whole[0], cut)
     assert kills >= 20
