@@ -38,7 +38,8 @@ from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
 from nmt.evaluation.scores import check as check_evaluation
 from nmt.pipeline import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
-from nmt.training.checkpoint import NAMED, Progress
+from nmt.training.checkpoint import Progress
+from nmt.training.checkpoint_folder import NAMED
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device

@@ -22,7 +22,8 @@ from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
-from nmt.training.checkpoint import Checkpoints, load_weights
+from nmt.training.checkpoint import load_weights
+from nmt.training.checkpoint_folder import Checkpoints
 from nmt.training.precision import choose_precision
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoint import Checkpoints, load_state
+from nmt.training.checkpoint import load_state
+from nmt.training.checkpoint_folder import Checkpoints
 from nmt.training.journal import read_journal
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
 
@@ -42,7 +43,8 @@ def together(folder: Path, arguments: list[str], processes: int = 2) -> str:
 
 
 def weights(run: Path, step: int) -> dict:
-    tensors = load_state(run / f"checkpoints/step-{step:08d}.safetensors").tensors
+    [place] = Checkpoints(run / "checkpoints").files(str(step))
+    tensors = load_state(place).tensors
     return {name: tensor for name, tensor in tensors.items() if name.startswith(("model.", "average."))}
 
 
@@ -100,16 +102,25 @@ def test_processes_make_the_weights_of_one_with_the_same_batches(tmp_path, kind,
 
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     made = options("transformer", 10)
-    together(tmp_path, [*made, "run.dir=run", "trainer.accumulate=1", "trainer.sharding=full"])
+    parts = tmp_path / "run/checkpoints/step-00000010"
+    spread = [*made, "run.dir=run", "trainer.accumulate=1", "trainer.sharding=full"]
+    together(tmp_path, spread)
+    assert sorted(path.name for path in parts.iterdir()) == [f"0000{n}-of-00002.safetensors" for n in (1, 2)]
+    sizes = [path.stat().st_size for path in parts.iterdir()]
+    assert max(sizes) < 0.6 * sum(sizes), "each process writes its part"
     more = [*options("transformer", 20), "run.dir=run"]
     alone = door("train", *more, "trainer.accumulate=2", folder=tmp_path)
     assert alone.returncode == 0 and b"going on from step 10" in alone.stderr, alone.stderr.decode()
-    again = together(tmp_path, [*options("transformer", 30), "run.dir=run", "trainer.accumulate=1"])
+    again = together(tmp_path, [*options("transformer", 30), *spread[-3:]])
     assert "going on from step 20" in again
+    three = together(tmp_path, [*options("transformer", 40), *spread[-3:]], processes=3)
+    assert "going on from step 30" in three
+    assert weights(tmp_path / "run", 30).keys() == weights(tmp_path / "run", 40).keys()
 
 
-def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path):
-    whole = options("attention", 80, "trainer.log_every=5")
+@pytest.mark.parametrize("sharding", ["none", "full"])
+def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path, sharding):
+    whole = options("attention", 80, "trainer.log_every=5", f"trainer.sharding={sharding}")
     together(tmp_path, [*whole, "run.dir=whole"])
     launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
     wait_for_step(tmp_path / "cut", 25)

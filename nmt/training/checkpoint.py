@@ -1,18 +1,22 @@
-"""All that a resumed run needs, as one safetensors file: written aside, renamed, checked by a digest. No code in it."""
+"""All that a resumed run needs, in safetensors: written aside, renamed, checked by a digest. No code in it.
+
+One file; or, where weights are spread over processes, a folder with one of each process, which any number of them can
+read. The files say where their rows belong as those of torch.distributed.checkpoint do, whose HuggingFaceStorageReader
+reads them, too.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import logging
 import os
 import re
-import shutil
-import threading
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -20,14 +24,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from nmt.corpus.batcher import Position
-from nmt.errors import UserError, nearest
-from nmt.training.sharding import placed
-
-log = logging.getLogger("nmt")
+from nmt.errors import UserError
+from nmt.training.sharding import own_part, placed, rows_of
 
 VERSION = 4
 _FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
-NAMED = ("best", "last", "average")
 Tensors = dict[str, Tensor]
 
 
@@ -53,10 +54,17 @@ class Progress:
 
 @dataclass
 class TrainState:
-    """Progress, and every tensor by name: model., average., optimizer., scaler., random."""
+    """Progress, and every tensor by name: model., average., optimizer., scaler., random.
+
+    Where weights are spread, ``tensors`` has the rows that lie in this process, and ``first_rows`` the number of the
+    first of them, for each tensor that is spread.
+    """
 
     progress: Progress
     tensors: Tensors
+    number: int = 0  # of the process whose part this is
+    count: int = 1  # of processes that have a part
+    first_rows: dict[str, int] = field(default_factory=dict)
 
 
 def weights_of(model: nn.Module) -> Tensors:
@@ -90,8 +98,10 @@ def part(tensors: Tensors, prefix: str) -> Tensors:
 def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:
     """Raises UserError when the weights are those of another model."""
     own = weights_of(model)
-    if own.keys() != weights.keys() or any(own[name].shape != weights[name].shape for name in own):
-        different = sorted(own.keys() ^ weights.keys()) or [n for n in own if own[n].shape != weights[n].shape]
+    different = sorted(own.keys() ^ weights.keys()) or [
+        name for name, tensor in own.items() if weights[name].shape not in (tensor.shape, own_part(tensor).shape)
+    ]
+    if different:
         raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); check model options")
     with torch.no_grad():
         for name, tensor in own.items():
@@ -111,6 +121,15 @@ def save_state(state: TrainState, path: Path) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     progress = json.dumps(asdict(state.progress))
     metadata = {"version": str(VERSION), "progress": progress, "digest": _digest(tensors, progress)}
+    if state.count > 1:
+        metadata["first_rows"] = json.dumps(state.first_rows)
+        metadata["digest"] = _digest(tensors, progress + metadata["first_rows"])
+        metadata["DCP_SHARDING_INFO"] = json.dumps(
+            {
+                name: {"saved_offsets": [state.first_rows.get(name, 0), *[0] * (tensor.dim() - 1)][: tensor.dim()]}
+                for name, tensor in tensors.items()
+            }
+        )
     aside = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,21 +144,52 @@ def save_state(state: TrainState, path: Path) -> None:
         ) from None
 
 
-def load_state(path: Path) -> TrainState:
-    """Raises UserError for a file that is absent, cut short, altered, or of a newer version."""
+def load_state(path: Path, number: int = 0, count: int = 1) -> TrainState:
+    """Of a folder of parts, the rows of one process among ``count``.
+
+    Raises UserError for what is absent, cut short, altered, or of a newer version.
+    """
+    return _load_parts(path, number, count) if path.is_dir() else _load_file(path)
+
+
+def part_path(folder: Path, number: int, count: int) -> Path:
+    """Where a process keeps its part."""
+    return folder / f"{number + 1:05d}-of-{count:05d}.safetensors"
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Raises UserError where one is missing."""
+    found = sorted(folder.glob("*-of-*.safetensors"))
+    count = int(found[-1].stem.rpartition("-")[2]) if found else 1
+    paths = [part_path(folder, number, count) for number in range(count)]
+    for path in paths:
+        if not path.exists():
+            raise UserError(f"{path}: this part is missing; delete {folder} to go on from the one before")
+    return paths
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-        version = int(metadata["version"])
-        fields = json.loads(metadata["progress"])
+            yield file
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
     except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the one before") from None
+
+
+def _load_file(path: Path) -> TrainState:
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+        version = int(metadata["version"])
+        fields = json.loads(metadata["progress"])
+        written = metadata["digest"]
+        first_rows = metadata.get("first_rows", "")
     if version > VERSION:
         raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
-    if _digest(tensors, metadata["progress"]) != metadata["digest"]:
+    if _digest(tensors, metadata["progress"] + first_rows) != written:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
     place = fields.pop("position")
     position = Position(**{**place, "read": tuple((passes, count) for passes, count in place.get("read", ()))})
@@ -147,7 +197,46 @@ def load_state(path: Path) -> TrainState:
     if unknown:
         raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
-    return TrainState(Progress(**fields, position=position), _upgraded(tensors, version))
+    progress = Progress(**fields, position=position)
+    return TrainState(progress, _upgraded(tensors, version), first_rows=json.loads(first_rows or "{}"))
+
+
+def _load_parts(folder: Path, number: int, count: int) -> TrainState:
+    """Opens the files that hold rows of this process, and one in so many besides, so that together all are checked."""
+    paths = parts_of(folder)
+    held = [_rows_in(path) for path in paths]
+    wanted = {name: rows_of(max(rows[name].stop for rows in held), number, count) for name in held[0]}
+    progress: Progress | None = None
+    whole: Tensors = {}
+    pieces: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    for file, (path, rows) in enumerate(zip(paths, held, strict=True)):
+        if file % count != number % len(paths) and not any(_common(rows[name], own) for name, own in wanted.items()):
+            continue
+        state = _load_file(path)
+        if progress is not None and progress.step != state.progress.step:
+            raise UserError(f"{path}: of step {state.progress.step}, beside parts of {progress.step}; delete {folder}")
+        progress = state.progress
+        for name, tensor in state.tensors.items():
+            if name in pieces:
+                own = _common(rows[name], wanted[name])
+                first = rows[name].start
+                pieces[name].append(tensor[own.start - first : own.stop - first].clone())
+            else:
+                whole[name] = tensor
+    assert progress is not None
+    return TrainState(progress, whole | {name: torch.cat(found) for name, found in pieces.items()})
+
+
+def _rows_in(path: Path) -> dict[str, range]:
+    """Of each tensor that is spread, which rows a file has."""
+    with _opened(path) as file:
+        first_rows = json.loads(file.metadata()["first_rows"])
+        return {n: range(first, first + file.get_slice(n).get_shape()[0]) for n, first in first_rows.items()}
+
+
+def _common(first: range, second: range) -> range:
+    start = max(first.start, second.start)
+    return range(start, max(start, min(first.stop, second.stop)))
 
 
 def _upgraded(tensors: Tensors, version: int) -> Tensors:
@@ -162,122 +251,3 @@ def _upgraded(tensors: Tensors, version: int) -> Tensors:
         places = {"random.cpu": "random.0.cpu", "random.cuda:0": "random.0.cuda"}
         tensors = {places.get(name, name): tensor for name, tensor in tensors.items()}
     return tensors
-
-
-class Checkpoints:
-    """The checkpoints of a run: ``step-*.safetensors`` of the last few validations, ``best.safetensors``, and one
-    ``interim-*.safetensors`` where the run was ended since, or has gone on for long.
-    """
-
-    def __init__(self, folder: Path, keep: int = 3):
-        self.folder, self.keep = folder, keep
-        self._writer: threading.Thread | None = None
-        self._failure: BaseException | None = None
-
-    @property
-    def best(self) -> Path:
-        return self.folder / "best.safetensors"
-
-    def steps(self) -> list[Path]:
-        """Of validated steps, oldest first."""
-        return sorted(self.folder.glob("step-*.safetensors"))
-
-    def all(self) -> list[Path]:
-        """To go on from, oldest first."""
-        return sorted([*self.steps(), *self.folder.glob("interim-*.safetensors")], key=lambda path: path.stem[-8:])
-
-    def at(self, step: int) -> TrainState:
-        """Raises UserError where there is none of this step, or a damaged one."""
-        return load_state(next(path for path in reversed(self.all()) if int(path.stem[-8:]) == step))
-
-    def save(self, state: TrainState, is_best: bool) -> None:
-        """Copies the state, and writes it while the run goes on. Raises UserError where the last was not written."""
-        self.wait()
-        tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.tensors.items()}
-        copy = TrainState(replace(state.progress), tensors)
-        self._writer = threading.Thread(target=self._write, args=(copy, is_best))
-        self._writer.start()
-
-    def wait(self) -> None:
-        """Until the last checkpoint is written. Raises UserError where it could not be."""
-        if self._writer is None:
-            return
-        self._writer.join()
-        self._writer = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
-
-    def _write(self, state: TrainState, is_best: bool) -> None:
-        try:
-            interim = list(self.folder.glob("interim-*.safetensors"))
-            kind = "step" if state.progress.judged == state.progress.step else "interim"
-            path = self.folder / f"{kind}-{state.progress.step:08d}.safetensors"
-            save_state(state, path)
-            if is_best:
-                aside = self.best.with_suffix(".partial")
-                aside.unlink(missing_ok=True)
-                try:
-                    os.link(path, aside)  # one copy on disk under two names
-                except OSError:  # a file system without links
-                    shutil.copyfile(path, aside)
-                os.replace(aside, self.best)
-            for old in [*self.steps()[: -self.keep], *interim]:
-                if old != path:
-                    old.unlink()
-        except BaseException as error:  # told by wait()
-            self._failure = error
-
-    def latest(self) -> TrainState | None:
-        """The newest that is whole; damaged ones are named and passed over. None where none was saved."""
-        self.wait()
-        for left in self.folder.glob("*.partial"):  # by a process that was killed
-            left.unlink()
-        for path in reversed(self.all()):
-            try:
-                return load_state(path)
-            except UserError as error:
-                log.warning("%s", error)
-        if self.all():
-            raise UserError(f"{self.folder}: every checkpoint is damaged; delete the folder to start again")
-        return None
-
-    def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
-        """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file, as the user
-        said by ``option``.
-        """
-        files = self.files(which, option)
-        if which == "average":
-            return average([_model_weights(load_state(path)) for path in files]), self.folder
-        return _model_weights(load_state(files[0])), files[0]
-
-    def files(self, which: str, option: str = "checkpoint") -> list[Path]:
-        """Where these weights are. Raises UserError where there are none."""
-        if which == "average":
-            return self._any_steps()
-        if which == "last":
-            return self.all()[-1:] or self._any_steps()
-        if which == "best":
-            return [self.best] if self.best.exists() else self._any_steps()[-1:]
-        if which.isdigit():
-            return [self.folder / f"step-{int(which):08d}.safetensors"]
-        if not Path(which).exists():
-            raise UserError(f"{option}={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
-        return [Path(which)]
-
-    def _any_steps(self) -> list[Path]:
-        found = self.steps() or self.all()
-        if not found:
-            raise UserError(f"{self.folder}: no checkpoint; train the run first")
-        return found
-
-
-def _model_weights(state: TrainState) -> Tensors:
-    """The running average where the run keeps one, else the weights."""
-    return part(state.tensors, "average") or part(state.tensors, "model")
-
-
-def average(weights: Iterable[Tensors]) -> Tensors:
-    """The mean of each tensor over checkpoints."""
-    rows = list(weights)
-    return {name: torch.stack([row[name].double() for row in rows]).mean(0).to(rows[0][name].dtype) for name in rows[0]}

@@ -39,7 +39,7 @@ def shard(objective: nn.Module, model: Model, ranks: Ranks) -> None:
 
 def whole(tensor: Tensor) -> Tensor:
     """All of a tensor that is spread; every process must call it."""
-    return tensor.full_tensor() if _spread(tensor) else tensor  # type: ignore[attr-defined]
+    return tensor.full_tensor() if is_spread(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def whole_in_all(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -53,25 +53,44 @@ def whole_in_first(tensors: Mapping[str, Tensor], ranks: Ranks) -> dict[str, Ten
     for name, tensor in tensors.items():
         gathered = whole(tensor)
         if ranks.first:
-            found[name] = gathered.cpu() if _spread(tensor) else gathered
+            found[name] = gathered.cpu()
     return found
+
+
+def rows_of(rows: int, number: int, count: int) -> range:
+    """Which of the rows of a tensor lie in a process, as FSDP2 spreads them: equal parts, the last ones smaller."""
+    each = -(-rows // count)
+    return range(min(number * each, rows), min((number + 1) * each, rows))
 
 
 def own_part(tensor: Tensor) -> Tensor:
     """What of it lies in this process."""
-    return tensor.to_local() if _spread(tensor) else tensor  # type: ignore[attr-defined]
+    return tensor.to_local() if is_spread(tensor) else tensor  # type: ignore[attr-defined]
 
 
 def placed(value: Tensor, like: Tensor) -> Tensor:
-    """A whole tensor, spread as another is; every process must call it with the same."""
-    if not _spread(like) or value.shape != like.shape:
+    """A whole tensor, or the rows of this process alone, spread as another is."""
+    if not is_spread(like) or not value.dim():
         return value.to(like.device, copy=True)
-    from torch.distributed.tensor import distribute_tensor
+    from torch.distributed.tensor import DTensor
 
-    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)  # type: ignore[attr-defined]
+    mesh = like.device_mesh  # type: ignore[attr-defined]
+    if value.shape == like.shape:
+        rows = rows_of(len(value), mesh.get_local_rank(), mesh.size())
+        value = value[rows.start : rows.stop]
+    own = value.to(like.device, copy=True)
+    return DTensor.from_local(
+        own,
+        mesh,
+        like.placements,  # type: ignore[attr-defined]
+        run_check=False,
+        shape=like.shape,
+        stride=like.stride(),
+    )
 
 
-def _spread(tensor: Tensor) -> bool:
+def is_spread(tensor: Tensor) -> bool:
+    """Over processes."""
     if not dist.is_available() or not dist.is_initialized():
         return False
     from torch.distributed.tensor import DTensor  # late: it takes half a second

@@ -11,12 +11,12 @@ from torch import Tensor
 from nmt.training import checkpoint as ck
 from nmt.training.checkpoint import Progress, Tensors, TrainState
 from nmt.training.ranks import Ranks
-from nmt.training.sharding import placed, whole_in_first
+from nmt.training.sharding import is_spread, own_part, placed, rows_of, whole_in_first
 from nmt.training.update import Update
 
 
 def take(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> TrainState:
-    """Every process must call this: it gathers their random generators, and what is spread over them."""
+    """What of it lies in this process, and the random generators of all, so that every process must call this."""
     parts: dict[str, Mapping[str, Tensor]] = {
         "model": ck.weights_of(update.model),
         "average": average,
@@ -24,9 +24,22 @@ def take(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> 
         "scaler": {n: torch.tensor(v, dtype=torch.float64) for n, v in update.scaler.state_dict().items()},
         "random": _random(ranks),
     }
-    parts = {prefix: whole_in_first(named, ranks) for prefix, named in parts.items()}
     tensors = {f"{prefix}.{name}": tensor for prefix, named in parts.items() for name, tensor in named.items()}
-    return TrainState(progress, tensors)
+    if not update.sharded:
+        return TrainState(progress, tensors)
+    first_rows = {
+        name: rows_of(len(tensor), ranks.number, ranks.count).start
+        for name, tensor in tensors.items()
+        if is_spread(tensor)
+    }
+    own = {name: own_part(tensor) for name, tensor in tensors.items()}
+    return TrainState(progress, own, ranks.number, ranks.count, first_rows)
+
+
+def take_weights(update: Update, average: Tensors, progress: Progress, ranks: Ranks) -> TrainState:
+    """Those that are judged, whole, in the first process; every process must call this."""
+    prefix, weights = ("average", average) if average else ("model", ck.weights_of(update.model))
+    return TrainState(progress, {f"{prefix}.{n}": tensor for n, tensor in whole_in_first(weights, ranks).items()})
 
 
 def restore(state: TrainState, update: Update, average: Tensors, ranks: Ranks, place: Path) -> None:

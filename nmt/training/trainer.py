@@ -20,7 +20,8 @@ from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training import checkpoint as ck
 from nmt.training import snapshot
-from nmt.training.checkpoint import Checkpoints, Progress, TrainState
+from nmt.training.checkpoint import Progress
+from nmt.training.checkpoint_folder import Checkpoints
 from nmt.training.journal import AnyJournal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
@@ -300,10 +301,15 @@ class Trainer:
         return sums
 
     def _save(self, is_best: bool = False) -> None:
-        state = snapshot.take(self.update, self.average, self.progress, self.ranks)
-        self.saved = self.progress.seconds
+        """The first process writes a checkpoint; where weights are spread, each its part."""
         if self.ranks.first:
-            self.checkpoints.save(state, is_best)
+            self.checkpoints.make_way(self.progress)
+        told, sharded = (self.update, self.average, self.progress, self.ranks), self.update.sharded
+        state = snapshot.take(*told)  # the others wait here, and so don't write before there is room
+        best = snapshot.take_weights(*told) if is_best and sharded else None
+        self.saved = self.progress.seconds
+        if self.ranks.first or sharded:
+            self.checkpoints.save(state, is_best, best)
 
     def _interrupt(self, number: int) -> None:
         """Ends the run, once its checkpoint is written: torchrun ends all processes as soon as one has ended so."""
@@ -350,16 +356,7 @@ class Trainer:
 
     def _resume(self) -> bool:
         """Whether there was a checkpoint to go on from."""
-        state: TrainState | None = None
-
-        def newest() -> int | None:
-            nonlocal state
-            state = self.checkpoints.latest()
-            return state.progress.step if state else None
-
-        step = self.ranks.first_tells(newest, "the checkpoint to go on from")
-        if step is not None and not self.ranks.first:
-            state = self.checkpoints.at(step)
+        state = self.checkpoints.latest(self.ranks, spread=self.update.sharded)
         if state is None:
             return False
         snapshot.restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)

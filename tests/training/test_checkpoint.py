@@ -1,5 +1,11 @@
+import shutil
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 import torch
+import torch.distributed.checkpoint as dcp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -7,7 +13,10 @@ from torch import nn
 from nmt.corpus.batcher import Position
 from nmt.errors import UserError
 from nmt.training import checkpoint as ck
-from nmt.training.checkpoint import Checkpoints, Progress, TrainState
+from nmt.training import checkpoint_folder
+from nmt.training.checkpoint import Progress, TrainState
+from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.sharding import rows_of
 
 
 def state_at(step: int, value: float = 1.0) -> TrainState:
@@ -103,3 +112,111 @@ def test_a_checkpoint_of_the_first_format_loads_under_today_s_names(tmp_path, mo
         "model.attentions.0.heads.0.score.key.weight",
         "optimizer.attentions.0.heads.0.score.key.weight/step",
     }
+
+
+def parts_of_a_state(rows: int, count: int) -> tuple[TrainState, list[TrainState]]:
+    """A whole state, and what each of several processes holds of it."""
+    whole = state_at(4)
+    whole.tensors |= {"model.w": torch.randn(rows, 3), "optimizer.w/exp_avg": torch.randn(rows)}
+    states = []
+    for number in range(count):
+        own = rows_of(rows, number, count)
+        tensors = {name: t[own.start : own.stop] if "w" in name else t for name, t in whole.tensors.items()}
+        first_rows = {name: own.start for name in tensors if "w" in name}
+        states.append(TrainState(whole.progress, tensors, number, count, first_rows))
+    return whole, states
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(1, 9), written=st.integers(2, 5), read=st.integers(1, 5))
+def test_parts_of_some_processes_are_read_by_any_other_number(rows, written, read):
+    whole, states = parts_of_a_state(rows, written)
+    with TemporaryDirectory() as folder:
+        for state in states:
+            ck.save_state(state, ck.part_path(Path(folder), state.number, written))
+        loaded = [ck.load_state(Path(folder), number, read) for number in range(read)]
+    for name, tensor in whole.tensors.items():
+        own = [state.tensors[name] for state in loaded]
+        if "w" in name:
+            assert [len(t) for t in own] == [len(rows_of(rows, number, read)) for number in range(read)]
+            assert torch.equal(torch.cat(own), tensor)
+        else:
+            assert all(torch.equal(t, tensor) for t in own)
+    assert all(state.progress == whole.progress for state in loaded)
+
+
+def test_parts_are_cut_as_fsdp_cuts_tensors():
+    for rows in range(1, 12):
+        for count in range(1, 6):
+            cut = [len(chunk) for chunk in torch.arange(rows).chunk(count)]
+            assert [len(rows_of(rows, number, count)) for number in range(count)] == cut + [0] * (count - len(cut))
+
+
+def test_parts_are_what_torch_distributed_checkpoint_reads(tmp_path):
+    whole, states = parts_of_a_state(5, 2)
+    for state in states:
+        ck.save_state(state, ck.part_path(tmp_path, state.number, 2))
+    names = ("model.w", "optimizer.w/exp_avg")
+    found = {name: torch.zeros_like(whole.tensors[name]) for name in names}
+    with warnings.catch_warnings(action="ignore"):  # that there is one process
+        dcp.load(found, storage_reader=dcp.HuggingFaceStorageReader(str(tmp_path)), no_dist=True)
+    assert all(torch.equal(found[name], whole.tensors[name]) for name in names)
+
+
+def saved_in_parts(folder: Path, step: int, is_best: bool = False) -> Path:
+    """As two processes do."""
+    whole, states = parts_of_a_state(5, 2)
+    writers = [Checkpoints(folder, keep=2) for _ in states]
+    for state, writer in zip(reversed(states), writers, strict=True):  # the first process's last
+        state.progress.step = state.progress.judged = step
+        writer.save(state, is_best, whole if is_best and not state.number else None)
+    for writer in writers:
+        writer.wait()
+    return folder / f"step-{step:08d}"
+
+
+def test_a_folder_of_parts_is_a_checkpoint_like_a_file(tmp_path):
+    for step in (1, 2, 3):
+        saved_in_parts(tmp_path, step, is_best=step == 2)
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    assert [path.name for path in checkpoints.all()] == ["step-00000002", "step-00000003"]
+    assert checkpoints.latest().progress.step == 3
+    assert all(len(checkpoints.weights(which)[0]["w"]) == 5 for which in ("best", "last", "average", "3"))
+    checkpoints.save(state_at(4), is_best=False)  # one process goes on
+    checkpoints.wait()
+    assert [path.name for path in checkpoints.all()] == ["step-00000003", "step-00000004.safetensors"]
+
+
+@pytest.mark.parametrize("fault", ["a part is missing", "a part is cut", "a byte is flipped", "a part of another step"])
+def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, caplog, fault):
+    saved_in_parts(tmp_path, 1)
+    path = ck.part_path(saved_in_parts(tmp_path, 2), 1, 2)
+    content = path.read_bytes()
+    path.unlink()
+    if fault == "a part is cut":
+        path.write_bytes(content[:-5])
+    elif fault == "a byte is flipped":
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif fault == "a part of another step":
+        shutil.copyfile(tmp_path / "step-00000001" / path.name, path)
+    assert Checkpoints(tmp_path).latest().progress.step == 1
+    assert f"{path}" in caplog.text
+
+
+def test_what_a_cut_run_left_makes_way(tmp_path):
+    """A folder of an earlier number of processes would mix with the new parts."""
+    place = saved_in_parts(tmp_path, 2)
+    shutil.copyfile(ck.part_path(place, 0, 2), ck.part_path(place, 0, 3))
+    Checkpoints(tmp_path).make_way(state_at(2).progress)
+    assert Checkpoints(tmp_path).latest() is None and not list(tmp_path.iterdir())
+
+
+def test_a_process_that_does_not_write_its_part_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_folder, "SECONDS", 0.1)
+    earlier = saved_in_parts(tmp_path, 1)
+    _, (first, _) = parts_of_a_state(5, 2)
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    checkpoints.save(first, is_best=False)
+    with pytest.raises(UserError, match=r"00002-of-00002\.safetensors: its process has not written it"):
+        checkpoints.wait()
+    assert earlier.is_dir() and checkpoints.latest().progress.step == 1

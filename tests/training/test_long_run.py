@@ -17,7 +17,7 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
-from nmt.training.checkpoint import Checkpoints
+from nmt.training.checkpoint_folder import Checkpoints
 from nmt.training.journal import Journal, Look
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
