@@ -214,7 +214,9 @@ class Bench:
             self.add("limit", "transformer", f"{event.key}, % of time", "%", 100 * event.self_cpu_time_total / total)
 
     def corpus(self, sizes: list[int]) -> None:
-        """Seconds to prepare files of so many pairs, to start with them prepared, and the memory of both."""
+        """Seconds to prepare files of so many pairs, to start with them prepared, and to start with a stream of them; and
+        the memory of each.
+        """
         for size in sizes:
             paths = write_corpus(self.output / "benchmark-text", size)
             options = [
@@ -224,11 +226,11 @@ class Bench:
             ]
             cache = self.output / "benchmark-cache-of-corpus"
             shutil.rmtree(cache, ignore_errors=True)
-            for what in ("prepare", "start"):
+            for what, how in (("prepare", ()), ("start", ()), ("stream", ("batching.stream=true",))):
                 folder = self.output / "benchmark-runs/corpus"
                 shutil.rmtree(folder, ignore_errors=True)
                 began = time.perf_counter()
-                self.door("train", *options, f"run.dir={folder}", f"cache={cache}")
+                self.door("train", *options, *how, f"run.dir={folder}", f"cache={cache}")
                 spent = time.perf_counter() - began
                 last = [event for event in self.events(folder) if event["event"] == "train"][-1]
                 self.add("corpus", f"{size:,} pairs", f"{what}, s", "seconds", spent)
@@ -299,7 +301,7 @@ def draw(figures: list[Figure], path: Path) -> None:
         axes[1, 0].loglog([int(f.what.split()[1]) for f in own], [f.readings[0] for f in own], marker="o", label=system)
     axes[1, 0].set(xlabel="tokens of source and target", ylabel="ms of a training step of 4 sentences")
     axes[1, 0].legend()
-    for what in ("prepare: memory, GB", "start: memory, GB"):
+    for what in ("prepare: memory, GB", "start: memory, GB", "stream: memory, GB"):
         own = [f for f in figures if f.part == "corpus" and f.what == what]
         sizes = [int(f.system.split()[0].replace(",", "")) for f in own]
         axes[1, 1].semilogx(sizes, [f.readings[0] for f in own], marker="o", label=what.split(":")[0])

@@ -14,11 +14,12 @@ import numpy as np
 from nmt.corpus.cleaning import CleaningReport
 from nmt.corpus.links import piece_links, words_of
 from nmt.corpus.pairs import Pair
-from nmt.corpus.tokenizer import Sampling, Tokenizer
+from nmt.corpus.tokenizer import Tokenizer
 
 CHUNK = 5000  # pairs that are encoded together: enough for all cores
 
 T = TypeVar("T")
+Ids = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def encode_pairs(
     targets = RaggedBuilder(tokenizer.target_size, stems["target"])
     links = RaggedBuilder(max_tokens + 1, stems["links"] if with_links else None)
     for chunk in chunks(pairs, CHUNK):
-        for pair, source, target in encoded_chunk(chunk, tokenizer, report, max_tokens):
+        for pair, source, target in fitting(chunk, *encoded(chunk, tokenizer), report, max_tokens):
             sources.append(source)
             targets.append(target)
             if with_links:
@@ -135,16 +136,10 @@ def encode_pairs(
     return EncodedPairs(sources.made(), targets.made(), report, links.made() if with_links else None)
 
 
-def encoded_chunk(
-    pairs: Sequence[Pair],
-    tokenizer: Tokenizer,
-    report: CleaningReport,
-    max_tokens: int,
-    sampling: Sampling | None = None,
+def fitting(
+    pairs: Sequence[Pair], sources: Ids, targets: Ids, report: CleaningReport, max_tokens: int
 ) -> Iterator[tuple[Pair, list[int], list[int]]]:
     """Pairs with their ids, but for those with more than ``max_tokens`` on a side."""
-    sources = tokenizer.encode_sources([pair.source for pair in pairs], sampling)
-    targets = tokenizer.encode_targets([pair.target for pair in pairs], sampling)
     for pair, source, target in zip(pairs, sources, targets, strict=True):
         if max(len(source), len(target)) <= max_tokens:
             yield pair, source, target
@@ -152,6 +147,14 @@ def encoded_chunk(
             report.joined -= 1
         else:
             report.kept, report.too_long = report.kept - 1, report.too_long + 1
+
+
+def encoded(chunk: Sequence[Pair], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
+    """On all cores."""
+    return (
+        tokenizer.encode_sources([pair.source for pair in chunk]),
+        tokenizer.encode_targets([pair.target for pair in chunk]),
+    )
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -6,6 +6,7 @@ numbers: how far each place had been read when the block began, and the batch wi
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -18,11 +19,12 @@ from functools import partial
 from nmt.corpus.batch import Batch
 from nmt.corpus.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean, for_training
-from nmt.corpus.encoded import CHUNK, EncodedPairs, RaggedBuilder, chunks, encoded_chunk
+from nmt.corpus.encoded import CHUNK, EncodedPairs, Ids, RaggedBuilder, chunks, encoded, fitting
 from nmt.corpus.joining import JoiningOptions, join
 from nmt.corpus.pairs import CorpusOptions, read_group, read_train
 from nmt.corpus.readers import FilesOptions, Pair
-from nmt.corpus.tokenizer import Sampling, Tokenizer
+from nmt.corpus.sampling_workers import SLICE, SamplingWorkers
+from nmt.corpus.tokenizer import Tokenizer
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -57,6 +59,7 @@ class Stream:
         self.options, self.tokenizer, self.part, self.most = options, tokenizer, part, most
         self.report = CleaningReport()  # of all that was read
         self._ended = threading.Event()
+        self._workers = SamplingWorkers(tokenizer, options.sampling)
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         for begin, pairs, after in self._ahead(replace(position, batch=0)):
@@ -82,7 +85,7 @@ class Stream:
         """Each block is made while the one before is trained on."""
         self._ended.clear()
         blocks = self._blocks(position)
-        with ThreadPoolExecutor(1, "reader") as reader:
+        with contextlib.closing(self._workers), ThreadPoolExecutor(1, "reader") as reader:
             coming = reader.submit(next, blocks)
             try:
                 while True:
@@ -91,6 +94,7 @@ class Stream:
                     yield made
             finally:
                 self._ended.set()
+                self._workers.stop()
                 coming.cancel()
 
     def _blocks(self, position: Position) -> Iterator[tuple[Position, EncodedPairs, Position]]:
@@ -113,17 +117,21 @@ class Stream:
         pairs = clean(mixture.block(options.batching.block), for_training(options.cleaning), self.report)
         if options.joining.share:
             pairs = join(pairs, options.joining, self.report)
-        seed = zlib.crc32(f"{options.seed} {number} {self.part}".encode())
-        sampling = Sampling(options.sampling, seed) if options.sampling else None
-        for chunk in chunks(itertools.islice(pairs, self.part[0], None, self.part[1]), CHUNK):
+        own = itertools.islice(pairs, self.part[0], None, self.part[1])
+        for chunk, source_ids, target_ids in self._ids(own, number):
             if self._ended.is_set():
                 break
-            for _, source, target in encoded_chunk(
-                chunk, tokenizer, self.report, options.cleaning.max_tokens, sampling
-            ):
+            for _, source, target in fitting(chunk, source_ids, target_ids, self.report, options.cleaning.max_tokens):
                 sources.append(source)
                 targets.append(target)
         return EncodedPairs(sources.made(), targets.made(), self.report)
+
+    def _ids(self, pairs: Iterator[Pair], number: int) -> Iterator[tuple[list[Pair], Ids, Ids]]:
+        """Of the pairs of a block, some at a time."""
+        if not self.options.sampling:
+            return ((chunk, *encoded(chunk, self.tokenizer)) for chunk in chunks(pairs, CHUNK))
+        seeds = (zlib.crc32(f"{self.options.seed} {number} {self.part} {n}".encode()) for n in itertools.count())
+        return self._workers.drawn(chunks(pairs, SLICE), seeds)
 
 
 class _Mixture:

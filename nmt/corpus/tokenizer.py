@@ -159,12 +159,13 @@ def _encode(
 ) -> list[list[int]]:
     marked = [text.replace(MARK, mark) for text in texts]
     if sampling is None:
-        return processor.encode(marked, num_threads=_threads() if len(marked) > 1 else 1)
+        return processor.encode(marked, num_threads=cores() if len(marked) > 1 else 1)
     segmenter = sampling.segmenter(processor)
     return [segmenter.encode(text) for text in marked]
 
 
-def _threads() -> int:
+def cores() -> int:
+    """That this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
