@@ -214,9 +214,7 @@ class Bench:
             self.add("limit", "transformer", f"{event.key}, % of time", "%", 100 * event.self_cpu_time_total / total)
 
     def corpus(self, sizes: list[int]) -> None:
-        """Seconds to prepare files of so many pairs, to start with them prepared, and to start with a stream of them; and
-        the memory of each.
-        """
+        """Seconds and memory to prepare files of so many pairs, to start with them prepared, to start with a stream."""
         for size in sizes:
             paths = write_corpus(self.output / "benchmark-text", size)
             options = [

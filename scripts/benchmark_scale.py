@@ -1,6 +1,6 @@
 """What growing costs: text of any size in flat memory, one process against two, one core against all.
 
-  python scripts/benchmark_scale.py                         about 10 minutes on 2 cores
+  python scripts/benchmark_scale.py                         about 15 minutes on 2 cores
   python scripts/benchmark_scale.py --pairs 1e5 1e6 1e7     how large the text grows (the last takes 1.6 GB of disk)
 
 Writes benchmark.md into --output; `scripts/update_readme.py runs/scale` puts it into README.md. Text is generated.
@@ -136,6 +136,7 @@ def main() -> None:
     asked = parser.parse_args()
     output = asked.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
+    commit = git_commit()
     everything = ",".join(map(str, sorted(os.sched_getaffinity(0))))
     first = everything.split(",")[0]
     steps = training(output, asked.rounds)
@@ -150,7 +151,7 @@ def main() -> None:
         markdown_table(["model", "processes", "target tokens/s", "of one process"], steps),
         "A file translated with a beam of 5, from the command to the file:",
         markdown_table(["processes", "lines/s", "of one process"], lines),
-        f"Commit: `{git_commit()}`. Machine: `{machine()}`. Text: {WORDS:,} words, up to {LONGEST} a sentence.",
+        f"Commit: `{commit}`. Machine: `{machine()}`. Text: {WORDS:,} words, up to {LONGEST} a sentence.",
     ]
     (output / "benchmark.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print("\n\n".join(parts))

@@ -50,7 +50,7 @@ def find_export(place: Path, checkpoint: str) -> Path:
         raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
     if exported != checkpoint:
         raise UserError(f"checkpoint={checkpoint}: {folder} is an export of checkpoint={exported}; export that one")
-    if newest.is_file() and newest.stat().st_mtime > (folder / MADE).stat().st_mtime:
+    if newest.exists() and newest.stat().st_mtime > (folder / MADE).stat().st_mtime:
         log.warning("%s: the run was trained on after its export; export it again", folder)
     return folder
 
