@@ -316,6 +316,10 @@ def _beside_earlier(path: Path, figures: list[Figure]) -> list[Figure]:
     return sorted([*kept, *figures], key=lambda figure: PARTS.index(figure.part))
 
 
+def _rounds(figures: list[Figure]) -> int:
+    return max((len(figure.readings) for figure in figures if figure.part == "training"), default=0)
+
+
 def _commits(figures: list[Figure]) -> str:
     """One, or each with its parts, where parts were measured at different times."""
     parts: dict[str, list[str]] = {}
@@ -329,7 +333,7 @@ def _commits(figures: list[Figure]) -> str:
 def write(output: Path, bench: Bench) -> None:
     """After every part, so that none is lost."""
     figures = _beside_earlier(output / "benchmark.json", bench.figures)
-    told = {"commit": _commits(figures), "machine": machine(), "rounds": str(bench.rounds)}
+    told = {"commit": _commits(figures), "machine": machine(), "rounds": str(_rounds(figures) or bench.rounds)}
     content = {**told, "figures": [asdict(figure) for figure in figures]}
     (output / "benchmark.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     how = " ".join(f"{name.capitalize()}: `{value}`." for name, value in told.items())

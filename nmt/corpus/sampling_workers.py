@@ -1,122 +1,141 @@
-"""Segmentations drawn by processes of their own: it is Python that draws them, and training would wait for it."""
+"""Segmentations drawn by processes of their own: it is Python that draws them, and training would wait for it.
+
+Such a process reads pickled texts from its standard input and writes pickled ids: it shares no lock with the one that
+trains, and ends with it, however that ends.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from nmt.corpus.encoded import Ids
 from nmt.corpus.pairs import Pair
 from nmt.corpus.tokenizer import Sampling, Tokenizer, cores
 from nmt.errors import UserError
 
-SLICE = 25_000  # pairs that are drawn together: fewer, and more of their words are met for the first time
-STRETCH = 500  # of them, after which it is asked whether they are still wanted
+SLICE = 10_000  # pairs that are drawn together: with fewer, more of their words are met for the first time
+FEW = 2_000  # pairs that are drawn here: no process is worth its start
 MOST = 8  # processes
-Ids = list[list[int]]
-Unwanted = threading.Event | Event
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # for the process that trains
 
 
 class SamplingWorkers:
-    """Draws for the pairs of slices, as many at once as there are cores for each of the processes that train here.
+    """Draws for slices of pairs, as many at once as there are cores for each of the processes that train here.
 
-    What is drawn depends on seeds and slices alone, not on who draws it.
+    What is drawn depends on the slices and their seeds alone, not on who draws it.
     """
 
     def __init__(self, tokenizer: Tokenizer, rate: float):
         self.tokenizer, self.rate = tokenizer, rate
         self.count = min(MOST, max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
-        self._pool: ProcessPoolExecutor | None = None
-        self._unwanted: list[Unwanted] = [threading.Event()]  # here, and in the pool
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._closed = False
+        self._lock = threading.Lock()
 
     def drawn(self, slices: Iterable[list[Pair]], seeds: Iterable[int]) -> Iterator[tuple[list[Pair], Ids, Ids]]:
         """Pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
-        waiting: deque[tuple[list[Pair], Future[tuple[Ids, Ids]]]] = deque()
-        for pairs, seed in zip(slices, seeds, strict=False):
+        waiting: deque[tuple[list[Pair], subprocess.Popen[bytes]]] = deque()
+        for number, (pairs, seed) in enumerate(zip(slices, seeds, strict=False)):
             texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
-            if not waiting and len(pairs) < SLICE:  # a small text: no process is worth its start
-                yield pairs, *_draw(self.tokenizer, *texts, self.rate, seed, self._unwanted[0])
+            if not waiting and len(pairs) < FEW:
+                yield pairs, *_draw(self.tokenizer, self.rate, *texts, seed)
                 continue
-            waiting.append((pairs, self._started().submit(_draw_here, *texts, self.rate, seed)))
-            if len(waiting) > self.count:
-                yield _result(*waiting.popleft())
+            process = self._process(number)
+            _send(process, *texts, seed)
+            waiting.append((pairs, process))
+            if len(waiting) > self.count:  # then the next process to be asked has nothing to do
+                yield _received(*waiting.popleft())
         while waiting:
-            yield _result(*waiting.popleft())
-
-    def stop(self) -> None:
-        """What is being drawn is not wanted any more, and comes cut short."""
-        for event in self._unwanted:
-            event.set()
+            yield _received(*waiting.popleft())
 
     def close(self) -> None:
-        """Ends the processes. It may be drawn again, by new ones."""
-        self.stop()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
-        self._unwanted = [threading.Event()]
+        """Ends the processes, in the midst of their work: who waits for it gets a UserError."""
+        with self._lock:
+            self._closed = True
+            for process in self.processes:
+                process.kill()
+                process.communicate()
 
-    def _started(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            spawn = multiprocessing.get_context("spawn")  # a fork would copy the locks of this process's threads
-            event = spawn.Event()
-            self._unwanted.append(event)
-            told = self.tokenizer.source_path, self.tokenizer.target_path, event
-            self._pool = ProcessPoolExecutor(self.count, spawn, initializer=_begin, initargs=told)
-        return self._pool
+    def _process(self, number: int) -> subprocess.Popen[bytes]:
+        """One more than work at once, so that none waits while another is given its texts."""
+        with self._lock:
+            if self._closed:
+                raise UserError("tokenizer.sampling: no more segmentations are drawn")
+            if len(self.processes) <= self.count:
+                self.processes.append(self._started())
+            return self.processes[number % (self.count + 1)]
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        paths = [str(path) for path in (self.tokenizer.source_path, self.tokenizer.target_path) if path]
+        root = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # as it stays in the new process
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", __name__, str(self.rate), *paths],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _result(pairs: list[Pair], coming: Future[tuple[Ids, Ids]]) -> tuple[list[Pair], Ids, Ids]:
+def _send(process: subprocess.Popen[bytes], sources: Sequence[str], targets: Sequence[str], seed: int) -> None:
+    assert process.stdin is not None
     try:
-        return pairs, *coming.result()
-    except BrokenProcessPool:
-        raise UserError(
-            "tokenizer.sampling: a process that draws segmentations was ended from outside (is memory short?); the "
-            "same command goes on from the last checkpoint"
-        ) from None
+        pickle.dump((sources, targets, seed), process.stdin)
+        process.stdin.flush()
+    except (OSError, ValueError):
+        raise _ended() from None
+
+
+def _received(pairs: list[Pair], process: subprocess.Popen[bytes]) -> tuple[list[Pair], Ids, Ids]:
+    assert process.stdout is not None
+    try:
+        return pairs, *pickle.load(process.stdout)
+    except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        raise _ended() from None
+
+
+def _ended() -> UserError:
+    return UserError(
+        "tokenizer.sampling: a process that draws segmentations was ended from outside (is memory short?); the same "
+        "command goes on from the last checkpoint"
+    )
 
 
 def _draw(
-    tokenizer: Tokenizer, sources: Sequence[str], targets: Sequence[str], rate: float, seed: int, unwanted: Unwanted
+    tokenizer: Tokenizer, rate: float, sources: Sequence[str], targets: Sequence[str], seed: int
 ) -> tuple[Ids, Ids]:
     sampling = Sampling(rate, seed)
-    drawn: tuple[Ids, Ids] = [], []
-    for start in range(0, len(sources), STRETCH):
-        if unwanted.is_set():
-            break
-        stretch = slice(start, start + STRETCH)
-        drawn[0].extend(tokenizer.encode_sources(sources[stretch], sampling))
-        drawn[1].extend(tokenizer.encode_targets(targets[stretch], sampling))
-    return drawn
+    return tokenizer.encode_sources(sources, sampling), tokenizer.encode_targets(targets, sampling)
 
 
-_here: tuple[Tokenizer, Event]  # of a process that draws
-
-
-def _begin(source: Path, target: Path | None, unwanted: Event) -> None:
-    """Signals are for the process that trains; without it, this one ends, even if it was killed."""
-    global _here
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def main() -> None:
+    """Of a process that draws."""
     os.nice(5)
-    _here = Tokenizer(source, target), unwanted
+    rate, source, *target = sys.argv[1:]
+    tokenizer = Tokenizer(Path(source), Path(target[0]) if target else None)
+    while True:
+        try:
+            asked = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        try:
+            pickle.dump(_draw(tokenizer, float(rate), *asked), sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            os._exit(0)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(0)
-
-
-def _draw_here(sources: Sequence[str], targets: Sequence[str], rate: float, seed: int) -> tuple[Ids, Ids]:
-    tokenizer, unwanted = _here
-    return _draw(tokenizer, sources, targets, rate, seed, unwanted)
+if __name__ == "__main__":
+    main()

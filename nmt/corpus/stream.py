@@ -6,7 +6,6 @@ numbers: how far each place had been read when the block began, and the batch wi
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import logging
 import threading
@@ -58,8 +57,6 @@ class Stream:
         _check(options)
         self.options, self.tokenizer, self.part, self.most = options, tokenizer, part, most
         self.report = CleaningReport()  # of all that was read
-        self._ended = threading.Event()
-        self._workers = SamplingWorkers(tokenizer, options.sampling)
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         for begin, pairs, after in self._ahead(replace(position, batch=0)):
@@ -83,9 +80,10 @@ class Stream:
 
     def _ahead(self, position: Position) -> Iterator[tuple[Position, EncodedPairs, Position]]:
         """Each block is made while the one before is trained on."""
-        self._ended.clear()
-        blocks = self._blocks(position)
-        with contextlib.closing(self._workers), ThreadPoolExecutor(1, "reader") as reader:
+        ended = threading.Event()
+        workers = SamplingWorkers(self.tokenizer, self.options.sampling)
+        blocks = self._blocks(position, workers, ended)
+        with ThreadPoolExecutor(1, "reader") as reader:
             coming = reader.submit(next, blocks)
             try:
                 while True:
@@ -93,16 +91,18 @@ class Stream:
                     coming = reader.submit(next, blocks)
                     yield made
             finally:
-                self._ended.set()
-                self._workers.stop()
+                ended.set()
+                workers.close()
                 coming.cancel()
 
-    def _blocks(self, position: Position) -> Iterator[tuple[Position, EncodedPairs, Position]]:
+    def _blocks(
+        self, position: Position, workers: SamplingWorkers, ended: threading.Event
+    ) -> Iterator[tuple[Position, EncodedPairs, Position]]:
         """Where each begins, its pairs, and what follows."""
         mixture = _Mixture(self.options.corpus, position.read)
         begin = replace(position, read=mixture.read(), processes=self.part[1])
         while True:
-            pairs = self._encoded(mixture, begin.block)
+            pairs = self._encoded(mixture, begin.block, workers, ended)
             epoch = mixture.epoch()
             after = replace(begin, epoch=epoch, block=begin.block + 1, read=mixture.read())
             if epoch > begin.epoch and not self.report.kept:
@@ -110,7 +110,9 @@ class Stream:
             yield begin, pairs, after
             begin = after
 
-    def _encoded(self, mixture: _Mixture, number: int) -> EncodedPairs:
+    def _encoded(
+        self, mixture: _Mixture, number: int, workers: SamplingWorkers, ended: threading.Event
+    ) -> EncodedPairs:
         """This process's pairs of the next block."""
         options, tokenizer = self.options, self.tokenizer
         sources, targets = RaggedBuilder(tokenizer.source_size), RaggedBuilder(tokenizer.target_size)
@@ -118,20 +120,22 @@ class Stream:
         if options.joining.share:
             pairs = join(pairs, options.joining, self.report)
         own = itertools.islice(pairs, self.part[0], None, self.part[1])
-        for chunk, source_ids, target_ids in self._ids(own, number):
-            if self._ended.is_set():
+        for chunk, source_ids, target_ids in self._ids(own, number, workers):
+            if ended.is_set():
                 break
             for _, source, target in fitting(chunk, source_ids, target_ids, self.report, options.cleaning.max_tokens):
                 sources.append(source)
                 targets.append(target)
         return EncodedPairs(sources.made(), targets.made(), self.report)
 
-    def _ids(self, pairs: Iterator[Pair], number: int) -> Iterator[tuple[list[Pair], Ids, Ids]]:
+    def _ids(
+        self, pairs: Iterator[Pair], number: int, workers: SamplingWorkers
+    ) -> Iterator[tuple[list[Pair], Ids, Ids]]:
         """Of the pairs of a block, some at a time."""
         if not self.options.sampling:
             return ((chunk, *encoded(chunk, self.tokenizer)) for chunk in chunks(pairs, CHUNK))
         seeds = (zlib.crc32(f"{self.options.seed} {number} {self.part} {n}".encode()) for n in itertools.count())
-        return self._workers.drawn(chunks(pairs, SLICE), seeds)
+        return workers.drawn(chunks(pairs, SLICE), seeds)
 
 
 class _Mixture:

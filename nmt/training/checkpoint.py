@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from nmt.corpus.batcher import Position
 from nmt.errors import UserError
 from nmt.training.sharding import own_part, placed, rows_of
 
-VERSION = 4
+VERSION = 5
 _FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
 Tensors = dict[str, Tensor]
 
@@ -108,8 +108,12 @@ def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:
             tensor.copy_(placed(weights[name], tensor))
 
 
-def _digest(tensors: Tensors, progress: str) -> str:
-    digest = hashlib.blake2b(progress.encode(), digest_size=16)
+def _digest(tensors: Tensors, metadata: Mapping[str, str]) -> str:
+    """Of the tensors, and of all that is told beside them."""
+    told = sorted(item for item in metadata.items() if item[0] != "digest")
+    if int(metadata["version"]) < 5:
+        told = [("", metadata["progress"])]
+    digest = hashlib.blake2b("".join(map("".join, told)).encode(), digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].contiguous().view(-1).view(torch.uint8).numpy().data)
@@ -119,17 +123,16 @@ def _digest(tensors: Tensors, progress: str) -> str:
 def save_state(state: TrainState, path: Path) -> None:
     """Atomic: after a crash ``path`` is whole or absent. Raises UserError on a full or read-only disk."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-    progress = json.dumps(asdict(state.progress))
-    metadata = {"version": str(VERSION), "progress": progress, "digest": _digest(tensors, progress)}
+    metadata = {"version": str(VERSION), "progress": json.dumps(asdict(state.progress))}
     if state.count > 1:
         metadata["first_rows"] = json.dumps(state.first_rows)
-        metadata["digest"] = _digest(tensors, progress + metadata["first_rows"])
         metadata["DCP_SHARDING_INFO"] = json.dumps(
             {
                 name: {"saved_offsets": [state.first_rows.get(name, 0), *[0] * (tensor.dim() - 1)][: tensor.dim()]}
                 for name, tensor in tensors.items()
             }
         )
+    metadata["digest"] = _digest(tensors, metadata)
     aside = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +162,8 @@ def part_path(folder: Path, number: int, count: int) -> Path:
 
 def parts_of(folder: Path) -> list[Path]:
     """Raises UserError where one is missing."""
-    found = sorted(folder.glob("*-of-*.safetensors"))
+    digits = 5 * "[0-9]"
+    found = sorted(folder.glob(f"{digits}-of-{digits}.safetensors"))
     count = int(found[-1].stem.rpartition("-")[2]) if found else 1
     paths = [part_path(folder, number, count) for number in range(count)]
     for path in paths:
@@ -175,7 +179,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
-    except (OSError, KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the one before") from None
 
 
@@ -186,10 +190,10 @@ def _load_file(path: Path) -> TrainState:
         version = int(metadata["version"])
         fields = json.loads(metadata["progress"])
         written = metadata["digest"]
-        first_rows = metadata.get("first_rows", "")
+        first_rows = json.loads(metadata.get("first_rows", "{}"))
     if version > VERSION:
         raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
-    if _digest(tensors, metadata["progress"] + first_rows) != written:
+    if _digest(tensors, metadata) != written:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
     place = fields.pop("position")
     position = Position(**{**place, "read": tuple((passes, count) for passes, count in place.get("read", ()))})
@@ -198,13 +202,16 @@ def _load_file(path: Path) -> TrainState:
         raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
     progress = Progress(**fields, position=position)
-    return TrainState(progress, _upgraded(tensors, version), first_rows=json.loads(first_rows or "{}"))
+    return TrainState(progress, _upgraded(tensors, version), first_rows=first_rows)
 
 
 def _load_parts(folder: Path, number: int, count: int) -> TrainState:
     """Opens the files that hold rows of this process, and one in so many besides, so that together all are checked."""
     paths = parts_of(folder)
     held = [_rows_in(path) for path in paths]
+    for path, rows in zip(paths, held, strict=True):
+        if rows.keys() != held[0].keys():
+            raise UserError(f"{path}: damaged checkpoint (other tensors than {paths[0].name} has); delete {folder}")
     wanted = {name: rows_of(max(rows[name].stop for rows in held), number, count) for name in held[0]}
     progress: Progress | None = None
     whole: Tensors = {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from nmt.errors import UserError, nearest
-from nmt.training.checkpoint import Progress, Tensors, TrainState, load_state, part, part_path, save_state
+from nmt.training.checkpoint import Tensors, TrainState, load_state, part, part_path, save_state
 from nmt.training.ranks import Ranks
 
 log = logging.getLogger("nmt")
@@ -48,19 +48,6 @@ class Checkpoints:
     def _found(self, kind: str) -> list[Path]:
         return sorted(path for path in self.folder.glob(f"{kind}-*") if path.suffix != ".partial")
 
-    def make_way(self, progress: Progress) -> None:
-        """Before processes write their parts of a step: waits for the last checkpoint, and clears away what a run that
-        was cut left of this one. Raises UserError where the last was not written.
-        """
-        self.wait()
-        place = self._place(progress)
-        if place.is_dir():
-            _remove(place)
-
-    def _place(self, progress: Progress) -> Path:
-        kind = "step" if progress.judged == progress.step else "interim"
-        return self.folder / f"{kind}-{progress.step:08d}"
-
     def save(self, state: TrainState, is_best: bool, best: TrainState | None = None) -> None:
         """Copies the state, and writes it while the run goes on. Raises UserError where the last was not written.
 
@@ -83,12 +70,16 @@ class Checkpoints:
     def _write(self, state: TrainState, is_best: bool, best: TrainState | None) -> None:
         try:
             interim = self._found("interim")
-            place = self._place(state.progress)
+            kind = "step" if state.progress.judged == state.progress.step else "interim"
+            place = self.folder / f"{kind}-{state.progress.step:08d}"
             if state.count > 1:
-                save_state(state, part_path(place, state.number, state.count))
+                aside = place.with_suffix(".partial")
+                save_state(state, part_path(aside, state.number, state.count))
                 if state.number:
                     return  # the rest is the first process's
-                _wait_for_parts(place, state.count)
+                _wait_for_parts(aside, state.count)
+                _remove(place)
+                aside.rename(place)
             else:
                 place = place.with_suffix(".safetensors")
                 save_state(state, place)
@@ -96,7 +87,8 @@ class Checkpoints:
                 save_state(best, self.best)
             elif is_best:
                 self._link_best(place)
-            for old in [*self.steps()[: -self.keep], *interim]:
+            twin = place.with_suffix("" if place.suffix else ".safetensors")  # a damaged one, of one process or several
+            for old in [*self.steps()[: -self.keep], *interim, twin]:
                 if old != place:
                     _remove(old)
         except BaseException as error:  # told by wait()
@@ -193,15 +185,14 @@ def _wait_for_parts(place: Path, count: int) -> None:
 
 
 def _remove(path: Path) -> None:
-    """A folder is renamed first, so that what is left of it, if this is cut, is not taken for a checkpoint."""
+    """A folder is renamed first: were this cut, what is left of it would be taken for a checkpoint."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    aside = path.with_suffix(".partial")
-    if path != aside:
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
+    aside = path.with_suffix(".old.partial")
     shutil.rmtree(aside, ignore_errors=True)
+    path.rename(aside)
+    shutil.rmtree(aside)
 
 
 def _model_weights(state: TrainState) -> Tensors:

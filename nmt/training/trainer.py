@@ -302,10 +302,8 @@ class Trainer:
 
     def _save(self, is_best: bool = False) -> None:
         """The first process writes a checkpoint; where weights are spread, each its part."""
-        if self.ranks.first:
-            self.checkpoints.make_way(self.progress)
         told, sharded = (self.update, self.average, self.progress, self.ranks), self.update.sharded
-        state = snapshot.take(*told)  # the others wait here, and so don't write before there is room
+        state = snapshot.take(*told)
         best = snapshot.take_weights(*told) if is_best and sharded else None
         self.saved = self.progress.seconds
         if self.ranks.first or sharded:

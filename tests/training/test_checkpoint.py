@@ -203,12 +203,45 @@ def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, cap
     assert f"{path}" in caplog.text
 
 
-def test_what_a_cut_run_left_makes_way(tmp_path):
-    """A folder of an earlier number of processes would mix with the new parts."""
+@settings(max_examples=300, deadline=None)
+@given(where=st.floats(0, 0.9999), flip=st.integers(1, 255), cut=st.booleans(), part=st.integers(0, 1))
+def test_any_flipped_byte_and_any_cut_of_a_part_is_found_by_one_of_those_who_read(where, flip, cut, part):
+    with TemporaryDirectory() as folder:
+        place = saved_in_parts(Path(folder), 1)
+        path = ck.part_path(place, part, 2)
+        content = bytearray(path.read_bytes())
+        byte = int(where * len(content))
+        content[byte] ^= flip
+        path.write_bytes(content[:byte] if cut else content)
+        faults = []
+        for number in range(2):
+            try:
+                ck.load_state(place, number, 2)
+            except UserError as error:
+                faults.append(str(error))
+        assert any(str(place) in fault for fault in faults)
+
+
+def test_what_a_cut_write_left_is_no_checkpoint_and_does_not_mix_with_another(tmp_path):
+    """Killed before all parts were there; and, in the second folder, while an old one was removed."""
+    whole = saved_in_parts(tmp_path, 2)
+    for left in ("step-00000002.partial", "step-00000001.old.partial"):
+        (tmp_path / left).mkdir()
+        shutil.copyfile(ck.part_path(whole, 0, 2), ck.part_path(tmp_path / left, 0, 3))
+    shutil.rmtree(whole)
+    checkpoints = Checkpoints(tmp_path)
+    assert not checkpoints.all() and checkpoints.latest() is None and not list(tmp_path.iterdir())
+
+
+def test_a_step_made_anew_replaces_the_old_one(tmp_path):
     place = saved_in_parts(tmp_path, 2)
     shutil.copyfile(ck.part_path(place, 0, 2), ck.part_path(place, 0, 3))
-    Checkpoints(tmp_path).make_way(state_at(2).progress)
-    assert Checkpoints(tmp_path).latest() is None and not list(tmp_path.iterdir())
+    saved_in_parts(tmp_path, 2)
+    assert [path.name for path in sorted(place.iterdir())] == [
+        "00001-of-00002.safetensors",
+        "00002-of-00002.safetensors",
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
 
 
 def test_a_process_that_does_not_write_its_part_is_named(tmp_path, monkeypatch):
