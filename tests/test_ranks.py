@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def options(kind: str, steps: int, *more: str) -> list[str]:
     # Without dropout, whose units differ; an epsilon above the gradients, or Adam makes one size of the smallest.
     return [
         *(f"+experiment=demo/{kind}", *TINY_CORPUS, *TINY_SIZES[KINDS[kind]], "model.dropout=0"),
-        *("trainer.max_minutes=0", f"trainer.max_steps={steps}", "trainer.validate_every=10", "optimizer.epsilon=1e-3"),
+        *("trainer.max_minutes=0", f"trainer.max_steps={steps}", "optimizer.epsilon=1e-3"),
+        *(() if any("validate_every" in option for option in more) else ("trainer.validate_every=10",)),
         *more,
     ]
 
@@ -59,7 +61,7 @@ def wait_for_step(run: Path, step: int) -> None:
     while time.monotonic() < deadline:
         if (run / "journal.jsonl").exists() and any(event["step"] >= step for event in read_journal(run)):
             return
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise AssertionError(f"step {step} was not reached")
 
 
@@ -113,30 +115,36 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
     assert alone.returncode == 0 and b"going on from step 10" in alone.stderr, alone.stderr.decode()
     again = together(tmp_path, [*options("transformer", 30), *spread[-3:]])
     assert "going on from step 20" in again
+    shutil.copytree(tmp_path / "run", tmp_path / "alone")
     three = together(tmp_path, [*options("transformer", 40), *spread[-3:]], processes=3)
     assert "going on from step 30" in three
-    assert weights(tmp_path / "run", 30).keys() == weights(tmp_path / "run", 40).keys()
+    alone = door("train", *options("transformer", 40), "run.dir=alone", "trainer.accumulate=3", folder=tmp_path)
+    assert alone.returncode == 0 and b"going on from step 30" in alone.stderr, alone.stderr.decode()
+    equal(weights(tmp_path / "run", 40), weights(tmp_path / "alone", 40))
 
 
 @pytest.mark.parametrize("sharding", ["none", "full"])
 def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path, sharding):
-    whole = options("attention", 80, "trainer.log_every=5", f"trainer.sharding={sharding}")
+    more = "trainer.log_every=5", f"trainer.sharding={sharding}", "trainer.validate_every=50"
+    whole = options("attention", 300, *more)
     together(tmp_path, [*whole, "run.dir=whole"])
     launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
-    wait_for_step(tmp_path / "cut", 25)
+    wait_for_step(tmp_path / "cut", 60)
     os.kill(process_of(launcher, 1), signal.SIGKILL)
     _, errors = launcher.communicate(timeout=200)
     told = errors.decode()
     assert launcher.returncode == 0, told
-    assert "process 0 of 2: the others did not answer at '" in told and "going on from step" in told
-    equal(weights(tmp_path / "cut", 80), weights(tmp_path / "whole", 80))
+    assert "process 0 of 2: the others did not answer at '" in told and "going on from step" in told, told
+    equal(weights(tmp_path / "cut", 300), weights(tmp_path / "whole", 300))
     steps = [e["step"] for e in read_journal(tmp_path / "cut") if e["event"] == "valid"]
-    assert steps == list(range(10, 81, 10))
+    assert steps == list(range(50, 301, 50))
 
 
 @pytest.mark.slow
-def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path):
-    launcher = start(tmp_path, [*options("attention", 100_000), "run.dir=run", "trainer.timeout_minutes=0.1"])
+@pytest.mark.parametrize("sharding", ["none", "full"])
+def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path, sharding):
+    more = "run.dir=run", "trainer.timeout_minutes=0.1", f"trainer.sharding={sharding}"
+    launcher = start(tmp_path, options("attention", 100_000, *more))
     wait_for_step(tmp_path / "run", 20)
     hanging = process_of(launcher, 1)
     began = time.monotonic()

@@ -164,11 +164,13 @@ def parts_of(folder: Path) -> list[Path]:
     """Raises UserError where one is missing."""
     digits = 5 * "[0-9]"
     found = sorted(folder.glob(f"{digits}-of-{digits}.safetensors"))
-    count = int(found[-1].stem.rpartition("-")[2]) if found else 1
+    if not found:
+        raise UserError(f"{folder}: no checkpoint in this folder")
+    count = int(found[-1].stem.rpartition("-")[2])
     paths = [part_path(folder, number, count) for number in range(count)]
     for path in paths:
         if not path.exists():
-            raise UserError(f"{path}: this part is missing; delete {folder} to go on from the one before")
+            raise UserError(f"{path}: this part is missing, and the checkpoint damaged without it")
     return paths
 
 
@@ -206,23 +208,19 @@ def _load_file(path: Path) -> TrainState:
 
 
 def _load_parts(folder: Path, number: int, count: int) -> TrainState:
-    """Opens the files that hold rows of this process, and one in so many besides, so that together all are checked."""
+    """Reads the files that hold rows of this process, and one in so many besides, so that together all are checked."""
     paths = parts_of(folder)
     held = [_rows_in(path) for path in paths]
-    for path, rows in zip(paths, held, strict=True):
-        if rows.keys() != held[0].keys():
-            raise UserError(f"{path}: damaged checkpoint (other tensors than {paths[0].name} has); delete {folder}")
-    wanted = {name: rows_of(max(rows[name].stop for rows in held), number, count) for name in held[0]}
-    progress: Progress | None = None
+    for path, (step, rows) in zip(paths, held, strict=True):
+        if (step, rows.keys()) != (held[0][0], held[0][1].keys()):
+            raise UserError(f"{path}: of another checkpoint (step {step}) than {paths[0].name} (step {held[0][0]})")
+    wanted = {name: rows_of(max(rows[name].stop for _, rows in held), number, count) for name in held[0][1]}
     whole: Tensors = {}
     pieces: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    for file, (path, rows) in enumerate(zip(paths, held, strict=True)):
+    for file, (path, (_, rows)) in enumerate(zip(paths, held, strict=True)):
         if file % count != number % len(paths) and not any(_common(rows[name], own) for name, own in wanted.items()):
             continue
         state = _load_file(path)
-        if progress is not None and progress.step != state.progress.step:
-            raise UserError(f"{path}: of step {state.progress.step}, beside parts of {progress.step}; delete {folder}")
-        progress = state.progress
         for name, tensor in state.tensors.items():
             if name in pieces:
                 own = _common(rows[name], wanted[name])
@@ -230,15 +228,18 @@ def _load_parts(folder: Path, number: int, count: int) -> TrainState:
                 pieces[name].append(tensor[own.start - first : own.stop - first].clone())
             else:
                 whole[name] = tensor
-    assert progress is not None
-    return TrainState(progress, whole | {name: torch.cat(found) for name, found in pieces.items()})
+    return TrainState(state.progress, whole | {name: torch.cat(found) for name, found in pieces.items()})
 
 
-def _rows_in(path: Path) -> dict[str, range]:
-    """Of each tensor that is spread, which rows a file has."""
+def _rows_in(path: Path) -> tuple[int, dict[str, range]]:
+    """The step of a part, and which rows it has of each tensor that is spread."""
     with _opened(path) as file:
-        first_rows = json.loads(file.metadata()["first_rows"])
-        return {n: range(first, first + file.get_slice(n).get_shape()[0]) for n, first in first_rows.items()}
+        metadata = file.metadata()
+        rows = {
+            name: range(first, first + file.get_slice(name).get_shape()[0])
+            for name, first in json.loads(metadata["first_rows"]).items()
+        }
+        return json.loads(metadata["progress"])["step"], rows
 
 
 def _common(first: range, second: range) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ log = logging.getLogger("nmt")
 
 NAMED = ("best", "last", "average")
 SECONDS = 600.0  # that the first process waits for the parts of the others
+FAILED = ".failed"  # what a process leaves that could not write its part
 
 
 class Checkpoints:
@@ -31,6 +33,7 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int = 3):
         self.folder, self.keep = folder, keep
         self._writer: threading.Thread | None = None
+        self._given_up = threading.Event()
         self._failure: BaseException | None = None
 
     @property
@@ -67,26 +70,29 @@ class Checkpoints:
             failure, self._failure = self._failure, None
             raise failure
 
+    def give_up(self) -> None:
+        """Does not wait for parts of other processes any more: one of them has ended."""
+        self._given_up.set()
+
     def _write(self, state: TrainState, is_best: bool, best: TrainState | None) -> None:
+        """The best comes before the checkpoint that knows of it: were this cut, it would only be made again."""
         try:
             interim = self._found("interim")
             kind = "step" if state.progress.judged == state.progress.step else "interim"
             place = self.folder / f"{kind}-{state.progress.step:08d}"
             if state.count > 1:
-                aside = place.with_suffix(".partial")
-                save_state(state, part_path(aside, state.number, state.count))
-                if state.number:
-                    return  # the rest is the first process's
-                _wait_for_parts(aside, state.count)
-                _remove(place)
-                aside.rename(place)
+                if not self._write_part(state, place.with_suffix(".partial")) or state.number:
+                    return
+                if best:
+                    save_state(best, self.best)
+                _swap(place.with_suffix(".partial"), place)
             else:
                 place = place.with_suffix(".safetensors")
-                save_state(state, place)
-            if is_best and best:
-                save_state(best, self.best)
-            elif is_best:
-                self._link_best(place)
+                if is_best:
+                    save_state(state, self.best)
+                    _link(self.best, place)
+                else:
+                    save_state(state, place)
             twin = place.with_suffix("" if place.suffix else ".safetensors")  # a damaged one, of one process or several
             for old in [*self.steps()[: -self.keep], *interim, twin]:
                 if old != place:
@@ -94,20 +100,36 @@ class Checkpoints:
         except BaseException as error:  # told by wait()
             self._failure = error
 
-    def _link_best(self, path: Path) -> None:
-        """One copy on disk under two names."""
-        aside = self.best.with_suffix(".partial")
-        aside.unlink(missing_ok=True)
+    def _write_part(self, state: TrainState, aside: Path) -> bool:
+        """Whether, as far as this process must know, all parts are there."""
+        path = part_path(aside, state.number, state.count)
         try:
-            os.link(path, aside)
-        except OSError:  # a file system without links
-            shutil.copyfile(path, aside)
-        os.replace(aside, self.best)
+            save_state(state, path)
+        except UserError as error:
+            with contextlib.suppress(OSError):  # the first process shall not wait for it
+                path.with_suffix(FAILED).write_text(str(error), encoding="utf-8")
+            raise
+        if state.number:
+            return True
+        paths = [part_path(aside, number, state.count) for number in range(state.count)]
+        deadline = time.monotonic() + SECONDS
+        while missing := [path for path in paths if not path.exists()]:
+            if self._given_up.wait(0.02):
+                return False
+            for failed in aside.glob(f"*{FAILED}"):
+                raise UserError(f"{failed.with_suffix('.safetensors')}: its process could not write it")
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"{missing[0]}: its process has not written it in {SECONDS:.0f} seconds; all processes must see "
+                    "the run's folder; the same command goes on from the checkpoint before"
+                )
+        return True
 
     def latest(self, ranks: Ranks | None = None, spread: bool = False) -> TrainState | None:
         """The newest that is whole, for all processes the same; damaged ones are named and passed over.
 
-        ``spread``: each process gets its rows alone, where there are parts. None where no checkpoint was saved.
+        ``spread``: each process gets its rows alone, where there are parts. None where no checkpoint was saved. Raises
+        UserError where all are damaged.
         """
         ranks = ranks or Ranks()
         names = ranks.first_tells(self._newest_first, "the checkpoints")
@@ -126,14 +148,19 @@ class Checkpoints:
         return None
 
     def _newest_first(self) -> list[str]:
+        """Clears away what a process left that was killed, too."""
         self.wait()
-        for left in self.folder.glob("*.partial"):  # by a process that was killed
+        for left in self.folder.glob("*.partial"):
+            place = left.with_suffix("")
+            if left != _old(place) and _old(place).exists() and not place.exists():  # killed between two renames
+                left.rename(place)
+        for left in self.folder.glob("*.partial"):
             _remove(left)
         return [path.name for path in reversed(self.all())]
 
     def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
         """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file, as the user
-        said by ``option``.
+        said by ``option``. Raises UserError where there are none, or damaged ones.
         """
         files = self.files(which, option)
         if which == "average":
@@ -171,17 +198,28 @@ def _copy(state: TrainState) -> TrainState:
     return replace(state, progress=replace(state.progress), tensors=tensors)
 
 
-def _wait_for_parts(place: Path, count: int) -> None:
-    """Raises UserError where one does not come."""
-    paths = [part_path(place, number, count) for number in range(count)]
-    deadline = time.monotonic() + SECONDS
-    while missing := [path for path in paths if not path.exists()]:
-        if time.monotonic() > deadline:
-            raise UserError(
-                f"{missing[0]}: its process has not written it in {SECONDS:.0f} seconds; all processes must see the "
-                "run's folder; the same command goes on from the checkpoint before"
-            )
-        time.sleep(0.02)
+def _link(path: Path, place: Path) -> None:
+    """One copy on disk under two names."""
+    aside = place.with_suffix(".partial")
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(path, aside)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, aside)
+    os.replace(aside, place)
+
+
+def _old(place: Path) -> Path:
+    return place.with_suffix(".old.partial")
+
+
+def _swap(made: Path, place: Path) -> None:
+    """The folder ``made`` to its place, where there may be an old one. `_newest_first` ends what was cut in between."""
+    if place.exists():
+        shutil.rmtree(_old(place), ignore_errors=True)
+        place.rename(_old(place))
+    made.rename(place)
+    shutil.rmtree(_old(place), ignore_errors=True)
 
 
 def _remove(path: Path) -> None:
@@ -189,10 +227,12 @@ def _remove(path: Path) -> None:
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    aside = path.with_suffix(".old.partial")
+    aside = path
+    if path.suffix != ".partial":
+        aside = path.with_suffix(".gone.partial")
+        shutil.rmtree(aside, ignore_errors=True)
+        path.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
-    path.rename(aside)
-    shutil.rmtree(aside)
 
 
 def _model_weights(state: TrainState) -> Tensors:

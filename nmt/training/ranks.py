@@ -22,6 +22,7 @@ from nmt.errors import UserError
 log = logging.getLogger("nmt")
 
 BUCKET = 25 << 20  # bytes of gradients that travel together
+_OTHERS = re.compile("gloo|nccl|by peer", re.IGNORECASE)  # in messages of what carries tensors between processes
 PREPARATION = timedelta(days=2)  # what the first process may take for the corpus before the others give up
 
 
@@ -108,19 +109,34 @@ class Ranks:
 
     @contextmanager
     def waiting(self, place: str) -> Iterator[None]:
-        """Tells what was waited for in vain."""
+        """Tells what was waited for in vain: a UserError."""
         try:
             yield
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            told = str(error).strip() or type(error).__name__
-            reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", told.splitlines()[0])
-            raise UserError(
-                f"process {self.number} of {self.count}: the others did not answer at '{place}' ({reason}); see what "
-                f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
-                "checkpoint"
-            ) from None
+            raise self._unanswered(error, place) from None
+
+    @contextmanager
+    def working(self, place: Callable[[], str]) -> Iterator[None]:
+        """The same around work that waits for others here and there, as where weights are spread, and may fail for
+        reasons of its own.
+        """
+        try:
+            yield
+        except RuntimeError as error:
+            if self.count == 1 or not (isinstance(error, dist.DistError) or _OTHERS.search(str(error))):
+                raise
+            raise self._unanswered(error, place()) from None
+
+    def _unanswered(self, error: RuntimeError, place: str) -> UserError:
+        told = str(error).strip() or type(error).__name__
+        reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", told.splitlines()[0])
+        return UserError(
+            f"process {self.number} of {self.count}: the others did not answer at '{place}' ({reason}); see what "
+            f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
+            "checkpoint"
+        )
 
 
 def _receive(sent: tuple[list[Tensor], Tensor, dist.Work] | None) -> None:

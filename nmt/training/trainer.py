@@ -97,8 +97,12 @@ class Trainer:
         progress.finished = False
         with self.signals:
             try:
-                while not self._part():
-                    self._roll_back()
+                with self.ranks.working(lambda: f"step {self.progress.step + 1}"):
+                    while not self._part():
+                        self._roll_back()
+            except Exception:  # such as that another process does not answer
+                self.checkpoints.give_up()
+                raise
             finally:
                 self.checkpoints.wait()
         return self.progress

@@ -190,7 +190,8 @@ def test_a_folder_of_parts_is_a_checkpoint_like_a_file(tmp_path):
 @pytest.mark.parametrize("fault", ["a part is missing", "a part is cut", "a byte is flipped", "a part of another step"])
 def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, caplog, fault):
     saved_in_parts(tmp_path, 1)
-    path = ck.part_path(saved_in_parts(tmp_path, 2), 1, 2)
+    place = saved_in_parts(tmp_path, 2)
+    path = ck.part_path(place, 1, 2)
     content = path.read_bytes()
     path.unlink()
     if fault == "a part is cut":
@@ -199,6 +200,9 @@ def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, cap
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     elif fault == "a part of another step":
         shutil.copyfile(tmp_path / "step-00000001" / path.name, path)
+        for number in range(2):
+            with pytest.raises(UserError, match="of another checkpoint"):
+                ck.load_state(place, number, 2)
     assert Checkpoints(tmp_path).latest().progress.step == 1
     assert f"{path}" in caplog.text
 
@@ -242,6 +246,60 @@ def test_a_step_made_anew_replaces_the_old_one(tmp_path):
         "00002-of-00002.safetensors",
     ]
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
+def test_a_run_that_was_killed_while_a_step_replaced_itself_has_the_new_one(tmp_path):
+    place = saved_in_parts(tmp_path, 2)
+    place.rename(tmp_path / "made")
+    saved_in_parts(tmp_path, 2).rename(tmp_path / "step-00000002.old.partial")
+    (tmp_path / "made").rename(place.with_suffix(".partial"))
+    assert Checkpoints(tmp_path).latest().progress.step == 2
+    assert [path.name for path in tmp_path.iterdir()] == [place.name]
+
+
+def test_a_checkpoint_that_knows_of_a_best_comes_after_it(tmp_path, monkeypatch):
+    """Or a run that was killed in between would go on without its best weights."""
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        with monkeypatch.context() as patched:
+            patched.setattr(checkpoint_folder, "_link", killed)
+            patched.setattr(checkpoint_folder, "_swap", killed)
+            with pytest.raises(InterruptedError):
+                if count == 2:
+                    saved_in_parts(folder, 1, is_best=True)
+                else:
+                    checkpoints = Checkpoints(folder)
+                    checkpoints.save(state_at(1), is_best=True)
+                    checkpoints.wait()
+        assert Checkpoints(folder).best.exists() and Checkpoints(folder).latest() is None
+
+
+def killed(*_):
+    raise InterruptedError
+
+
+def test_a_process_that_can_not_write_its_part_is_not_waited_for(tmp_path, monkeypatch):
+    _, (first, second) = parts_of_a_state(5, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(ck, "save_file", lambda *_: killed())
+        other = Checkpoints(tmp_path)
+        other.save(second, is_best=False)
+        with pytest.raises(UserError, match="cannot be written"):
+            other.wait()
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(first, is_best=False)
+    with pytest.raises(UserError, match=r"00002-of-00002\.safetensors: its process could not write it"):
+        checkpoints.wait()
+    assert Checkpoints(tmp_path).latest() is None
+
+
+def test_a_process_that_has_ended_is_not_waited_for(tmp_path):
+    _, (first, _) = parts_of_a_state(5, 2)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(first, is_best=False)
+    checkpoints.give_up()
+    checkpoints.wait()
+    assert checkpoints.latest() is None
 
 
 def test_a_process_that_does_not_write_its_part_is_named(tmp_path, monkeypatch):
