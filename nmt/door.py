@@ -32,6 +32,15 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
         return
     if name not in TOGETHER and os.environ.get("RANK", "0") != "0":
         return
+    try:
+        _enter(name, body)
+    except SystemExit as end:
+        _leave(end.code)
+        raise
+    _leave(0)
+
+
+def _enter(name: str, body: Callable[[Any], None]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that errors can be told in one line
     _set_logging()
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # until training begins, which saves first
@@ -53,6 +62,16 @@ def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
         if error.filename is None and error.errno is None:
             raise
         _fail(f"{error.filename or 'disk'}: {error.strerror or error}; what was saved is kept", 2)
+
+
+def _leave(code: Any) -> None:
+    """One of several processes ends at once. While Python takes itself apart, a thread of gloo that still lets go of a
+    tensor aborts the process, and torchrun takes a run that is done for a failure (seen once in some hundred runs).
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else bool(code))
 
 
 def _set_logging() -> None:
