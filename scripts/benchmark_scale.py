@@ -43,7 +43,8 @@ else:
     sampling = 0.1 if how == "sampled" else 0.0
     options = StreamOptions(corpus, CleaningOptions(), JoiningOptions(), BatchingOptions(stream=True), sampling, 1)
     count = 0
-    for batches, after in Stream(options, tokenizer).groups(Position(), 1):
+    groups = Stream(options, tokenizer).groups(Position(), 1)  # held: its processes are measured, too
+    for batches, after in groups:
         count += sum(len(batch.sentences) for batch in batches)
         if after.epoch:
             break
