@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -65,14 +67,20 @@ def wait_for_step(run: Path, step: int) -> None:
     raise AssertionError(f"step {step} was not reached")
 
 
-def process_of(launcher: subprocess.Popen, rank: int) -> int:
+def children_of(process: int) -> list[int]:
+    found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == launcher.pid and f"\0RANK={rank}\0" in "\0" + (folder / "environ").read_text():
-                return int(folder.name)
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == process:
+                found.append(int(folder.name))
+    return found
+
+
+def process_of(launcher: subprocess.Popen, rank: int) -> int:
+    for child in children_of(launcher.pid):
+        with contextlib.suppress(OSError):
+            if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text():
+                return child
     raise AssertionError(f"no process {rank}")
 
 
@@ -138,6 +146,27 @@ def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path, shard
     equal(weights(tmp_path / "cut", 300), weights(tmp_path / "whole", 300))
     steps = [e["step"] for e in read_journal(tmp_path / "cut") if e["event"] == "valid"]
     assert steps == list(range(50, 301, 50))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sharding", ["none", "full"])
+def test_all_processes_killed_at_random_moments_end_with_the_weights_of_those_left_alone(tmp_path, sharding):
+    """While they train, validate or write: a checkpoint is begun whenever the last is written."""
+    generator = random.Random(7)
+    more = "trainer.log_every=2", "trainer.checkpoint_minutes=0.001", "trainer.average_decay=0.9"
+    made = options("transformer", 400, *more, f"trainer.sharding={sharding}")
+    together(tmp_path, [*made, "run.dir=whole"])
+    for step in sorted(generator.sample(range(4, 380, 2), 8)):
+        launcher = start(tmp_path, [*made, "run.dir=cut"])
+        wait_for_step(tmp_path / "cut", step)
+        time.sleep(generator.uniform(0, 0.05))
+        for process in [*children_of(launcher.pid), launcher.pid]:
+            os.kill(process, signal.SIGKILL)
+        launcher.communicate()
+    told = together(tmp_path, [*made, "run.dir=cut"])
+    assert "going on from step" in told
+    equal(weights(tmp_path / "cut", 400), weights(tmp_path / "whole", 400))
+    assert not list((tmp_path / "cut").rglob("*.partial"))
 
 
 @pytest.mark.slow
