@@ -22,13 +22,12 @@ from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
 KINDS = {"attention": "recurrent", "transformer": "transformer"}
 
 
-def options(kind: str, steps: int, *more: str) -> list[str]:
+def options(kind: str, steps: int, *more: str, validate_every: int = 10) -> list[str]:
     # Without dropout, whose units differ; an epsilon above the gradients, or Adam makes one size of the smallest.
     return [
         *(f"+experiment=demo/{kind}", *TINY_CORPUS, *TINY_SIZES[KINDS[kind]], "model.dropout=0"),
-        *("trainer.max_minutes=0", f"trainer.max_steps={steps}", "optimizer.epsilon=1e-3"),
-        *(() if any("validate_every" in option for option in more) else ("trainer.validate_every=10",)),
-        *more,
+        *("trainer.max_minutes=0", f"trainer.max_steps={steps}", f"trainer.validate_every={validate_every}"),
+        *("optimizer.epsilon=1e-3", *more),
     ]
 
 
@@ -133,8 +132,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
 
 @pytest.mark.parametrize("sharding", ["none", "full"])
 def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path, sharding):
-    more = "trainer.log_every=5", f"trainer.sharding={sharding}", "trainer.validate_every=50"
-    whole = options("attention", 300, *more)
+    whole = options("attention", 300, "trainer.log_every=5", f"trainer.sharding={sharding}", validate_every=50)
     together(tmp_path, [*whole, "run.dir=whole"])
     launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
     wait_for_step(tmp_path / "cut", 60)

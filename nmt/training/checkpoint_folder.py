@@ -75,33 +75,35 @@ class Checkpoints:
         self._given_up.set()
 
     def _write(self, state: TrainState, is_best: bool, best: TrainState | None) -> None:
-        """The best comes before the checkpoint that knows of it: were this cut, it would only be made again."""
         try:
             interim = self._found("interim")
             kind = "step" if state.progress.judged == state.progress.step else "interim"
             place = self.folder / f"{kind}-{state.progress.step:08d}"
             if state.count > 1:
-                if not self._write_part(state, place.with_suffix(".partial")) or state.number:
+                twin = place.with_suffix(".safetensors")  # of one process, and damaged, as this step was made again
+                if not self._write_part(state, best, place):
                     return
-                if best:
-                    save_state(best, self.best)
-                _swap(place.with_suffix(".partial"), place)
             else:
-                place = place.with_suffix(".safetensors")
-                if is_best:
-                    save_state(state, self.best)
-                    _link(self.best, place)
-                else:
-                    save_state(state, place)
-            twin = place.with_suffix("" if place.suffix else ".safetensors")  # a damaged one, of one process or several
+                place, twin = place.with_suffix(".safetensors"), place
+                self._write_file(state, is_best, place)
             for old in [*self.steps()[: -self.keep], *interim, twin]:
                 if old != place:
                     _remove(old)
         except BaseException as error:  # told by wait()
             self._failure = error
 
-    def _write_part(self, state: TrainState, aside: Path) -> bool:
-        """Whether, as far as this process must know, all parts are there."""
+    # The best comes before the checkpoint that knows of it: were this cut in between, it would only be made again.
+
+    def _write_file(self, state: TrainState, is_best: bool, place: Path) -> None:
+        if is_best:
+            save_state(state, self.best)
+            _link(self.best, place)
+        else:
+            save_state(state, place)
+
+    def _write_part(self, state: TrainState, best: TrainState | None, place: Path) -> bool:
+        """Whether the checkpoint is whole, as the first process sees to; the others have done what is theirs."""
+        aside = place.with_suffix(".partial")
         path = part_path(aside, state.number, state.count)
         try:
             save_state(state, path)
@@ -109,9 +111,16 @@ class Checkpoints:
             with contextlib.suppress(OSError):  # the first process shall not wait for it
                 path.with_suffix(FAILED).write_text(str(error), encoding="utf-8")
             raise
-        if state.number:
-            return True
-        paths = [part_path(aside, number, state.count) for number in range(state.count)]
+        if state.number or not self._all_parts(aside, state.count):
+            return False
+        if best:
+            save_state(best, self.best)
+        _swap(aside, place)
+        return True
+
+    def _all_parts(self, aside: Path, count: int) -> bool:
+        """Waits for them; False where it was given up. Raises UserError where one does not come."""
+        paths = [part_path(aside, number, count) for number in range(count)]
         deadline = time.monotonic() + SECONDS
         while missing := [path for path in paths if not path.exists()]:
             if self._given_up.wait(0.02):
