@@ -41,7 +41,8 @@ def _compare(config: CompareConfig) -> None:
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]
-    print(f"report: {paths['index.html']}  (table: {paths['scores.csv']}, figure: {figure})")
+    page = paths.get("index.html", paths["report.md"])  # the page needs plotly
+    print(f"report: {page}  (table: {paths['scores.csv']}, figure: {figure})")
 
 
 def _quoted(argument: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import platform
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ import torch
 
 from nmt import config as configuration
 from nmt.config import TrainConfig
-from nmt.corpus.pairs import fingerprint, test_names
+from nmt.corpus.pairs import counts_as, fingerprint, test_names
 from nmt.corpus.tokenizer import Tokenizer
 from nmt.errors import UserError
 from nmt.models.build import build_model
@@ -25,6 +27,8 @@ from nmt.plugins import plugin_hashes
 from nmt.training.checkpoint import load_weights
 from nmt.training.checkpoint_folder import Checkpoints
 from nmt.training.precision import choose_precision
+
+log = logging.getLogger("nmt")
 
 # What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.
 FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"} | {
@@ -125,10 +129,20 @@ def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | Non
         known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
     except (OSError, ValueError, KeyError):
         return None
+    before = configuration.load_train(folder / "config.yaml").corpus
+    unchecked = False
     for split in ("train", "valid"):
         found = fingerprint(config.corpus, split)
-        if known[split] != found:
+        if known[split] == found:
+            continue
+        same_options = type(before) is type(config.corpus) and fingerprint(before, split) == found
+        if not (same_options and counts_as(known[split], config.corpus, split)):
             return f"corpus.{split} (hash of the text)", known[split], found
+        unchecked = True
+    if unchecked:
+        log.info(
+            "%s: its record is older than the versions of generated text: the text itself can't be checked", folder
+        )
     return None
 
 
@@ -166,7 +180,10 @@ def commit_of(run: Run) -> str:
 
 
 def git_commit() -> str:
-    """The commit of the code in use, marked where the tree has changes; empty outside a checkout."""
+    """The commit of the code in use, marked where the tree has changes.
+
+    Outside a checkout it is what NMT_COMMIT says, for a copy that knows where it came from; else empty.
+    """
     here = Path(__file__).parent
     try:
         found = subprocess.run(
@@ -177,7 +194,7 @@ def git_commit() -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
+        return os.environ.get("NMT_COMMIT", "")
     return found.stdout.strip()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "nmt"
 FLOORS = {
     "errors": 0,
+    "kernels": 0,
     "progress": 0,
     "locks": 1,
     "plugins": 1,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nmt.corpus import builtin, tasks
-from nmt.corpus.builtin import AlignedPair, GrammarOptions
+from nmt.corpus.builtin import GrammarOptions
+from nmt.corpus.generated import AlignedPair
 from nmt.corpus.links import Link, read_links
 from nmt.corpus.readers import (
     DatasetsOptions,
@@ -26,6 +28,7 @@ from nmt.corpus.tasks import TaskOptions
 from nmt.corpus.tokenizer import Tokenizer
 from nmt.errors import UserError, check_name, nearest
 
+FIRST_VERSION = 1  # of a generated text
 GeneratedOptions = GrammarOptions | TaskOptions
 CorpusOptions = GeneratedOptions | FilesOptions | DatasetsOptions
 CORPUS_OPTIONS: dict[str, type] = {
@@ -148,13 +151,14 @@ def check_tags(options: CorpusOptions, tokenizer: Tokenizer) -> None:
 
 
 def fingerprint(options: CorpusOptions, split: str) -> str:
-    """A hash of the split's content: of the files' bytes, of the grammar's code, of the data set's own fingerprint.
+    """What stands for the split's content: a hash of the files' bytes, the version and options of a generated text, the
+    data set's own fingerprint.
 
     Of a file of more than a gigabyte, its size, beginning and end stand for all of it.
     """
     if isinstance(options, GeneratedOptions):
         made = tasks.fingerprint(options) if isinstance(options, TaskOptions) else builtin.fingerprint(options)
-        return hashlib.sha256(f"{made}/{split}".encode()).hexdigest()[:16]
+        return f"{made}-{split}"
     digest = hashlib.sha256(f"{options.source_language}-{options.target_language}".encode())
     if isinstance(options, FilesOptions) and split == "train" and (any(options.tags) or options.weights):
         digest.update(json.dumps([options.tags, options.weights]).encode())
@@ -170,6 +174,16 @@ def fingerprint(options: CorpusOptions, split: str) -> str:
             told = f"{options.path} {options.name} {place} {loaded.info.version}"
             digest.update((told if options.streaming else loaded._fingerprint).encode())
     return digest.hexdigest()[:16]
+
+
+def counts_as(recorded: str, options: CorpusOptions, split: str) -> bool:
+    """Whether a record made by an older version of nmt, a bare hash of code and options, may be of this text.
+
+    Generated corpora had no version before version 1, so its number is what such a record stands for; whether the
+    options were the same, the caller must know.
+    """
+    bare = re.fullmatch("[0-9a-f]{16}", recorded) is not None
+    return bare and isinstance(options, GeneratedOptions) and f"-{FIRST_VERSION}-" in fingerprint(options, split)
 
 
 def _digest(path: Path) -> bytes:

@@ -14,7 +14,7 @@ from nmt.errors import UserError, nearest
 from nmt.models.interface import Memory, Model
 
 PENALTIES = ("none", "average", "gnmt")
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass
@@ -29,7 +29,9 @@ class DecodingOptions:
     max_length_offset: int = 10  # and so many more
     min_length: int = 0  # tokens before the end
     max_source_tokens: int = 2000  # a longer source is cut there, and the line named
-    precision: str = "fp32"  # or bf16: faster where the processor has it, to about three digits of every product
+    precision: str = (
+        "fp32"  # or bf16: faster where the device has it, to about three digits of every product; tf32 on a GPU
+    )
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
 

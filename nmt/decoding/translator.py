@@ -13,6 +13,8 @@ from nmt.corpus.tokenizer import END, START, Tokenizer
 from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.sampling import forbid, sample
+from nmt.errors import UserError
+from nmt.kernels.process import products_in
 from nmt.models.interface import Memory, Model
 
 log = logging.getLogger("nmt")
@@ -30,6 +32,8 @@ class Translator:
 
     def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
         check(options)
+        if options.precision == "tf32" and model.device.type == "cpu":
+            raise UserError("decoding.precision=tf32 needs a GPU; use bf16 or fp32 on CPU")
         self.model, self.tokenizer, self.options = model, tokenizer, options
 
     @torch.no_grad()
@@ -54,7 +58,7 @@ class Translator:
         for rows in self._batches([len(ids) for ids in encoded]):
             lines_of_rows = [first_line + row for row in rows]
             wanted = [row in attention_for for row in rows]
-            with self._autocast():
+            with products_in(self.options.precision, self.model.device):
                 hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
             for row, hypothesis, pieces in zip(rows, hypotheses, wanted, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, pieces)
@@ -84,7 +88,7 @@ class Translator:
         for rows in self._batches([max(len(s), len(t)) if s else 0 for s, t in zip(encoded, outputs, strict=True)]):
             given = [outputs[row] for row in rows]
             wanted = any(row in attention_for for row in rows)
-            with self._autocast():
+            with products_in(self.options.precision, self.model.device):
                 hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 results[row] = self._result(encoded[row], hypothesis, row in attention_for)
@@ -108,9 +112,6 @@ class Translator:
             for row, total in zip(given, totals, strict=True)
         ]
         return self._with_attention(memory, found, heads) if want_attention and self.model.attends else found
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.options.precision == "bf16")
 
     def _encode(self, line: str, number: int) -> list[int]:
         ids = self.tokenizer.encode_source(line) if line.strip() else []

@@ -16,6 +16,7 @@ from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.scores import Bleu, Chrf
+from nmt.kernels.process import products_in
 from nmt.models.interface import Model
 from nmt.training.journal import Look
 from nmt.training.loss import token_loss
@@ -77,8 +78,9 @@ class Validation:
         total = tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
-            output = model(moved.source, moved.source_mask, moved.target_in)
-            _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
+            with products_in("fp32", model.device):
+                output = model(moved.source, moved.source_mask, moved.target_in)
+                _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
             total += float(likelihood)
             tokens += batch.tokens
         return total, tokens

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from plotly.offline import get_plotlyjs
 
 from nmt.evaluation.results import ALL_SEEDS, SIGNIFICANT, Comparison, SentenceSet, spread
 from nmt.report import tables, words
@@ -24,7 +23,12 @@ SENTENCE_BYTES = 8_000_000  # of all test sets together: with the library (5 MB)
 
 
 def html_text(comparison: Comparison) -> str:
-    """The page. Raises nothing for large results: what does not fit is thinned out evenly, and the page says so."""
+    """The page. Raises nothing for large results: what does not fit is thinned out evenly, and the page says so.
+
+    Raises ModuleNotFoundError where plotly is not installed.
+    """
+    from plotly.offline import get_plotlyjs
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,

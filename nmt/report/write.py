@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from nmt.errors import UserError
 from nmt.evaluation.results import Comparison, HeatMap
 from nmt.report import figures, page, tables
 from nmt.report.board import write_board
+
+log = logging.getLogger("nmt")
 
 READABLE_WORDS = range(7, 14)  # a sentence whose attention can be read on paper
 
@@ -42,9 +45,14 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
         contents[f"attention_{system}.svg"] = figures.svg_text(figure)
     for sentences in comparison.sentences:
         contents[f"sentences_{sentences.test_set}.jsonl"] = tables.jsonl_text(sentences)
-    contents["index.html"] = page.html_text(comparison)
+    try:
+        contents["index.html"] = page.html_text(comparison)
+    except ModuleNotFoundError as error:
+        log.warning("the report has no page index.html: %s is not installed (pip install plotly)", error.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if "index.html" not in contents:
+            (folder / "index.html").unlink(missing_ok=True)  # of an earlier report
         for name, content in contents.items():
             (folder / name).write_bytes(content.encode("utf-8", "replace") if isinstance(content, str) else content)
         write_board(comparison, folder / "tensorboard")

@@ -18,7 +18,7 @@ class TrainerOptions:
     max_epochs: float = 0.0
     max_tokens: int = 0  # real target tokens
     max_minutes: float = 0.0  # wall clock, validation included, summed over resumed parts
-    precision: str = "auto"  # fp32, bf16 or fp16; auto is bf16 where the device has instructions for it, else fp32
+    precision: str = "auto"  # fp32, tf32, bf16 or fp16; auto is bf16 where the device has instructions for it
     accumulate: int = 1  # batches per update
     clip_norm: float = 1.0  # 0 does not clip
     label_smoothing: float = 0.1

@@ -124,6 +124,13 @@ def test_findings_join_neighbouring_buckets_of_one_verdict():
     assert found_against(outputs(0.3, 3)) == {"all": False}
 
 
+def test_an_output_that_is_the_reference_is_no_search_error():
+    same = replace(evaluation(0.0, 1), scores=[-1.0] * len(SOURCES), reference_scores=[-0.9] * len(SOURCES))
+    rows, _ = compare_on({"base": {"1": same}}, "base", OPTIONS)
+    [found] = [row.score for row in rows if (row.bucket, row.metric) == ("all", "search_error")]
+    assert found == 0, "two scores of one text differ by rounding alone"
+
+
 def test_every_length_is_said_only_where_every_bucket_was_sure():
     assert found_against(better_where(lambda words: True), bounds=(8,)) == {"every": True}
     assert found_against(better_where(lambda words: True), least=60) == {"all": True}, "no bucket could be tested"

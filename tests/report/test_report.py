@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import re
+import sys
 from dataclasses import fields, replace
 
 import pytest
@@ -37,6 +38,17 @@ def test_every_form_is_written(folder):
         forms | {f"{metric}_by_length.{form}" for metric in ("bleu", "chrf") for form in ("png", "svg", "tex")} <= names
     )
     assert (folder / "bleu_by_length.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_plotly_all_but_the_page_is_written(comparison, tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    (tmp_path / "index.html").write_text("of an earlier report")
+    paths = write_report(comparison, tmp_path)
+    assert "index.html" not in paths and not (tmp_path / "index.html").exists()
+    assert (tmp_path / "report.md").exists()
+    [warning] = caplog.messages
+    assert "pip install plotly" in warning
 
 
 def test_the_page_is_one_file_and_escapes_what_it_shows(folder):

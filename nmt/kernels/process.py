@@ -1,0 +1,87 @@
+"""What PyTorch and the C library keep for the whole process: number formats, kernels, freed memory.
+
+Everything here is a side effect on the process; `prepare` is called once a device and a number format are chosen.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+# Formats in which products are made. Weights, optimizer and sums are fp32 in all of them.
+AUTOCAST = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def prepare(device: torch.device, precision: str) -> None:
+    """Sets the process up for products in this format on this device.
+
+    On CUDA, fp32 means fp32: by default PyTorch runs cuDNN's LSTM in TF32 and everything else in fp32, so that the
+    same sentence gets two scores. cuDNN's attention is off: it compiles a plan for every new pair of batch and length,
+    and nearly every batch of sentences has a new one (pytorch/pytorch, pull request 155958).
+
+    On a CPU, fp32 products go through oneDNN where they are exact, and the process keeps the memory that it frees.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        _allow_tf32(precision != "fp32")
+    elif device.type == "cpu":
+        _use_onednn_products()
+        _keep_freed_memory()
+
+
+@contextmanager
+def products_in(precision: str, device: torch.device) -> Iterator[None]:
+    """Makes the products of a block in this format, whatever the process was prepared for."""
+    kind = AUTOCAST[precision]
+    autocast = torch.autocast(device.type, kind or torch.bfloat16, enabled=kind is not None)
+    if device.type != "cuda":
+        with autocast:
+            yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    _allow_tf32(precision != "fp32")
+    try:
+        with autocast:
+            yield
+    finally:
+        _allow_tf32(before)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for products in bf16. A GPU that only emulates them has not."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()  # AMX machines have it too
+
+
+def _allow_tf32(allowed: bool) -> None:
+    """TF32 keeps 10 bits of each factor: for cuDNN's kernels and for products alike."""
+    torch.backends.cudnn.allow_tf32 = allowed
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+
+
+def _keep_freed_memory() -> None:
+    """Tensors come and go by the megabyte: glibc would give each back, and be given its pages anew one by one."""
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    try:
+        set_option = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    # Either turns off what adapts by itself, so the second is left alone where the first is refused: older ones take no
+    # more than 32 MiB.
+    if set_option(mmap_threshold, 2**31 - 1) or set_option(mmap_threshold, 32 << 20):
+        set_option(trim_threshold, 2**31 - 1)
+
+
+def _use_onednn_products() -> None:
+    """Fp32 products by oneDNN are faster on some processors, but made in bf16 on those with AMX: kept if exact."""
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    exact = left.double() @ right.double()
+    torch.set_float32_matmul_precision("medium")
+    error = ((left @ right - exact).abs().max() / exact.abs().max()).item()
+    if error > 1e-5:
+        torch.set_float32_matmul_precision("highest")
