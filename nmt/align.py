@@ -20,7 +20,7 @@ from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.config import AlignConfig
-    from nmt.corpus.links import Link
+    from nmt.corpus.text.links import Link
 
 PAIRS_AT_ONCE = 1024
 
@@ -33,12 +33,12 @@ def _align(config: AlignConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.links import read_links
-    from nmt.corpus.pairs import check_links
-    from nmt.corpus.readers import read_parallel
+    from nmt.corpus.kinds.corpus import check_links
+    from nmt.corpus.kinds.files import read_parallel
+    from nmt.corpus.text.links import read_links
     from nmt.errors import UserError
     from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate
-    from nmt.pipeline import open_translator
+    from nmt.jobs.train import open_translator
     from nmt.progress import Progress
 
     check_join(config.join)

@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def _compare(config: CompareConfig) -> None:
-    from nmt.comparing import compare_systems
+    from nmt.jobs.compare import compare_systems
     from nmt.report.tables import markdown_summary
     from nmt.report.write import write_report
 

@@ -15,11 +15,11 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmt.corpus.batcher import BatchingOptions
-from nmt.corpus.cleaning import CleaningOptions
-from nmt.corpus.joining import JoiningOptions
-from nmt.corpus.pairs import CORPUS_OPTIONS
-from nmt.corpus.tokenizer import TokenizerOptions
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
+from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.concatenation import JoiningOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.published import PublishedOptions

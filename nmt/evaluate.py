@@ -27,11 +27,11 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
-    from nmt.corpus.pairs import known_links
-    from nmt.evaluation.comparison import compare_on
-    from nmt.evaluation.evaluate import write_scores
+    from nmt.corpus.kinds.corpus import known_links
     from nmt.evaluation.scores import check
-    from nmt.pipeline import evaluate_run
+    from nmt.evaluation.table import compare_on
+    from nmt.evaluation.translations import write_scores
+    from nmt.jobs.train import evaluate_run
     from nmt.report.tables import score_table
     from nmt.run import open_run
 

@@ -18,14 +18,14 @@ import torch
 
 from nmt import config as configuration
 from nmt.config import TrainConfig
-from nmt.corpus.pairs import counts_as, fingerprint, test_names
-from nmt.corpus.tokenizer import Tokenizer
+from nmt.corpus.kinds.corpus import counts_as, fingerprint, test_names
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
-from nmt.training.checkpoint import load_weights
-from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.checkpoints.file import load_weights
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.precision import choose_precision
 
 log = logging.getLogger("nmt")

@@ -35,10 +35,10 @@ def _score(config: ScoreConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.readers import read_parallel
-    from nmt.evaluation.contrast import contrast
+    from nmt.corpus.kinds.files import read_parallel
+    from nmt.evaluation.probes.contrast import contrast
     from nmt.evaluation.scores import check
-    from nmt.pipeline import open_translator
+    from nmt.jobs.train import open_translator
     from nmt.progress import Progress
     from nmt.report.tables import score_table
 

@@ -30,7 +30,7 @@ def main() -> None:
 def _train(config: TrainConfig) -> None:
     import logging
 
-    from nmt.pipeline import train_run
+    from nmt.jobs.train import train_run
 
     run, progress = train_run(config)
     logging.getLogger("nmt").info(

@@ -34,10 +34,10 @@ def _translate(config: TranslateConfig) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
-    from nmt.corpus.encoded import chunks
+    from nmt.corpus.batches.encoded import chunks
     from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
     from nmt.errors import UserError
-    from nmt.pipeline import open_engine
+    from nmt.jobs.train import open_engine
     from nmt.progress import counted
     from nmt.run import open_run
 

@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
-from nmt.evaluation.cost import measure
+from nmt.evaluation.probes.cost import measure
 from nmt.report.tables import markdown_table
 from nmt.run import git_commit, machine, open_run
 from nmt.training.loss import token_loss

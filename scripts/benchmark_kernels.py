@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nmt.models import cells, repeated
+from nmt.kernels import loop as repeated
+from nmt.models import cells
 from nmt.models.attention.reads import softmax
 from nmt.models.embedding import Dropout
 from nmt.training.loss import ChunkedCrossEntropy, plain_cross_entropy

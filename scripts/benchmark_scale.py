@@ -26,13 +26,13 @@ from nmt.run import git_commit, machine
 READ = """
 import sys, time, torch
 from pathlib import Path
-from nmt.corpus.batcher import BatchingOptions, Position
-from nmt.corpus.cache import cached_pairs
-from nmt.corpus.cleaning import CleaningOptions
-from nmt.corpus.joining import JoiningOptions
-from nmt.corpus.readers import FilesOptions
-from nmt.corpus.stream import Stream, StreamOptions
-from nmt.corpus.tokenizer import Tokenizer
+from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.cache import cached_pairs
+from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.batches.stream import Stream, StreamOptions
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.training.meter import peak_memory
 how, place, tokenizer, cache = sys.argv[1:]
 corpus, tokenizer = FilesOptions(train=[place]), Tokenizer.load(Path(tokenizer))

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean
-from nmt.corpus.lines import lines_of
-from nmt.corpus.links import read_links
-from nmt.corpus.readers import FilesOptions, read_place
-from nmt.corpus.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.kinds.files import FilesOptions, read_place
+from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.lines import lines_of
+from nmt.corpus.text.links import read_links
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.corpus.builtin import GrammarOptions
-from nmt.corpus.cleaning import CleaningReport
-from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import Pair, read_pairs
-from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.kinds.corpus import Pair, read_pairs
+from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.text.cleaning import CleaningReport
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from nmt.comparing import compare_systems
 from nmt.config import CONFIG_FOLDER, CompareConfig, compose_train, load_train, register, save, typed
-from nmt.corpus.builtin import generate
-from nmt.corpus.pairs import FilesOptions
+from nmt.corpus.kinds.corpus import FilesOptions
+from nmt.corpus.kinds.grammar import generate
 from nmt.errors import UserError
+from nmt.jobs.compare import compare_systems
+from nmt.jobs.train import train_run
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
-from nmt.pipeline import train_run
 from nmt.report import tables
 from nmt.report.write import write_report
 from tests.conftest import TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES

@@ -20,10 +20,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import nmt
-from nmt.corpus.batcher import Batcher, BatchingOptions
-from nmt.corpus.cleaning import CleaningReport
-from nmt.corpus.encoded import EncodedPairs, RaggedBuilder
-from nmt.evaluation import cost
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
+from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder
+from nmt.corpus.text.cleaning import CleaningReport
+from nmt.evaluation.probes import cost
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.corpus.pairs import read_pairs
-from nmt.corpus.readers import FilesOptions
+from nmt.corpus.kinds.corpus import read_pairs
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.run import open_run
-from nmt.training.checkpoint import load_state
+from nmt.training.checkpoints.file import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_SIZES, door
 from tests.test_doors import fails

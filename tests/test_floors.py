@@ -18,8 +18,7 @@ FLOORS = {
     "report": 4,
     "config": 5,
     "run": 6,
-    "pipeline": 7,
-    "comparing": 8,
+    "jobs": 7,
     "door": 9,
 }
 DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export"}

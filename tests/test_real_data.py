@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from nmt.config import compose_train
-from nmt.corpus.batcher import Batcher
-from nmt.corpus.cache import cached_pairs, cached_tokenizer
-from nmt.corpus.pairs import read_pairs
+from nmt.corpus.batches.batcher import Batcher
+from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
+from nmt.corpus.kinds.corpus import read_pairs
 from nmt.evaluation.scores import EvaluationOptions, make_buckets
 from tests.conftest import DATA, ROOT, door
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nmt.corpus.tokenizer import END, START
+from nmt.corpus.subwords.tokenizer import END, START
 from nmt.decoding.hypothesis import Hypothesis
-from nmt.decoding.sampling import forbid
+from nmt.decoding.one_path import forbid
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Memory, Model
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
+from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
 from nmt.decoding.beam import DecodingOptions, check
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import one_line

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nmt.corpus.lines import lines_of
+from nmt.corpus.text.lines import lines_of
 from nmt.decoding.hypothesis import Translation
 from nmt.errors import UserError
 from nmt.locks import if_free

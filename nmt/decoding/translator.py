@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from nmt.corpus.batch import pad
-from nmt.corpus.tokenizer import END, START, Tokenizer
+from nmt.corpus.batches.batch import pad
+from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
 from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
 from nmt.decoding.hypothesis import Hypothesis, Translation
-from nmt.decoding.sampling import forbid, sample
+from nmt.decoding.one_path import forbid, sample
 from nmt.errors import UserError
 from nmt.kernels.process import products_in
 from nmt.models.interface import Memory, Model

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from nmt.corpus.links import Link, words_of
-from nmt.corpus.pairs import Pair
+from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.text.links import Link, words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest

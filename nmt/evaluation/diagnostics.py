@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nmt.corpus.links import Link
+from nmt.corpus.text.links import Link
 from nmt.evaluation.alignment import error_counts, merge
-from nmt.evaluation.evaluate import Evaluation
 from nmt.evaluation.recall import recalled
+from nmt.evaluation.translations import Evaluation
 
 Gold = Sequence[Sequence[Link]]  # the known links of every sentence between source and reference
 REPEATED_WORDS = 4  # in a row

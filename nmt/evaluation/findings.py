@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmt.evaluation.evaluate import Evaluation
+from nmt.evaluation.resampling import Difference, Resampler, Statistics, holm, score
 from nmt.evaluation.results import ALL, EVERY, SIGNIFICANT, Finding
 from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
-from nmt.evaluation.significance import Difference, Resampler, Statistics, holm, score
+from nmt.evaluation.translations import Evaluation
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt.corpus.links import Link
+from nmt.corpus.text.links import Link
 
 PARTS = 10  # of a sentence, by source words
 

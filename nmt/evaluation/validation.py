@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nmt.corpus.batcher import Batcher
-from nmt.corpus.pairs import Pair
-from nmt.corpus.tokenizer import Tokenizer
+from nmt.corpus.batches.batcher import Batcher
+from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError

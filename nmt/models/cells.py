@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nmt.kernels.loop import linear, repeat
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
 from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
-from nmt.models.repeated import linear, repeat
 
 # The tensors of a state, each so many times as wide as the layer.
 CELLS = {

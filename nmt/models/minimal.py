@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.models.repeated import linear, repeat
+from nmt.kernels.loop import linear, repeat
 
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
 CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.loop import linear, repeat
 from nmt.models.attention.attention import Attention, Reading
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout, make_embeddings
 from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, for_each, mixed
-from nmt.models.repeated import linear, repeat
 
 CONTEXTS = ("fixed", "attention")
 

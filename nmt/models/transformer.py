@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.loop import product_kind
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import softmax
 from nmt.models.attention.scopes import exact
 from nmt.models.attention.scores import make_score
 from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
-from nmt.models.repeated import product_kind
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
 ACTIVATIONS = ("relu", "gelu", "swiglu")

@@ -10,7 +10,7 @@ import torch
 
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
-from nmt.training.checkpoint import Tensors, weights_of
+from nmt.training.checkpoints.file import Tensors, weights_of
 
 log = logging.getLogger("nmt")
 

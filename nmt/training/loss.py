@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from nmt.kernels.loop import product_kind
 from nmt.models.interface import Choice, Output, mixed
-from nmt.models.repeated import product_kind
 
 CHUNK_ROWS = 512  # so that a chunk of logits stays near the processor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.batch import Batch
+from nmt.corpus.batches.batch import Batch
 from nmt.models.interface import Model
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import whole

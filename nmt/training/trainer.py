@@ -14,14 +14,14 @@ from typing import Protocol
 
 import torch
 
-from nmt.corpus.batch import Batch
-from nmt.corpus.batcher import Batches, Position
+from nmt.corpus.batches.batch import Batch
+from nmt.corpus.batches.batcher import Batches, Position
 from nmt.errors import UserError
 from nmt.models.interface import Model
-from nmt.training import checkpoint as ck
-from nmt.training import snapshot
-from nmt.training.checkpoint import Progress
-from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.checkpoints import file as ck
+from nmt.training.checkpoints import state as snapshot
+from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.journal import AnyJournal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer

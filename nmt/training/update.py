@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nmt.corpus.batch import Batch, make_batch
-from nmt.corpus.tokenizer import END
+from nmt.corpus.batches.batch import Batch, make_batch
+from nmt.corpus.subwords.tokenizer import END
 from nmt.errors import UserError, is_memory
 from nmt.models.interface import Model
 from nmt.training.loss import guided_loss, token_loss

@@ -6,7 +6,7 @@ import bench_run  # of the side-by-side benchmark; on its path
 from torch import Tensor
 
 from nmt import train
-from nmt.corpus.batch import Batch
+from nmt.corpus.batches.batch import Batch
 from nmt.training.update import Objective
 
 

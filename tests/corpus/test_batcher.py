@@ -2,13 +2,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.batch import make_batch, pad
-from nmt.corpus.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.cache import cached_pairs, cached_tokenizer
-from nmt.corpus.cleaning import CleaningOptions, CleaningReport
-from nmt.corpus.encoded import EncodedPairs, RaggedBuilder, encode_pairs
-from nmt.corpus.pairs import FilesOptions, Pair
-from nmt.corpus.tokenizer import END, PADDING, START, TokenizerOptions
+from nmt.corpus.batches.batch import make_batch, pad
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
+from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder, encode_pairs
+from nmt.corpus.kinds.corpus import FilesOptions, Pair
+from nmt.corpus.subwords.tokenizer import END, PADDING, START, TokenizerOptions
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=80)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nmt.corpus.cache import cached_pairs, cached_tokenizer, made_once
-from nmt.corpus.cleaning import CleaningOptions
-from nmt.corpus.encoded import RaggedBuilder
-from nmt.corpus.tokenizer import TokenizerOptions
+from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
+from nmt.corpus.batches.encoded import RaggedBuilder
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
+from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError
 from tests.conftest import TINY_GRAMMAR
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from nmt.corpus import builtin, tasks
-from nmt.corpus.builtin import GrammarOptions
-from nmt.corpus.generated import AlignedPair, versioned
-from nmt.corpus.pairs import fingerprint
-from nmt.corpus.tasks import TaskOptions
+from nmt.corpus.kinds import grammar as builtin
+from nmt.corpus.kinds import tasks
+from nmt.corpus.kinds.corpus import fingerprint
+from nmt.corpus.kinds.generated import AlignedPair, versioned
+from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.kinds.tasks import TaskOptions
 
 GRAMMAR = GrammarOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10)
 TASK = TaskOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10, test_bounds=[2, 4, 6, 8])

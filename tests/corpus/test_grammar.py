@@ -3,9 +3,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.builtin import GrammarOptions, generate
-from nmt.corpus.grammar import Grammar
-from nmt.corpus.lexicon import ADJECTIVES, ADVERBS
+from nmt.corpus.builtin.grammar import Grammar
+from nmt.corpus.builtin.lexicon import ADJECTIVES, ADVERBS
+from nmt.corpus.kinds.grammar import GrammarOptions, generate
 
 SMALL = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.corpus.cache import cached_tokenizer
-from nmt.corpus.cleaning import CleaningOptions, CleaningReport
-from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.links import piece_links, read_links, words_of
-from nmt.corpus.pairs import FilesOptions, Pair, known_links, read_pairs
-from nmt.corpus.tokenizer import TokenizerOptions
+from nmt.corpus.batches.cache import cached_tokenizer
+from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.kinds.corpus import FilesOptions, Pair, known_links, read_pairs
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
+from nmt.corpus.text.links import piece_links, read_links, words_of
 from nmt.errors import UserError
 
 

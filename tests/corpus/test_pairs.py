@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-import nmt.corpus.pairs as readers
-from nmt.corpus.cleaning import CleaningOptions, CleaningReport, clean
-from nmt.corpus.lines import lines_of
-from nmt.corpus.pairs import DatasetsOptions, FilesOptions, Pair, fingerprint, read_pairs
+import nmt.corpus.kinds.corpus as readers
+from nmt.corpus.kinds.corpus import DatasetsOptions, FilesOptions, Pair, fingerprint, read_pairs
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError
 
 PAIRS = [Pair("a cat", "eine Katze"), Pair("a dog\u2028here", "ein Hund"), Pair("ü", "漢字")]

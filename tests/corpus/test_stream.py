@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.batcher import BatchingOptions, Position
-from nmt.corpus.cleaning import CleaningOptions
-from nmt.corpus.joining import JoiningOptions
-from nmt.corpus.readers import FilesOptions
-from nmt.corpus.stream import Stream, StreamOptions
-from nmt.corpus.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.stream import Stream, StreamOptions
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.concatenation import JoiningOptions
 from nmt.errors import UserError
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from nmt.corpus.pairs import fingerprint, known_links, read_pairs
-from nmt.corpus.tasks import TASKS, TaskOptions, generate
+from nmt.corpus.kinds.corpus import fingerprint, known_links, read_pairs
+from nmt.corpus.kinds.tasks import TASKS, TaskOptions, generate
 from nmt.errors import UserError
 
 SMALL = TaskOptions(train_pairs=300, valid_pairs=20, test_pairs_per_bucket=10)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.tokenizer import END, KINDS, Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.subwords.tokenizer import END, KINDS, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\n\r▁"), max_size=60)

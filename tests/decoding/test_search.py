@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nmt.corpus.tokenizer import END, PADDING, START
+from nmt.corpus.subwords.tokenizer import END, PADDING, START
 from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
-from nmt.decoding.sampling import sample
+from nmt.decoding.one_path import sample
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model

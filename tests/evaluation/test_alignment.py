@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.corpus.builtin import GrammarOptions
-from nmt.corpus.links import words_of
-from nmt.corpus.pairs import FilesOptions, known_links, read_pairs
+from nmt.corpus.kinds.corpus import FilesOptions, known_links, read_pairs
+from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.text.links import words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.errors import UserError
 from nmt.evaluation.alignment import check_join, error_counts, error_rate, join, links, merge

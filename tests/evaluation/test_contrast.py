@@ -1,7 +1,7 @@
 import pytest
 
 from nmt.errors import UserError
-from nmt.evaluation.contrast import contrast, parting
+from nmt.evaluation.probes.contrast import contrast, parting
 from nmt.evaluation.scores import EvaluationOptions
 
 

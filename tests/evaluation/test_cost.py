@@ -1,6 +1,6 @@
 import torch
 
-from nmt.evaluation.cost import measure
+from nmt.evaluation.probes.cost import measure
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions

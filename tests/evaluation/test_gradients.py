@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.corpus.tokenizer import END, START
-from nmt.evaluation.gradients import PARTS, _shares, gradient_maps
+from nmt.corpus.subwords.tokenizer import END, START
+from nmt.evaluation.probes.gradients import PARTS, _shares, gradient_maps
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions

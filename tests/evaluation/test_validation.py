@@ -7,7 +7,7 @@ import pytest
 import sacrebleu
 import torch
 
-from nmt.corpus.batcher import Batcher, BatchingOptions
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.evaluation.validation import Validation

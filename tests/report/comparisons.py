@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nmt.evaluation.capacity import capacities
-from nmt.evaluation.comparison import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.findings import find
 from nmt.evaluation.published import PublishedOptions, judge
 from nmt.evaluation.results import Comparison, CostRow, RunInfo
 from nmt.evaluation.scores import make_metrics
-from tests.evaluation.test_comparison import OPTIONS, SOURCES, evaluation
+from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sentence_set
+from tests.evaluation.test_table import OPTIONS, SOURCES, evaluation
 
 GOLD = [[(i, i) for i in range(min(7, len(source.split())))] for source in SOURCES]
 

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nmt.corpus.batcher import Position
+from nmt.corpus.batches.batcher import Position
 from nmt.errors import UserError
-from nmt.training import checkpoint as ck
-from nmt.training import checkpoint_folder
-from nmt.training.checkpoint import Progress, TrainState
-from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.checkpoints import file as ck
+from nmt.training.checkpoints import folder as checkpoint_folder
+from nmt.training.checkpoints.file import Progress, TrainState
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.sharding import rows_of
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from nmt.corpus.batcher import Batcher, BatchingOptions
-from nmt.corpus.cleaning import CleaningReport
-from nmt.corpus.encoded import EncodedPairs, RaggedBuilder
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
+from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder
+from nmt.corpus.text.cleaning import CleaningReport
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
-from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.journal import Journal, Look
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision

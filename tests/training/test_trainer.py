@@ -12,10 +12,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nmt.corpus.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.cleaning import CleaningReport
-from nmt.corpus.encoded import encode_pairs
-from nmt.corpus.pairs import Pair
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.text.cleaning import CleaningReport
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -24,8 +24,8 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
-from nmt.training.checkpoint import load_state, weights_of
-from nmt.training.checkpoint_folder import Checkpoints
+from nmt.training.checkpoints.file import load_state, weights_of
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.journal import Journal, Look, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision

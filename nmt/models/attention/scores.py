@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.loop import product
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.repeated import product
 
 SCORES: dict[str, type[Score]] = {}
 

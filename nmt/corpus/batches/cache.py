@@ -1,0 +1,153 @@
+"""Tokenizers and encoded pairs, made once for each content and options, checked, and made again where damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TypeVar
+
+from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
+from nmt.corpus.kinds.corpus import CorpusOptions, Pair, fingerprint, read_pairs
+from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean, for_training
+from nmt.corpus.text.concatenation import JoiningOptions, join
+from nmt.errors import UserError
+from nmt.locks import one_at_a_time
+from nmt.progress import counted
+
+log = logging.getLogger("nmt")
+
+TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
+PAIRS_FORMAT = 2  # raised when the same pairs are written otherwise
+DIGESTS = "digests.json"
+
+T = TypeVar("T")
+
+
+def made_once(folder: Path, make: Callable[[Path], object], load: Callable[[Path], T]) -> T:
+    """What ``load`` reads of a folder that ``make`` fills: by one process, whole or not at all.
+
+    One that is damaged is named and made again. Raises UserError where it can't be written.
+    """
+    if folder.is_dir() and not _damage(folder):
+        return load(folder)
+    with one_at_a_time(folder):
+        if folder.is_dir():
+            damage = _damage(folder)
+            if not damage:
+                return load(folder)
+            log.warning("%s: damaged (%s); made again", folder, damage)
+            shutil.rmtree(folder)
+        work = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
+        work.mkdir(parents=True)
+        try:
+            make(work)
+            _seal(work)
+            os.replace(work, folder)
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be written ({error.strerror or error}); free space, or say cache=FOLDER"
+            ) from None
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return load(folder)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name != DIGESTS:
+            with open(path, "rb") as file:
+                found[path.name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    return found
+
+
+def _seal(folder: Path) -> None:
+    (folder / DIGESTS).write_text(json.dumps(_digests(folder), indent=1))
+
+
+def _damage(folder: Path) -> str:
+    """What is wrong with a folder; empty if nothing."""
+    try:
+        known = json.loads((folder / DIGESTS).read_text())
+        different = sorted(name for name, digest in (_digests(folder).items() ^ known.items()))
+    except (OSError, ValueError, AttributeError) as error:
+        return str(error)
+    return f"{different[0]} is not what was written" if different else ""
+
+
+def cached_tokenizer(
+    corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
+) -> Tokenizer:
+    """The tokenizer of this training text and these options, trained where the cache has none."""
+    read_as, made_as = asdict(replace(cleaning, train_words=0)), asdict(replace(options, sampling=0.0))
+    key = _key(TOKENIZER_FORMAT, fingerprint(corpus, "train"), read_as, made_as)
+    report = CleaningReport()
+
+    def read() -> Iterable[Pair]:
+        return clean(read_pairs(corpus, "train"), cleaning, report)
+
+    def make(folder: Path) -> None:
+        joint = "joint" if options.joint else "separate"
+        log.info("training the tokenizer: %s, vocabulary %d, %s", options.kind, options.vocabulary_size, joint)
+        try:
+            train_tokenizer(read, options, folder)
+        except NotForThisText:
+            if not report.kept:
+                raise _nothing_left("train", report) from None
+            raise
+
+    return made_once(cache / f"tokenizer-{key}", make, Tokenizer.load)
+
+
+def cached_pairs(
+    corpus: CorpusOptions,
+    split: str,
+    cleaning: CleaningOptions,
+    tokenizer: Tokenizer,
+    cache: Path,
+    joining: JoiningOptions | None = None,
+    with_links: bool = False,
+) -> EncodedPairs:
+    """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
+
+    Raises UserError when no pair is left.
+    """
+    joining = joining if joining and joining.share else None
+    cleaning = for_training(cleaning) if split == "train" else replace(cleaning, train_words=0)
+    more = [asdict(joining)] if joining else []
+    more += [{"links": True}] if with_links else []
+    key = _key(PAIRS_FORMAT, fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)
+
+    def make(folder: Path) -> None:
+        report = CleaningReport()
+        pairs = clean(read_pairs(corpus, split), cleaning, report)
+        if joining:
+            pairs = join(pairs, joining, report)
+        shown = counted(pairs, f"encoding {split}", "pairs")
+        encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
+        if not len(encoded):
+            raise _nothing_left(split, report)
+        (folder / "report.json").write_text(json.dumps(asdict(report)))
+
+    def load(folder: Path) -> EncodedPairs:
+        report = CleaningReport(**json.loads((folder / "report.json").read_text()))
+        links = Ragged.load(folder / "links") if with_links else None
+        return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report, links)
+
+    return made_once(cache / f"pairs-{key}", make, load)
+
+
+def _nothing_left(split: str, report: CleaningReport) -> UserError:
+    return UserError(f"corpus.{split}: no usable pair ({report}); at least one is needed")
+
+
+def _key(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,286 @@
+"""SentencePiece behind encode and decode: one for both languages, or one for each."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sentencepiece
+
+from nmt.corpus.subwords.subword_sampling import Segmenter
+from nmt.errors import UserError, nearest
+from nmt.progress import counted
+
+PADDING, START, END, UNKNOWN = 0, 1, 2, 3
+RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
+KINDS = ("bpe", "unigram", "char", "word")
+# SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
+MARK, STAND_IN = "\u2581", "\ue581"
+
+T = TypeVar("T")
+
+
+@dataclass
+class TokenizerOptions:
+    """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded
+    (but for U+2581, which a model whose training text had none takes for a space)."""
+
+    kind: str = "bpe"  # bpe, unigram, char or word
+    vocabulary_size: int = 8000  # of each model; char and word may end with fewer
+    joint: bool = True  # one model for both languages, so that embeddings can be shared
+    byte_fallback: bool = True  # bpe and unigram spell unseen characters in bytes, so nothing is lost
+    # A new segmentation of the training text at every look, against overfitting to one; needs batching.stream=true.
+    # bpe: the share of merges left out, about 0.1 (Provilkov 2020); unigram: the smoothing of the draw (Kudo 2018).
+    sampling: float = 0.0
+    symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
+    pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
+
+
+class Sampling:
+    """Another segmentation at every look, the same for the same seed and the same texts in the same order."""
+
+    def __init__(self, rate: float, seed: int):
+        self.rate, self.seed = rate, seed
+        self._segmenters: dict[int, Segmenter] = {}
+
+    def segmenter(self, processor: sentencepiece.SentencePieceProcessor) -> Segmenter:
+        """Of a model: one for all texts, as it gets faster with the words that it has met."""
+        if id(processor) not in self._segmenters:
+            self._segmenters[id(processor)] = Segmenter(processor, self.rate, self.seed + len(self._segmenters))
+        return self._segmenters[id(processor)]
+
+
+class NotForThisText(UserError):
+    """SentencePiece can't make such a model of such a text."""
+
+
+def check(options: TokenizerOptions) -> None:
+    """Raises UserError for options without meaning."""
+    if options.kind not in KINDS:
+        raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
+    if not 0 <= options.sampling < 1:
+        raise UserError(f"tokenizer.sampling={options.sampling}: must be at least 0 and below 1")
+    if options.sampling and options.kind not in ("bpe", "unigram"):
+        raise UserError(f"tokenizer.sampling: kind={options.kind} knows one segmentation; use bpe or unigram")
+    for symbol in options.symbols:
+        if not symbol or symbol in RESERVED or options.symbols.count(symbol) > 1 or " " in symbol:
+            raise UserError(f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}")
+    if options.pairs < 1:
+        raise UserError(f"tokenizer.pairs={options.pairs}: must be 1 or more")
+
+
+class Tokenizer:
+    """Text to ids and back, for the source and the target language."""
+
+    def __init__(self, source: Path, target: Path | None):
+        self.source_path, self.target_path = source, target
+        self._source = _load(source)
+        self._target = _load(target) if target else self._source
+        self._source_mark, self._target_mark = _mark_of(self._source), _mark_of(self._target)
+
+    @property
+    def joint(self) -> bool:
+        return self.target_path is None
+
+    @property
+    def source_size(self) -> int:
+        return self._source.get_piece_size()
+
+    @property
+    def target_size(self) -> int:
+        return self._target.get_piece_size()
+
+    @property
+    def digest(self) -> str:
+        """A hash of the models' content."""
+        digest = hashlib.sha256(self.source_path.read_bytes())
+        if self.target_path:
+            digest.update(self.target_path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def encode_source(self, text: str) -> list[int]:
+        """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
+        return self.encode_sources([text])[0]
+
+    def encode_target(self, text: str) -> list[int]:
+        """Ids of a target sentence, without START and END."""
+        return self.encode_targets([text])[0]
+
+    def encode_sources(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
+        """Of many, on all cores."""
+        return [[*ids, END] for ids in _encode(self._source, texts, self._source_mark, sampling)]
+
+    def encode_targets(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
+        return _encode(self._target, texts, self._target_mark, sampling)
+
+    def decode_target(self, ids: Iterable[int]) -> str:
+        text = self._target.decode([i for i in ids if i not in (PADDING, START, END)])
+        return text.replace(self._target_mark, MARK)
+
+    def source_pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._source.id_to_piece(int(i)) for i in ids]
+
+    def target_pieces(self, ids: Iterable[int]) -> list[str]:
+        return [self._target.id_to_piece(int(i)) for i in ids]
+
+    def target_ids(self, pieces: Iterable[str]) -> list[int]:
+        return [self._target.piece_to_id(piece) for piece in pieces]
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self.source_path, folder / "source.model")
+        if self.target_path:
+            shutil.copyfile(self.target_path, folder / "target.model")
+
+    @classmethod
+    def load(cls, folder: Path) -> Tokenizer:
+        """Raises UserError when the folder holds no tokenizer or a damaged one."""
+        target = folder / "target.model"
+        return cls(folder / "source.model", target if target.exists() else None)
+
+
+def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.load(str(path))
+    except (OSError, RuntimeError):
+        raise UserError(f"{path}: no SentencePiece model, or a damaged one; train the run again") from None
+    return processor
+
+
+def _encode(
+    processor: sentencepiece.SentencePieceProcessor, texts: Sequence[str], mark: str, sampling: Sampling | None
+) -> list[list[int]]:
+    marked = [text.replace(MARK, mark) for text in texts]
+    if sampling is None:
+        return processor.encode(marked, num_threads=cores() if len(marked) > 1 else 1)
+    segmenter = sampling.segmenter(processor)
+    return [segmenter.encode(text) for text in marked]
+
+
+def cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
+    """What the mark in a text is to this model."""
+    knows = any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
+    return STAND_IN if knows else MARK
+
+
+def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
+    """Trains on what ``read()`` yields (source, target, ...), into ``folder``."""
+    check(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
+    for name, columns in sides.items():
+        pairs = _drawn(read(), options.pairs)
+        sentences = _sentences(pairs, columns, f"tokenizer ({options.kind}, {name})")
+        _train_model(sentences, options, folder / f"{name}.model")
+    return Tokenizer.load(folder)
+
+
+def extended(base: Tokenizer, more: Tokenizer, folder: Path) -> Tokenizer:
+    """``base`` with the pieces that only ``more`` has, after its own, whose ids stay. Raises UserError where one is
+    joint and the other is not.
+    """
+    if base.joint != more.joint:
+        raise UserError("tokenizer.joint: must be as in the run to begin with, to extend its vocabulary")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [(base.source_path, more.source_path, folder / "source.model")]
+    if base.target_path and more.target_path:
+        paths.append((base.target_path, more.target_path, folder / "target.model"))
+    for first, second, made in paths:
+        made.write_bytes(_joined(first.read_bytes(), second.read_bytes()))
+    return Tokenizer.load(folder)
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """New pieces come after all others in the order in which pieces are merged or preferred."""
+    from sentencepiece import sentencepiece_model_pb2
+
+    format: Any = sentencepiece_model_pb2  # its classes are made at run time
+
+    model, other = format.ModelProto.FromString(first), format.ModelProto.FromString(second)
+    if model.trainer_spec.model_type != other.trainer_spec.model_type:
+        raise UserError("tokenizer.kind: must be as in the run to begin with, to extend its vocabulary")
+    known = {piece.piece for piece in model.pieces}
+    least = min(piece.score for piece in model.pieces)
+    for piece in other.pieces:
+        if piece.piece not in known and piece.type != format.ModelProto.SentencePiece.BYTE:
+            added = model.pieces.add()
+            added.CopyFrom(piece)
+            if piece.type == format.ModelProto.SentencePiece.NORMAL:
+                added.score = least + min(piece.score, 0.0) - 1.0
+    model.trainer_spec.vocab_size = len(model.pieces)
+    return model.SerializeToString()
+
+
+def _drawn(pairs: Iterable[T], count: int) -> Iterator[T]:
+    """So many of them, each as likely as any other, in their order (Vitter 1985, algorithm R); all where there are no
+    more.
+    """
+    rng = random.Random(1)
+    held: list[tuple[int, T]] = []
+    for number, pair in enumerate(pairs):
+        if number < count:
+            held.append((number, pair))
+        elif (place := rng.randrange(number + 1)) < count:
+            held[place] = number, pair
+    yield from (pair for _, pair in sorted(held, key=lambda entry: entry[0]))
+
+
+def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: str) -> Iterator[str]:
+    for pair in counted(pairs, f"reading text for the {title}", "pairs"):
+        for column in columns:
+            yield pair[column].replace("\0", " ").replace(MARK, STAND_IN)
+
+
+def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:
+    subwords = options.kind in ("bpe", "unigram")
+    failures: list[Exception] = []
+
+    def guarded() -> Iterator[str]:
+        """SentencePiece tells an error of what it reads in words of its own."""
+        try:
+            yield from sentences
+        except Exception as error:
+            failures.append(error)
+
+    with open(path, "wb") as file:
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=guarded(),
+                model_writer=file,
+                model_type=options.kind,
+                vocab_size=options.vocabulary_size,
+                character_coverage=1.0,
+                byte_fallback=options.byte_fallback and subwords,
+                hard_vocab_limit=options.kind == "bpe",
+                normalization_rule_name="identity",
+                remove_extra_whitespaces=False,
+                max_sentence_length=100_000,
+                pad_id=PADDING,
+                bos_id=START,
+                eos_id=END,
+                unk_id=UNKNOWN,
+                user_defined_symbols=options.symbols,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            if failures:
+                raise failures[0] from None
+            reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
+            raise NotForThisText(
+                f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
+                "try another size or tokenizer.kind=char"
+            ) from None
+    if failures:
+        raise failures[0]
