@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-doors test-parts test-slow test-data check format multi30k europarl reproduce bench bench-scale fuzz tensorboard clean
+.PHONY: help setup demo test test-doors test-parts test-slow test-data check format multi30k europarl reproduce bench bench-scale fuzz density tensorboard clean
 
 help:  ## print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ bench-scale: $(READY)  ## text of 10^5 to 10^7 pairs, one process against two, i
 
 fuzz: $(READY)  ## a million spoilt inputs to everything that reads text, in about 20 minutes
 	$(RUN) scripts/fuzz.py
+
+density: $(READY)  ## syntax nodes a code line, comprehensions and longest function of every file
+	$(RUN) scripts/density.py
 
 tensorboard: $(READY)  ## watch all runs
 	$(VENV)/bin/tensorboard --logdir runs
