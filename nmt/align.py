@@ -37,11 +37,10 @@ def _align(config: AlignConfig) -> None:
     from nmt.corpus.kinds.files import read_parallel
     from nmt.corpus.text.links import read_links
     from nmt.errors import UserError
-    from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate
+    from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.train import open_translator
     from nmt.progress import Progress
 
-    check_join(config.join)
     forward = open_translator(config.run, config.checkpoint, config.device)
     backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
     pairs = list(read_parallel(Path(config.source), Path(config.target)))

@@ -16,12 +16,13 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nmt.corpus.batches.batcher import BatchingOptions
-from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
+from nmt.corpus.kinds.corpus import CORPUS_OPTIONS, check_symbols, knows_links
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import JoiningOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.errors import UserError, nearest
+from nmt.evaluation.alignment import check_join
 from nmt.evaluation.published import PublishedOptions
 from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
@@ -33,6 +34,9 @@ from nmt.training.trainer_options import TrainerOptions
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
+
+
+RESUME = ("auto", "never")
 
 
 @dataclass
@@ -64,6 +68,23 @@ class TrainConfig:
     device: str = "auto"  # auto, cpu, cuda or cuda:N
     resume: str = "auto"  # auto goes on from the last checkpoint; never refuses a folder that has one
     cache: str = "data/cache"  # tokenizers and encoded corpora
+
+    def __post_init__(self) -> None:
+        """Raises UserError for options that are right by themselves and wrong together."""
+        trainer = self.trainer
+        if trainer.guided_alignment > 0 and not knows_links(self.corpus, "train"):
+            raise UserError(
+                "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
+            )
+        if trainer.select_by == "bleu" and self.validation.bleu_sentences == 0:
+            raise UserError("trainer.select_by=bleu needs validation.bleu_sentences above 0")
+        base = self.finetuning.run
+        if base and Path(base).resolve() == Path(self.run.dir).resolve():
+            raise UserError(f"finetuning.run={base}: is run.dir itself; name another run.dir")
+        if not base:
+            check_symbols(self.corpus, self.tokenizer.symbols)
+        if self.resume not in RESUME:
+            raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
 
 
 @dataclass
@@ -116,6 +137,9 @@ class AlignConfig:
     join: str = "grow-diag"
     checkpoint: str = "best"
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_join(self.join)
 
 
 @dataclass

@@ -28,14 +28,12 @@ def main() -> None:
 
 def _evaluate(config: EvaluateConfig) -> None:
     from nmt.corpus.kinds.corpus import known_links
-    from nmt.evaluation.scores import check
     from nmt.evaluation.table import compare_on
     from nmt.evaluation.translations import write_scores
     from nmt.jobs.train import evaluate_run
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
-    check(config.evaluation)
     run = open_run(config.run)
     name, seed = run.config.run.name, str(run.config.seed)
     shown = config.evaluation.shown_sentences

@@ -94,8 +94,6 @@ def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> R
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
     """
     folder = Path(config.run.dir)
-    if config.resume not in ("auto", "never"):
-        raise UserError(f"resume={config.resume}: auto or never")
     path = folder / "config.yaml"
     trained = bool(Checkpoints(folder / "checkpoints").all())
     if trained:

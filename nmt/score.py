@@ -37,12 +37,10 @@ def _score(config: ScoreConfig) -> None:
 
     from nmt.corpus.kinds.files import read_parallel
     from nmt.evaluation.probes.contrast import contrast
-    from nmt.evaluation.scores import check
     from nmt.jobs.train import open_translator
     from nmt.progress import Progress
     from nmt.report.tables import score_table
 
-    check(config.evaluation)
     translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
     sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]

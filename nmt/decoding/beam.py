@@ -35,22 +35,19 @@ class DecodingOptions:
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
 
-
-def check(options: DecodingOptions) -> None:
-    if options.length_penalty not in PENALTIES:
-        raise UserError(
-            f"decoding.length_penalty={options.length_penalty}: {nearest(options.length_penalty, PENALTIES)}"
-        )
-    if options.precision not in PRECISIONS:
-        raise UserError(f"decoding.precision={options.precision}: {nearest(options.precision, PRECISIONS)}")
-    if not 0 <= options.length_penalty_alpha <= 10:
-        raise UserError(f"decoding.length_penalty_alpha={options.length_penalty_alpha}: must be 0 to 10")
-    for name in ("beam_size", "batch_size", "max_source_tokens"):
-        if getattr(options, name) < 1:
-            raise UserError(f"decoding.{name}={getattr(options, name)}: must be 1 or more")
-    for name in ("max_length_factor", "max_length_offset", "min_length", "temperature"):
-        if getattr(options, name) < 0:
-            raise UserError(f"decoding.{name}={getattr(options, name)}: must not be negative")
+    def __post_init__(self) -> None:
+        if self.length_penalty not in PENALTIES:
+            raise UserError(f"decoding.length_penalty={self.length_penalty}: {nearest(self.length_penalty, PENALTIES)}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"decoding.precision={self.precision}: {nearest(self.precision, PRECISIONS)}")
+        if not 0 <= self.length_penalty_alpha <= 10:
+            raise UserError(f"decoding.length_penalty_alpha={self.length_penalty_alpha}: must be 0 to 10")
+        for name in ("beam_size", "batch_size", "max_source_tokens"):
+            if getattr(self, name) < 1:
+                raise UserError(f"decoding.{name}={getattr(self, name)}: must be 1 or more")
+        for name in ("max_length_factor", "max_length_offset", "min_length", "temperature"):
+            if getattr(self, name) < 0:
+                raise UserError(f"decoding.{name}={getattr(self, name)}: must not be negative")
 
 
 def penalty(length: int, options: DecodingOptions) -> float:

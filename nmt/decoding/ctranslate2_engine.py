@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
-from nmt.decoding.beam import DecodingOptions, check
+from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import one_line
 from nmt.errors import UserError, nearest
@@ -119,7 +119,6 @@ class Engine:
             import ctranslate2
         except ImportError:
             raise _missing() from None
-        check(options)
         if options.length_penalty == "gnmt":
             raise UserError("decoding.length_penalty=gnmt: engine=ctranslate2 knows average and none")
         if options.temperature > 0:

@@ -10,7 +10,7 @@ import torch
 
 from nmt.corpus.batches.batch import pad
 from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
-from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
+from nmt.decoding.beam import DecodingOptions, beam_search, penalty
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.one_path import forbid, sample
 from nmt.errors import UserError
@@ -31,7 +31,6 @@ class Translator:
     """A model with its tokenizer and search options."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
-        check(options)
         if options.precision == "tf32" and model.device.type == "cpu":
             raise UserError("decoding.precision=tf32 needs a GPU; use bf16 or fp32 on CPU")
         self.model, self.tokenizer, self.options = model, tokenizer, options

@@ -190,21 +190,19 @@ class EvaluationOptions:
     cost_lengths: list[int] = field(default_factory=list)  # time is measured at these, such as [8,32,128,512]
     shown_sentences: int = 1000  # of each test set, spread evenly over lengths: they keep their attention weights
 
-
-def check(options: EvaluationOptions) -> None:
-    """Raises UserError for what can't be measured."""
-    if not make_metrics(options.metrics):
-        raise UserError(f"evaluation.metrics: at least one of {', '.join(METRICS)} is needed")
-    if len(set(options.metrics)) != len(options.metrics):
-        raise UserError(f"evaluation.metrics={list(options.metrics)}: each once")
-    _check_bounds(options.bucket_bounds)
-    if any(length < 1 for length in options.cost_lengths):
-        raise UserError(f"evaluation.cost_lengths={list(options.cost_lengths)}: each must be 1 or more")
-    if not 0 < options.confidence < 1:
-        raise UserError(f"evaluation.confidence={options.confidence}: must be above 0 and below 1")
-    for name, least in (("resamples", 1), ("min_sentences", 1), ("shown_sentences", 0), ("seed", 0)):
-        if getattr(options, name) < least:
-            raise UserError(f"evaluation.{name}={getattr(options, name)}: must be {least} or more")
+    def __post_init__(self) -> None:
+        if not make_metrics(self.metrics):
+            raise UserError(f"evaluation.metrics: at least one of {', '.join(METRICS)} is needed")
+        if len(set(self.metrics)) != len(self.metrics):
+            raise UserError(f"evaluation.metrics={list(self.metrics)}: each once")
+        _check_bounds(self.bucket_bounds)
+        if any(length < 1 for length in self.cost_lengths):
+            raise UserError(f"evaluation.cost_lengths={list(self.cost_lengths)}: each must be 1 or more")
+        if not 0 < self.confidence < 1:
+            raise UserError(f"evaluation.confidence={self.confidence}: must be above 0 and below 1")
+        for name, least in (("resamples", 1), ("min_sentences", 1), ("shown_sentences", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise UserError(f"evaluation.{name}={getattr(self, name)}: must be {least} or more")
 
 
 def _check_bounds(bounds: Sequence[int]) -> None:

@@ -29,14 +29,10 @@ class ValidationOptions:
     bleu_sentences: int = 200  # the first so many are translated greedily for BLEU and chrF; 0: the loss alone
     samples: int = 2  # of them are shown in the journal, with their attention, as training goes on
 
-
-def check(options: ValidationOptions, select_by: str) -> None:
-    """Raises UserError for what can't be measured, or where the best could not be chosen by it."""
-    for name in ("bleu_sentences", "samples"):
-        if getattr(options, name) < 0:
-            raise UserError(f"validation.{name}={getattr(options, name)}: must not be negative")
-    if select_by == "bleu" and options.bleu_sentences == 0:
-        raise UserError("trainer.select_by=bleu needs validation.bleu_sentences above 0")
+    def __post_init__(self) -> None:
+        for name in ("bleu_sentences", "samples"):
+            if getattr(self, name) < 0:
+                raise UserError(f"validation.{name}={getattr(self, name)}: must not be negative")
 
 
 class Validation:

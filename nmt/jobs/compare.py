@@ -12,7 +12,6 @@ from nmt.corpus.kinds.corpus import known_links, read_pairs, test_names
 from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.decoding.beam import check as check_decoding
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.findings import find
@@ -33,7 +32,6 @@ from nmt.evaluation.results import (
     SentenceSet,
 )
 from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
-from nmt.evaluation.scores import check as check_evaluation
 from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.translations import Evaluation, write_scores
 from nmt.jobs.train import evaluate_run, train_run
@@ -134,8 +132,6 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
             raise UserError(f"{name}={values}: each once")
     if config.checkpoint not in NAMED and not config.checkpoint.isdigit():
         raise UserError(f"checkpoint={config.checkpoint}: {nearest(config.checkpoint, NAMED)}, or a step number")
-    check_evaluation(config.evaluation)
-    check_decoding(config.decoding)
     (first_name, _), first = next(iter(configs.items()))
     for (system, _), other in configs.items():
         for part in ("corpus", "cleaning", "tokenizer", "validation"):

@@ -19,9 +19,8 @@ from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import check_symbols, check_tags, knows_links, read_pairs, test_names, weights_of_places
+from nmt.corpus.kinds.corpus import check_tags, read_pairs, test_names, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
-from nmt.corpus.subwords.tokenizer import check as check_tokenizer
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
@@ -30,19 +29,16 @@ from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.translations import Evaluation, evaluate
 from nmt.evaluation.validation import Samples, Validation
-from nmt.evaluation.validation import check as check_validation
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.training.checkpoints.file import Progress
 from nmt.training.finetuning import begin_with
-from nmt.training.finetuning import check as check_finetuning
 from nmt.training.journal import AnyJournal, Journal, NoJournal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device
-from nmt.training.second_journal import check as check_journal
 from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
@@ -62,18 +58,6 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
             return train_run(config, ranks)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
-    if config.trainer.guided_alignment > 0 and not knows_links(config.corpus, "train"):
-        raise UserError(
-            "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
-        )
-    check_journal(config.journal)
-    check_validation(config.validation, config.trainer.select_by)
-    check_finetuning(config.finetuning)
-    if config.finetuning.run and Path(config.finetuning.run).resolve() == Path(config.run.dir).resolve():
-        raise UserError(f"finetuning.run={config.finetuning.run}: is run.dir itself; name another run.dir")
-    check_tokenizer(config.tokenizer)
-    if not config.finetuning.run:
-        check_symbols(config.corpus, config.tokenizer.symbols)
     with alone_in(Path(config.run.dir)) if ranks.first else contextlib.nullcontext():
         return _train(config, ranks)
 

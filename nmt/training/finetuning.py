@@ -25,10 +25,9 @@ class FinetuningOptions:
     checkpoint: str = "best"
     vocabulary: str = "keep"  # or extend: pieces that tokenizer.* finds in the new text are added to it
 
-
-def check(options: FinetuningOptions) -> None:
-    if options.vocabulary not in VOCABULARY:
-        raise UserError(f"finetuning.vocabulary={options.vocabulary}: {nearest(options.vocabulary, VOCABULARY)}")
+    def __post_init__(self) -> None:
+        if self.vocabulary not in VOCABULARY:
+            raise UserError(f"finetuning.vocabulary={self.vocabulary}: {nearest(self.vocabulary, VOCABULARY)}")
 
 
 def begin_with(model: Model, weights: Tensors, place: Path, options: FinetuningOptions) -> None:

@@ -33,25 +33,24 @@ class OptimizerOptions:
     plateau_factor: float = 0.5  # plateau: times this when validation does not improve
     plateau_patience: int = 1  # validations without improvement before that
 
-
-def check(options: OptimizerOptions) -> None:
-    if options.name not in OPTIMIZERS:
-        raise UserError(f"optimizer.name={options.name}: {nearest(options.name, OPTIMIZERS)}")
-    if options.schedule not in SCHEDULES:
-        raise UserError(f"optimizer.schedule={options.schedule}: {nearest(options.schedule, SCHEDULES)}")
-    if options.learning_rate <= 0:
-        raise UserError(f"optimizer.learning_rate={options.learning_rate}: must be above 0")
-    if options.epsilon <= 0:
-        raise UserError(f"optimizer.epsilon={options.epsilon}: must be above 0")
-    if not 0 <= options.halve_from < 1:
-        raise UserError(f"optimizer.halve_from={options.halve_from}: must be at least 0 and below 1")
-    for name in ("weight_decay", "warmup_steps", "final_ratio", "plateau_factor", "halvings"):
-        if getattr(options, name) < 0:
-            raise UserError(f"optimizer.{name}={getattr(options, name)}: must not be negative")
-    if options.plateau_patience < 1:
-        raise UserError(f"optimizer.plateau_patience={options.plateau_patience}: must be 1 or more")
-    if len(options.betas) != 2 or not all(0 <= beta < 1 for beta in options.betas):
-        raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
+    def __post_init__(self) -> None:
+        if self.name not in OPTIMIZERS:
+            raise UserError(f"optimizer.name={self.name}: {nearest(self.name, OPTIMIZERS)}")
+        if self.schedule not in SCHEDULES:
+            raise UserError(f"optimizer.schedule={self.schedule}: {nearest(self.schedule, SCHEDULES)}")
+        if self.learning_rate <= 0:
+            raise UserError(f"optimizer.learning_rate={self.learning_rate}: must be above 0")
+        if self.epsilon <= 0:
+            raise UserError(f"optimizer.epsilon={self.epsilon}: must be above 0")
+        if not 0 <= self.halve_from < 1:
+            raise UserError(f"optimizer.halve_from={self.halve_from}: must be at least 0 and below 1")
+        for name in ("weight_decay", "warmup_steps", "final_ratio", "plateau_factor", "halvings"):
+            if getattr(self, name) < 0:
+                raise UserError(f"optimizer.{name}={getattr(self, name)}: must not be negative")
+        if self.plateau_patience < 1:
+            raise UserError(f"optimizer.plateau_patience={self.plateau_patience}: must be 1 or more")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise UserError("optimizer.betas: two numbers are needed, such as [0.9,0.98]")
 
 
 def _without_compiler(kind: type[torch.optim.Optimizer]) -> type:
@@ -62,7 +61,6 @@ def _without_compiler(kind: type[torch.optim.Optimizer]) -> type:
 
 def make_optimizer(model: nn.Module, options: OptimizerOptions) -> torch.optim.Optimizer:
     """Fused where the device has it. Weight decay spares biases, norms and other vectors."""
-    check(options)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": options.weight_decay},

@@ -25,6 +25,12 @@ class JournalOptions:
     project: str = "nmt"
     mode: str = "online"  # online or offline
 
+    def __post_init__(self) -> None:
+        if self.second not in SECOND:
+            raise UserError(f"journal.second={self.second}: {nearest(self.second, SECOND)}")
+        if self.mode not in MODES:
+            raise UserError(f"journal.mode={self.mode}: {nearest(self.mode, MODES)}")
+
 
 class SecondJournal(Protocol):
     def scalars(self, values: dict[str, float], step: int) -> None: ...
@@ -34,14 +40,6 @@ class SecondJournal(Protocol):
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None: ...
 
     def close(self) -> None: ...
-
-
-def check(options: JournalOptions) -> None:
-    """Raises UserError for what can't be opened."""
-    if options.second not in SECOND:
-        raise UserError(f"journal.second={options.second}: {nearest(options.second, SECOND)}")
-    if options.mode not in MODES:
-        raise UserError(f"journal.mode={options.mode}: {nearest(options.mode, MODES)}")
 
 
 def open_second(

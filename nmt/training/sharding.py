@@ -7,16 +7,8 @@ from collections.abc import Mapping
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
 from nmt.training.ranks import Ranks
-
-SHARDING = ("none", "full")
-
-
-def check(sharding: str) -> None:
-    if sharding not in SHARDING:
-        raise UserError(f"trainer.sharding={sharding}: {nearest(sharding, SHARDING)}")
 
 
 def shard(objective: nn.Module, model: Model, ranks: Ranks) -> None:

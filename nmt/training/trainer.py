@@ -29,7 +29,7 @@ from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import own_part, shard, whole_in_all
 from nmt.training.signals import Broken, Interrupted, Signals
-from nmt.training.trainer_options import TrainerOptions, check
+from nmt.training.trainer_options import TrainerOptions
 from nmt.training.update import Objective, Update
 
 log = logging.getLogger("nmt")
@@ -67,7 +67,8 @@ class Trainer:
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
     ):
-        check(options)
+        if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
+            raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
         self.model, self.batches, self.validate = model, batches, validate
         self.options, self.optimizer_options, self.device = options, optimizer_options, precision.device
         self.checkpoints, self.open_journal, self.look = checkpoints, journal, look

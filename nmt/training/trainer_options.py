@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nmt.errors import UserError, nearest
-from nmt.training.sharding import check as check_sharding
 
 SELECTION = ("loss", "bleu")
+SHARDING = ("none", "full")
 
 
 @dataclass
 class TrainerOptions:
-    """How long, how, and what is kept. At least one budget must be set; the first one spent ends the run."""
+    """How long, how, and what is kept. A run needs at least one budget; the first one spent ends it."""
 
     max_steps: int = 0  # optimizer updates; 0 sets no bound, here and below
     max_epochs: float = 0.0
@@ -36,33 +36,30 @@ class TrainerOptions:
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
 
-
-def check(options: TrainerOptions) -> None:
-    """Raises UserError."""
-    if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
-        raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
-    for name in (
-        "max_steps",
-        "max_epochs",
-        "max_tokens",
-        "max_minutes",
-        "clip_norm",
-        "guided_alignment",
-        "patience",
-        "threads",
-        "checkpoint_minutes",
-    ):
-        if getattr(options, name) < 0:
-            raise UserError(f"trainer.{name}={getattr(options, name)}: must not be negative")
-    for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
-        if getattr(options, name) < 1:
-            raise UserError(f"trainer.{name}={getattr(options, name)}: must be 1 or more")
-    check_sharding(options.sharding)
-    if options.timeout_minutes <= 0:
-        raise UserError(f"trainer.timeout_minutes={options.timeout_minutes}: must be above 0")
-    if options.select_by not in SELECTION:
-        raise UserError(f"trainer.select_by={options.select_by}: {nearest(options.select_by, SELECTION)}")
-    if not 0 <= options.average_decay < 1:
-        raise UserError(f"trainer.average_decay={options.average_decay}: must be at least 0 and below 1")
-    if not 0 <= options.label_smoothing < 1:
-        raise UserError(f"trainer.label_smoothing={options.label_smoothing}: must be at least 0 and below 1")
+    def __post_init__(self) -> None:
+        for name in (
+            "max_steps",
+            "max_epochs",
+            "max_tokens",
+            "max_minutes",
+            "clip_norm",
+            "guided_alignment",
+            "patience",
+            "threads",
+            "checkpoint_minutes",
+        ):
+            if getattr(self, name) < 0:
+                raise UserError(f"trainer.{name}={getattr(self, name)}: must not be negative")
+        for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
+            if getattr(self, name) < 1:
+                raise UserError(f"trainer.{name}={getattr(self, name)}: must be 1 or more")
+        if self.sharding not in SHARDING:
+            raise UserError(f"trainer.sharding={self.sharding}: {nearest(self.sharding, SHARDING)}")
+        if self.timeout_minutes <= 0:
+            raise UserError(f"trainer.timeout_minutes={self.timeout_minutes}: must be above 0")
+        if self.select_by not in SELECTION:
+            raise UserError(f"trainer.select_by={self.select_by}: {nearest(self.select_by, SELECTION)}")
+        if not 0 <= self.average_decay < 1:
+            raise UserError(f"trainer.average_decay={self.average_decay}: must be at least 0 and below 1")
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"trainer.label_smoothing={self.label_smoothing}: must be at least 0 and below 1")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START
-from nmt.decoding.beam import DecodingOptions, beam_search, check, penalty
+from nmt.decoding.beam import DecodingOptions, beam_search, penalty
 from nmt.decoding.one_path import sample
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -187,7 +187,7 @@ def test_attention_has_a_row_for_each_piece_out_and_a_column_for_each_piece_in(t
 )
 def test_bad_options_are_told(options, message):
     with pytest.raises(UserError, match=message):
-        check(DecodingOptions(**options))
+        DecodingOptions(**options)
 
 
 def test_a_forced_translation_has_the_score_of_its_steps(translators, tokenizer):

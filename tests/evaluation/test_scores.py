@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.errors import UserError
-from nmt.evaluation.scores import EvaluationOptions, check, make_buckets, make_metrics
+from nmt.evaluation.scores import EvaluationOptions, make_buckets, make_metrics
 
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat", ".", "Ü"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=8)
@@ -83,7 +83,7 @@ def test_bad_names_and_bounds_are_told():
 )
 def test_options_that_measure_nothing_are_told(options, message):
     with pytest.raises(UserError, match=message):
-        check(EvaluationOptions(**options))
+        EvaluationOptions(**options)
 
 
 def test_a_bucket_of_one_length_is_named_by_it():

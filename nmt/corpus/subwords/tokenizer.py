@@ -41,6 +41,21 @@ class TokenizerOptions:
     symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise UserError(f"tokenizer.kind={self.kind}: {nearest(self.kind, KINDS)}")
+        if not 0 <= self.sampling < 1:
+            raise UserError(f"tokenizer.sampling={self.sampling}: must be at least 0 and below 1")
+        if self.sampling and self.kind not in ("bpe", "unigram"):
+            raise UserError(f"tokenizer.sampling: kind={self.kind} knows one segmentation; use bpe or unigram")
+        for symbol in self.symbols:
+            if not symbol or symbol in RESERVED or self.symbols.count(symbol) > 1 or " " in symbol:
+                raise UserError(
+                    f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}"
+                )
+        if self.pairs < 1:
+            raise UserError(f"tokenizer.pairs={self.pairs}: must be 1 or more")
+
 
 class Sampling:
     """Another segmentation at every look, the same for the same seed and the same texts in the same order."""
@@ -58,21 +73,6 @@ class Sampling:
 
 class NotForThisText(UserError):
     """SentencePiece can't make such a model of such a text."""
-
-
-def check(options: TokenizerOptions) -> None:
-    """Raises UserError for options without meaning."""
-    if options.kind not in KINDS:
-        raise UserError(f"tokenizer.kind={options.kind}: {nearest(options.kind, KINDS)}")
-    if not 0 <= options.sampling < 1:
-        raise UserError(f"tokenizer.sampling={options.sampling}: must be at least 0 and below 1")
-    if options.sampling and options.kind not in ("bpe", "unigram"):
-        raise UserError(f"tokenizer.sampling: kind={options.kind} knows one segmentation; use bpe or unigram")
-    for symbol in options.symbols:
-        if not symbol or symbol in RESERVED or options.symbols.count(symbol) > 1 or " " in symbol:
-            raise UserError(f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}")
-    if options.pairs < 1:
-        raise UserError(f"tokenizer.pairs={options.pairs}: must be 1 or more")
 
 
 class Tokenizer:
@@ -177,7 +177,6 @@ def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
     """Trains on what ``read()`` yields (source, target, ...), into ``folder``."""
-    check(options)
     folder.mkdir(parents=True, exist_ok=True)
     sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
     for name, columns in sides.items():
