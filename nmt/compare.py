@@ -31,7 +31,7 @@ def main() -> None:
 
 def _compare(config: CompareConfig) -> None:
     from nmt.jobs.compare import compare_systems
-    from nmt.report.tables import markdown_summary
+    from nmt.report.documents import markdown_summary
     from nmt.report.write import write_report
 
     made = compare_systems(config, " ".join(["python -m nmt.compare", *map(_quoted, sys.argv[1:])]))

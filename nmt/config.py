@@ -23,8 +23,8 @@ from nmt.corpus.text.concatenation import JoiningOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.alignment import check_join
+from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.published import PublishedOptions
-from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.models.build import MODEL_OPTIONS
 from nmt.training.finetuning import FinetuningOptions

@@ -27,9 +27,10 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
-    from nmt.corpus.kinds.corpus import known_links
+    from nmt.evaluation.measures.measure import measure_infos
     from nmt.evaluation.table import compare_on
-    from nmt.evaluation.translations import write_scores
+    from nmt.evaluation.translations import Evaluations
+    from nmt.evaluation.translations_folder import write_scores
     from nmt.jobs.train import evaluate_run
     from nmt.report.tables import score_table
     from nmt.run import open_run
@@ -39,11 +40,10 @@ def _evaluate(config: EvaluateConfig) -> None:
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
-        gold = known_links(run.config.corpus, evaluation.test_set)
-        rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation, gold)
+        rows, _ = compare_on(Evaluations({name: {seed: evaluation}}), name, config.evaluation)
         write_scores(folder, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
-        print(score_table(rows))
+        print(score_table(rows, measure_infos()))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _score(config: ScoreConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.kinds.files import read_parallel
-    from nmt.evaluation.probes.contrast import contrast
+    from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.train import open_translator
     from nmt.progress import Progress
     from nmt.report.tables import score_table
@@ -47,8 +47,9 @@ def _score(config: ScoreConfig) -> None:
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
         rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
-        for metric, first in (("preferred", "source words"), ("preferred_by_place", "place of the mistake")):
-            print(score_table([row for row in rows if row.metric == metric], first) + "\n")
+        for measure, first in ((PREFERRED, "source words"), (PREFERRED_BY_PLACE, "place of the mistake")):
+            of_measure = [row for row in rows if row.metric == measure.name]
+            print(score_table(of_measure, [measure], first) + "\n")
         return
     with Progress("scoring", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), BLOCK):

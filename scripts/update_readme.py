@@ -29,30 +29,29 @@ def section(comparison: Comparison, page: str) -> str:
     for test_set in comparison.test_sets:
         make = tables.system_table if len(comparison.systems) > MANY else tables.comparison_table
         table = make(comparison, test_set, comparison.metrics[0])
-        parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
+        parts += [f"{comparison.chosen()[0].title} on {test_set}:", table.markdown()]
         if page != "README.md":
-            parts += ["Beside it:", tables.markdown_table(*tables.diagnoses_table(comparison, test_set))]
+            parts += ["Beside it:", tables.explaining_table(comparison, test_set).markdown()]
     if comparison.capacities:
-        parts += ["How many words fit:", tables.markdown_table(*tables.capacity_table(comparison))]
+        parts += ["How many words fit:", tables.capacity_table(comparison).markdown()]
     if comparison.costs:
-        parts += ["What length costs:", tables.markdown_table(*tables.length_cost_table(comparison))]
-    cost_header, cost_rows = tables.cost_table(comparison)
+        parts += ["What length costs:", tables.length_cost_table(comparison).markdown()]
     parts += [
         words.legend(comparison),
         "\n".join(f"- {finding}" for finding in words.findings(comparison)),
-        tables.markdown_table(cost_header, cost_rows),
+        tables.cost_table(comparison).markdown(),
         *_differing(comparison),
         f"Matched: {comparison.matched}. "
         + " ".join(f"{name.capitalize()}: `{value}`." for name, value in comparison.provenance.items())
         + " "
-        + " ".join(f"{words.NAMES[n]}: `{s}`." for n, s in comparison.signatures.items()),
+        + " ".join(f"{comparison.measure(n).label}: `{s}`." for n, s in comparison.signatures.items()),
     ]
     return "\n\n".join(parts)
 
 
 def _differing(comparison: Comparison) -> list[str]:
     table = tables.differing_options(comparison)
-    return ["Training options that differ:", tables.markdown_table(*table)] if table[1] else []
+    return ["Training options that differ:", table.markdown()] if table.rows else []
 
 
 def place(name: str, make: Callable[[str], str]) -> None:

@@ -119,7 +119,7 @@ def test_a_paper_s_figure_runs_whole_at_a_reduced_size_and_says_that_it_was_redu
     assert all(found.verdict.startswith("not run at this scale (corpus") for found in comparison.published)
     write_report(comparison, folder / "report")
     assert "not run at this scale" in (folder / "report/index.html").read_text()
-    assert tables.differing_options(comparison)[1] == [["cleaning.train_words", "50", "30", "50", "30"]]
+    assert tables.differing_options(comparison).rows == [["cleaning.train_words", "50", "30", "50", "30"]]
 
 
 def test_a_configuration_saved_and_loaded_is_the_same(tmp_path):

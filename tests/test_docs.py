@@ -122,6 +122,8 @@ def test_the_report_s_document_names_every_field():
         results.Published,
         results.RunInfo,
         results.Comparison,
+        results.MeasureInfo,
+        results.BucketInfo,
     )
     for kind in kinds:
         for field in fields(kind):

@@ -13,30 +13,39 @@ from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
 
 JOINS = ("grow-diag", "intersection", "union")
-NEIGHBOURS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
+NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 
 
 def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: np.ndarray) -> np.ndarray:
     """Weights between words (target, source): summed over a source word's pieces, averaged over a target word's."""
     into_source = _membership(words_of(source_pieces))  # (pieces, words)
     into_target = _membership(words_of(target_pieces))
-    return (into_target.T @ weights @ into_source) / np.maximum(into_target.sum(axis=0), 1)[:, None]
+    summed = into_target.T @ weights @ into_source  # (target words, source words)
+    pieces_of_target = into_target.sum(axis=0)
+    return summed / np.maximum(pieces_of_target, 1)[:, None]
 
 
 def _membership(words: Sequence[int]) -> np.ndarray:
-    member = np.zeros((len(words), max(words, default=-1) + 1))
+    """1 where a piece belongs to a word: (pieces, words)."""
+    count = max(words, default=-1) + 1
+    member = np.zeros((len(words), count))
     for piece, word in enumerate(words):
-        if word >= 0:
+        if word >= 0:  # -1: the end of the sentence, or white space by itself
             member[piece, word] = 1
     return member
 
 
-def links(made: Translation) -> list[Link]:
+def links(translation: Translation) -> list[Link]:
     """Each target word with the source word that it looks at most; none for one that looks at no word."""
-    if made.attention is None:
+    if translation.attention is None:
         return []
-    weights = merge(made.source_pieces, made.target_pieces, made.attention)
-    return [(int(row.argmax()), t) for t, row in enumerate(weights) if row.size and row.max() > 0]
+    weights = merge(translation.source_pieces, translation.target_pieces, translation.attention)
+    word_links = []
+    for target, row in enumerate(weights):
+        if row.size and row.max() > 0:
+            source = int(row.argmax())
+            word_links.append((source, target))
+    return word_links
 
 
 def aligned(
@@ -49,12 +58,15 @@ def aligned(
     """The links of given translations, sorted; joined with those of a model of the opposite direction where there is
     one. Raises UserError for a model without attention.
     """
-    sources, targets = [_spaced(pair.source) for pair in pairs], [_spaced(pair.target) for pair in pairs]
-    found = _one_way(forward, sources, targets, first_line)
+    sources = [_spaced(pair.source) for pair in pairs]
+    targets = [_spaced(pair.target) for pair in pairs]
+    links_of_pairs = _one_way(forward, sources, targets, first_line)
     if backward is not None:
-        other = [[(s, t) for t, s in row] for row in _one_way(backward, targets, sources, first_line)]
-        found = [join(one, two, how) for one, two in zip(found, other, strict=True)]
-    return [sorted(row) for row in found]
+        opposite = _one_way(backward, targets, sources, first_line)
+        for row, turned in enumerate(opposite):
+            same_way = [(source, target) for target, source in turned]
+            links_of_pairs[row] = join(links_of_pairs[row], same_way, how)
+    return [sorted(of_pair) for of_pair in links_of_pairs]
 
 
 def _spaced(text: str) -> str:
@@ -68,10 +80,11 @@ def _one_way(
     if not translator.model.attends:
         raise UserError("this run's model has no attention to read word links from")
     forced = translator.force(sources, targets, attention_for=range(len(sources)), first_line=first_line)
-    return [links(made) for made in forced]
+    return [links(translation) for translation in forced]
 
 
 def check_join(how: str) -> None:
+    """Raises UserError for a way of joining that is not known."""
     if how not in JOINS:
         raise UserError(f"join={how}: {nearest(how, JOINS)}")
 
@@ -80,31 +93,47 @@ def join(forward: Collection[Link], backward: Collection[Link], how: str) -> lis
     """Links of both directions as one set. grow-diag (Koehn 2003, section 4): from those that both have, neighbours of
     what is taken are taken too if one direction has them and either word has no link yet.
     """
-    both, either = set(forward) & set(backward), set(forward) | set(backward)
-    if how != "grow-diag":
-        return sorted(both if how == "intersection" else either)
-    taken, grown = set(both), True
-    while grown:
-        grown = False
-        for s, t in sorted(taken):
-            for link in sorted((s + i, t + j) for i, j in NEIGHBOURS):
-                free = link[0] not in {i for i, _ in taken} or link[1] not in {j for _, j in taken}
-                if link in either and link not in taken and free:
-                    taken.add(link)
-                    grown = True
+    both = set(forward) & set(backward)
+    either = set(forward) | set(backward)
+    if how == "intersection":
+        return sorted(both)
+    if how == "union":
+        return sorted(either)
+    taken = set(both)
+    before = -1
+    while len(taken) > before:  # until a round takes none
+        before = len(taken)
+        for source, target in sorted(taken):
+            _take_neighbours(taken, either, source, target)
     return sorted(taken)
 
 
-def error_counts(found: Collection[Link], sure: Collection[Link], possible: Collection[Link]) -> tuple[int, int]:
+def _take_neighbours(taken: set[Link], either: set[Link], source: int, target: int) -> None:
+    """Adds what grow-diag takes around one link."""
+    for down, across in NEIGHBOURS:  # sorted, so that the outcome does not hang on the order of a set
+        link = (source + down, target + across)
+        if link not in either or link in taken:
+            continue
+        source_is_free = all(link[0] != other for other, _ in taken)
+        target_is_free = all(link[1] != other for _, other in taken)
+        if source_is_free or target_is_free:
+            taken.add(link)
+
+
+def error_counts(answer: Collection[Link], sure: Collection[Link], possible: Collection[Link]) -> tuple[int, int]:
     """Hits and all, whose sums over sentences give the error rate: 1 - (|A and S| + |A and P|) / (|A| + |S|).
 
     Och and Ney 2003, section 4.1; ``possible`` holds the sure links too.
     """
-    answer, certain, allowed = set(found), set(sure), set(possible) | set(sure)
-    return len(answer & certain) + len(answer & allowed), len(answer) + len(certain)
+    answered = set(answer)
+    certain = set(sure)
+    allowed = certain | set(possible)
+    hits = len(answered & certain) + len(answered & allowed)
+    return hits, len(answered) + len(certain)
 
 
 def error_rate(counts: Sequence[tuple[int, int]]) -> float:
     """In percent, of the sums; 0 where there is nothing to link."""
-    hits, total = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    hits = sum(of_sentence for of_sentence, _ in counts)
+    total = sum(of_sentence for _, of_sentence in counts)
     return 100 * (1 - hits / total) if total else 0.0

@@ -2,133 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nmt.evaluation.resampling import Difference, Resampler, Statistics, holm, score
-from nmt.evaluation.results import ALL, EVERY, SIGNIFICANT, Finding
-from nmt.evaluation.scores import Bucket, EvaluationOptions, Metric, make_buckets, make_metrics
-from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.buckets import Bucket, label_of
+from nmt.evaluation.measures.measure import Measure, chosen_measures
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.resampling import Difference, Resamplers, Statistics, holm, score
+from nmt.evaluation.results import EVERY, SIGNIFICANT, Finding
+from nmt.evaluation.table import part
+from nmt.evaluation.translations import Evaluations
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """Two systems on one test set."""
+class _Contest:
+    """Two systems on one test set, by one measure."""
 
+    test_set: str
+    measure: Measure
     system: str
     against: str
     ours: Statistics
     theirs: Statistics
+    resamplers: Resamplers
+
+    def compare(self, bucket: Bucket) -> Difference:
+        """The difference over a bucket's sentences, with its test."""
+        resampler = self.resamplers.of(len(bucket))
+        return resampler.compare(self.measure, part(self.ours, bucket), part(self.theirs, bucket))
+
+    def sign(self, bucket: Bucket) -> int:
+        """1 where ours has the higher score, -1 where theirs has."""
+        gap = score(self.measure, part(self.ours, bucket)) - score(self.measure, part(self.theirs, bucket))
+        return int(np.sign(gap))
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What the test of one bucket by itself said."""
+
+    bucket: Bucket
+    p_value: float  # corrected over buckets
+    sign: int  # 1 surely higher, -1 surely lower, 0 not surely either
 
 
 def find(
-    evaluations: Mapping[str, Mapping[str, Evaluation]], baseline: str, options: EvaluationOptions
+    evaluations: Evaluations, baseline: str, options: EvaluationOptions, resamplers: Resamplers | None = None
 ) -> list[Finding]:
-    """Of every system against the baseline, and of the best against the next best, by the first metric.
+    """Of every system against the baseline, and of the best against the next best, by the first measure.
 
     Buckets are tested by themselves. Neighbouring buckets with the same verdict (ahead, behind, not sure) are then told
     together: the difference is that over all of them, the p-value the largest of theirs after Holm's correction (where
     none is sure, the smallest).
     """
-    [metric] = make_metrics(options.metrics[:1])
-    first = next(iter(next(iter(evaluations.values())).values()))
-    buckets = make_buckets(first.sources, options.bucket_bounds)
-    statistics = {system: [e.statistics(metric) for e in by_seed.values()] for system, by_seed in evaluations.items()}
-    sign = 1 if metric.higher_is_better else -1
-    ranked = sorted(statistics, key=lambda system: -sign * score(metric, statistics[system]))
+    resamplers = resamplers or Resamplers(options)
+    [measure] = chosen_measures(options.metrics[:1])
+    buckets = evaluations.buckets(options.bucket_bounds)
+    statistics = {system: evaluations.statistics(measure, system) for system in evaluations.systems}
+    sign = -1 if measure.higher_is_better is False else 1
+    ranked = sorted(statistics, key=lambda system: -sign * score(measure, statistics[system]))
     pairs = [(system, baseline) for system in ranked if system != baseline]
     if len(ranked) > 2 and baseline not in ranked[:2]:
         pairs.append((ranked[0], ranked[1]))
-    found = []
+    findings: list[Finding] = []
     for system, against in pairs:
-        pair = _Pair(system, against, statistics[system], statistics[against])
-        found += _of_pair(pair, first.test_set, metric, buckets, options)
-    return found
+        ours = statistics[system]
+        theirs = statistics[against]
+        contest = _Contest(evaluations.test_set, measure, system, against, ours, theirs, resamplers)
+        findings += _findings_of(contest, buckets)
+    return findings
 
 
-def _of_pair(
-    pair: _Pair, test_set: str, metric: Metric, buckets: Sequence[Bucket], options: EvaluationOptions
-) -> list[Finding]:
+def _findings_of(contest: _Contest, buckets: Sequence[Bucket]) -> list[Finding]:
     *parts, whole = buckets
-    tested = [part for part in parts if len(part.sentences) >= options.min_sentences]
-    if len(whole.sentences) < options.min_sentences:
+    if not contest.resamplers.enough(len(whole)):
         return []
-    p_values = holm([_compare(pair, metric, [bucket], options).p_value for bucket in tested])
-    verdicts = dict(zip((bucket.label for bucket in tested), p_values, strict=True))
-    runs = _runs(pair, metric, parts, verdicts)
-    if not any(
-        _sign(pair, metric, run[0], verdicts) for run in runs
-    ):  # nothing is sure by itself, perhaps the whole is
-        return [_finding(pair, test_set, metric, [whole], None, options)]
-    alike = len(runs) == 1 and len(runs[0]) == len(parts)
-    made = []
+    verdicts = _verdicts(contest, parts)
+    if not any(verdict and verdict.sign for verdict in verdicts):
+        # Nothing is sure by itself; perhaps the whole is.
+        difference = contest.compare(whole)
+        return [_finding(contest, whole, difference, difference.p_value < SIGNIFICANT, difference.p_value)]
+    runs = _runs(verdicts)
+    findings = []
     for run in runs:
-        sure = _sign(pair, metric, run[0], verdicts) != 0
-        p_value = (max if sure else min)(verdicts[bucket.label] for bucket in run)
-        finding = _finding(pair, test_set, metric, run, (sure, p_value), options)
-        made.append(replace(finding, range=EVERY) if alike else finding)
-    return made
+        together = _joined([verdict.bucket for verdict in run])
+        p_values = [verdict.p_value for verdict in run]
+        differ = run[0].sign != 0
+        p_value = max(p_values) if differ else min(p_values)
+        findings.append(_finding(contest, together, contest.compare(together), differ, p_value))
+    if len(runs) == 1 and len(runs[0]) == len(parts):  # every bucket was tested, and all say the same
+        return [replace(findings[0], range=EVERY)]
+    return findings
 
 
-def _runs(pair: _Pair, metric: Metric, parts: Sequence[Bucket], verdicts: Mapping[str, float]) -> list[list[Bucket]]:
-    """Neighbouring buckets of one verdict; a bucket with too few sentences ends a run."""
-    runs: list[list[Bucket]] = []
-    last = None
+def _verdicts(contest: _Contest, parts: Sequence[Bucket]) -> list[_Verdict | None]:
+    """Of every bucket by itself; None where there are too few sentences."""
+    tested = [bucket for bucket in parts if contest.resamplers.enough(len(bucket))]
+    p_values = holm([contest.compare(bucket).p_value for bucket in tested])
+    by_label = {bucket.label: p_value for bucket, p_value in zip(tested, p_values, strict=True)}
+    verdicts: list[_Verdict | None] = []
     for bucket in parts:
-        sign = _sign(pair, metric, bucket, verdicts) if bucket.label in verdicts else None
-        if sign is not None and sign == last:
-            runs[-1].append(bucket)
-        elif sign is not None:
-            runs.append([bucket])
-        last = sign
+        p_value = by_label.get(bucket.label)
+        if p_value is None:
+            verdicts.append(None)
+            continue
+        sign = contest.sign(bucket) if p_value < SIGNIFICANT else 0
+        verdicts.append(_Verdict(bucket, p_value, sign))
+    return verdicts
+
+
+def _runs(verdicts: Sequence[_Verdict | None]) -> list[list[_Verdict]]:
+    """Neighbours that say the same; a bucket with too few sentences ends a run."""
+    runs: list[list[_Verdict]] = []
+    last: _Verdict | None = None
+    for verdict in verdicts:
+        if verdict and last and verdict.sign == last.sign:
+            runs[-1].append(verdict)
+        elif verdict:
+            runs.append([verdict])
+        last = verdict
     return runs
 
 
-def _sign(pair: _Pair, metric: Metric, bucket: Bucket, verdicts: Mapping[str, float]) -> int:
-    """1 ahead, -1 behind, 0 not surely either."""
-    if verdicts[bucket.label] >= SIGNIFICANT:
-        return 0
-    rows = list(bucket.sentences)
-    return int(np.sign(score(metric, [s[rows] for s in pair.ours]) - score(metric, [s[rows] for s in pair.theirs])))
+def _joined(buckets: Sequence[Bucket]) -> Bucket:
+    """Neighbouring buckets as one."""
+    sentences = [row for bucket in buckets for row in bucket.sentences]
+    return Bucket(buckets[0].low, buckets[-1].high, tuple(sentences))
 
 
-def _compare(pair: _Pair, metric: Metric, buckets: Sequence[Bucket], options: EvaluationOptions) -> Difference:
-    rows = [i for bucket in buckets for i in bucket.sentences]
-    resampler = Resampler(len(rows), options.resamples, options.confidence, options.seed)
-    return resampler.compare(metric, [s[rows] for s in pair.ours], [s[rows] for s in pair.theirs])
-
-
-def _finding(
-    pair: _Pair,
-    test_set: str,
-    metric: Metric,
-    run: Sequence[Bucket],
-    verdict: tuple[bool, float] | None,
-    options: EvaluationOptions,
-) -> Finding:
-    """``verdict`` None: by the test over the run itself, which is then the whole set."""
-    difference = _compare(pair, metric, run, options)
-    differ, p_value = verdict or (difference.p_value < SIGNIFICANT, difference.p_value)
+def _finding(contest: _Contest, bucket: Bucket, difference: Difference, differ: bool, p_value: float) -> Finding:
     return Finding(
-        test_set=test_set,
-        metric=metric.name,
-        system=pair.system,
-        against=pair.against,
-        range=_range(run),
+        test_set=contest.test_set,
+        metric=contest.measure.name,
+        system=contest.system,
+        against=contest.against,
+        range=label_of(bucket.low, bucket.high),
         differ=differ,
         difference=difference.value,
         half_width=(difference.interval.high - difference.interval.low) / 2,
         p_value=p_value,
+        low=bucket.low,
+        high=bucket.high,
     )
-
-
-def _range(run: Sequence[Bucket]) -> str:
-    """Source words of neighbouring buckets: 11-40, 41+, 8 or all."""
-    first, last = run[0].label, run[-1].label
-    if ALL in (first, last):
-        return ALL
-    low = first.rstrip("+").partition("-")[0]
-    high = last.rpartition("-")[2]
-    return f"{low}+" if last.endswith("+") else f"{low}-{high}" if low != high else low

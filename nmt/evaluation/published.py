@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from nmt.evaluation.results import ALL, Published, Row
 
-REPRODUCED, NOT_REPRODUCED, NOT_RUN = "reproduced", "not reproduced", "not run at this scale"
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+NOT_RUN = "not run at this scale"
 
 
 @dataclass
@@ -39,7 +41,8 @@ def judge(options: PublishedOptions, system: str, rows: Sequence[Row], changed: 
     if not options.score:
         return None
     wanted = (system, options.test_set, ALL, options.metric)
-    ours = next((r.score for r in rows if (r.system, r.test_set, r.bucket, r.metric) == wanted), None)
+    scores = [row.score for row in rows if (row.system, row.test_set, row.bucket, row.metric) == wanted]
+    ours = scores[0] if scores else None
     if changed or ours is None:
         verdict = f"{NOT_RUN} ({changed or 'not scored'})"
     else:

@@ -25,6 +25,42 @@ def spread(lengths: Sequence[int], count: int) -> list[int]:
 
 
 @dataclass(frozen=True)
+class MeasureInfo:
+    """What a report is told of a measure. It knows no measure by name."""
+
+    name: str  # as in the rows
+    label: str  # for people
+    unit: str = ""
+    digits: int = 1  # behind the point
+    higher_is_better: bool | None = True  # None: neither is better
+    explains: bool = False  # stands beside the scores that were chosen
+    group: str = ""  # of those that explain the same: their heading
+    about: str = ""  # how to read it
+    in_console: bool = False  # one that explains: also where little fits
+    in_summary: bool = False  # and in the table of many systems
+
+    @property
+    def title(self) -> str:
+        """The label with the unit, as over a column."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    def text(self, value: float) -> str:
+        """A value with as many digits as make sense."""
+        return f"{value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class BucketInfo:
+    """A bucket of one test set: ``low`` to ``high`` source words, or from 0 on the whole."""
+
+    label: str
+    low: int
+    high: int | None  # None: no upper end
+    sentences: int
+    end: int  # the last length, or the first where there is no last
+
+
+@dataclass(frozen=True)
 class Row:
     """One score. Its names are the columns of scores.csv."""
 
@@ -117,6 +153,8 @@ class Finding:
     difference: float
     half_width: float  # of the band of the difference
     p_value: float
+    low: int = 0  # source words: the least, 0 where it is of all together
+    high: int | None = None  # the most; None: no upper end
 
 
 @dataclass(frozen=True)
@@ -149,7 +187,7 @@ class RunInfo:
     decoding_seconds: float
     folder: str
     context: int | None = None  # numbers that the decoder sees of any source; None: more with every word
-    curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, bleu
+    curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, scores
 
 
 @dataclass(frozen=True)
@@ -221,10 +259,12 @@ class Comparison:
     places: list[PlaceRow]  # where word links are known
     gradients: list[GradientMap]
     costs: list[CostRow]  # where evaluation.cost_lengths asks for them
-    capacities: list[CapacityRow]  # where accuracy is measured
+    capacities: list[CapacityRow]  # where a task has one right answer
     provenance: dict[str, str]
     options: dict[str, dict[str, str]]  # of each system: every option of its training by its full name
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
+    measures: list[MeasureInfo] = field(default_factory=list)  # all that rows, findings and curves may name
+    buckets: dict[str, list[BucketInfo]] = field(default_factory=dict)  # of each test set, in order
 
     def to_json(self) -> dict[str, Any]:
         """All but the sentences, which lie in files of their own."""
@@ -233,35 +273,60 @@ class Comparison:
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Comparison:
         """The comparison that `to_json` was made of, without its sentences; what it did not yet have is empty."""
-        kinds = {
-            "rows": Row,
-            "differences": DifferenceRow,
-            "runs": RunInfo,
-            "findings": Finding,
-            "published": Published,
-            "places": PlaceRow,
-            "gradients": GradientMap,
-            "costs": CostRow,
-            "capacities": CapacityRow,
-        }
-        parts = {name: [kind(**item) for item in content.get(name, [])] for name, kind in kinds.items()}
+        parts: dict[str, Any] = {}
+        for name, kind in KINDS.items():
+            parts[name] = [kind(**item) for item in content.get(name, [])]
+        parts["buckets"] = {}
+        for test_set, items in content.get("buckets", {}).items():
+            parts["buckets"][test_set] = [BucketInfo(**item) for item in items]
         return cls(**{**content, **parts})
+
+    def measure(self, name: str) -> MeasureInfo:
+        """What is known of a measure; of one that the comparison was not told of, its name."""
+        for measure in self.measures:
+            if measure.name == name:
+                return measure
+        return MeasureInfo(name, name)
+
+    def chosen(self) -> list[MeasureInfo]:
+        """The measures that the comparison was asked for."""
+        return [self.measure(name) for name in self.metrics]
+
+    def explaining(self, test_set: str) -> list[MeasureInfo]:
+        """The measures that stand beside them and have a value for the whole test set in some system."""
+        names = {row.metric for row in self.rows if (row.test_set, row.bucket) == (test_set, ALL)}
+        return [measure for measure in self.measures if measure.explains and measure.name in names]
 
     def find(self, system: str, test_set: str, bucket: str, metric: str) -> Row | None:
         """The row over all seeds, or of the only one."""
-        rows = [
-            row
-            for row in self.rows
-            if (row.system, row.test_set, row.bucket, row.metric) == (system, test_set, bucket, metric)
-        ]
-        return next((row for row in rows if row.seed == ALL_SEEDS), rows[0] if rows else None)
+        rows = self._rows(system, test_set, bucket, metric)
+        for row in rows:
+            if row.seed == ALL_SEEDS:
+                return row
+        return rows[0] if rows else None
 
     def spread(self, system: str, test_set: str, bucket: str, metric: str) -> float | None:
         """The standard deviation of the score over seeds; None where there is only one."""
-        scores = [
-            row.score
-            for row in self.rows
-            if (row.system, row.test_set, row.bucket, row.metric) == (system, test_set, bucket, metric)
-            and row.seed != ALL_SEEDS
-        ]
+        rows = self._rows(system, test_set, bucket, metric)
+        scores = [row.score for row in rows if row.seed != ALL_SEEDS]
         return statistics.stdev(scores) if len(scores) > 1 else None
+
+    def _rows(self, system: str, test_set: str, bucket: str, metric: str) -> list[Row]:
+        """Every seed's, and the one over all seeds where there are several."""
+        wanted = (system, test_set, bucket, metric)
+        return [row for row in self.rows if (row.system, row.test_set, row.bucket, row.metric) == wanted]
+
+
+# The lists of a comparison, and what they hold.
+KINDS: dict[str, type] = {
+    "rows": Row,
+    "differences": DifferenceRow,
+    "runs": RunInfo,
+    "findings": Finding,
+    "published": Published,
+    "places": PlaceRow,
+    "gradients": GradientMap,
+    "costs": CostRow,
+    "capacities": CapacityRow,
+    "measures": MeasureInfo,
+}

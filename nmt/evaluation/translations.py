@@ -1,36 +1,19 @@
-"""A model and a test set in; plain text and scores out, kept in one folder of the run."""
+"""What runs made of a test set: one run's translations, and those of all systems and seeds beside each other."""
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import time
-import zipfile
-import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from nmt.corpus.kinds.corpus import Pair
-from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import Link
-from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.alignment import links
-from nmt.evaluation.probes.gradients import gradient_maps
-from nmt.evaluation.results import HeatMap, Picture, Row, spread
-from nmt.evaluation.scores import EvaluationOptions, Metric, make_metrics
-from nmt.progress import Progress
+from nmt.evaluation.buckets import Bucket, make_buckets, word_counts
+from nmt.evaluation.measures.measure import Measure, Need
+from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 
-ATTENTION = "attention.npz"
-PICTURED = 24  # sentences of up to so many words keep the attention of every head:
-PICTURED_WORDS = 25
-PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
-KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
+KnownLinks = Sequence[Sequence[Link]]  # of every sentence, between the words of source and reference
 
 
 @dataclass(frozen=True)
@@ -49,143 +32,91 @@ class Evaluation:
     pictures: dict[int, Picture]  # of a few short ones
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
+    known_links: KnownLinks | None = None  # where the corpus knows them
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def statistics(self, metric: Metric) -> np.ndarray:
-        """Of each sentence (N, K); made once, for some metrics are slow."""
-        if metric.name not in self._statistics:
-            self._statistics[metric.name] = metric.statistics(self.hypotheses, self.references)
-        return self._statistics[metric.name]
+    def statistics(self, measure: Measure) -> np.ndarray:
+        """Of each sentence (N, K); made once, for some measures are slow."""
+        if measure.name not in self._statistics:
+            self._statistics[measure.name] = measure.statistics(self)
+        return self._statistics[measure.name]
+
+    def lacks(self, measure: Measure) -> list[Need]:
+        """What the measure needs and is not there."""
+        there = {
+            Need.KNOWN_LINKS: self.known_links is not None,
+            Need.LINKS: bool(self.links),
+            Need.ATTENTION: bool(self.heat_maps),
+            Need.GRADIENTS: bool(self.gradients),
+        }
+        return sorted(need for need in measure.needs if not there[need])
+
+    def links_known_of(self, row: int) -> Sequence[Link]:
+        """The known links of one sentence; none where the corpus knows none."""
+        return () if self.known_links is None else self.known_links[row]
 
 
-def evaluate(
-    translator: Translator, name: str, pairs: Sequence[Pair], folder: Path, identity: dict[str, Any], shown: int
-) -> Evaluation:
-    """Translates ``pairs`` and writes source.txt, reference.txt and hypothesis.txt into ``folder``.
+class Evaluations:
+    """One test set, by system and seed. Raises UserError where not all are of the same sentences."""
 
-    ``identity`` says what made them (checkpoint, search); where the folder already holds the translations of the same
-    test set made by the same, they are read instead. ``shown`` sentences keep their attention weights.
-    """
-    if not pairs:
-        raise UserError(f"test set '{name}' is empty; nothing can be scored")
-    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    chosen = spread([len(source.split()) for source in sources], shown)
-    known = _read(folder, name, sources, references, chosen, identity)
-    if known:
-        return known
-    start = time.monotonic()
-    with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
-        translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
-    seconds = time.monotonic() - start
-    heat_maps = {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
-    readable = [i for i, pair in enumerate(pairs) if pair.source.strip() and pair.target.strip()]
-    probed = [readable[i] for i in spread([len(sources[i].split()) for i in readable], PROBES)]
-    maps = gradient_maps(
-        translator.model, translator.tokenizer, [sources[i] for i in probed], [references[i] for i in probed]
-    )
-    forced = translator.force(sources, references, attention_for=set(chosen))
-    pictured = _pictured(sources, chosen)
-    of_heads = translator.force(
-        [sources[i] for i in pictured], [references[i] for i in pictured], range(len(pictured)), heads=True
-    )
-    pictures = {row: Picture.of(made) for row, made in zip(pictured, of_heads, strict=True) if made.heads is not None}
-    evaluation = Evaluation(
-        test_set=name,
-        sources=sources,
-        references=references,
-        hypotheses=[translation.text for translation in translations],
-        seconds=seconds,
-        shown=chosen,
-        heat_maps=heat_maps,
-        scores=[translation.score for translation in translations],
-        reference_scores=[translation.score for translation in forced],
-        pictures=pictures,
-        links={row: links(forced[row]) for row in chosen if forced[row].attention is not None},
-        gradients={row: found.round(2).tolist() for row, found in zip(probed, maps, strict=True)},
-    )
-    _write(folder, evaluation, identity)
-    return evaluation
+    def __init__(self, by_system: Mapping[str, Mapping[str, Evaluation]]):
+        self.by_system = by_system
+        for by_seed in by_system.values():
+            for evaluation in by_seed.values():
+                self._check_same_sentences(evaluation)
 
+    @classmethod
+    def by_test_set(cls, evaluated: Mapping[tuple[str, int], Sequence[Evaluation]]) -> list[Evaluations]:
+        """Regroups what each system made under each seed of every test set, the test sets in the same order."""
+        grouped: dict[str, dict[str, dict[str, Evaluation]]] = {}
+        for (system, seed), evaluations in evaluated.items():
+            for evaluation in evaluations:
+                by_system = grouped.setdefault(evaluation.test_set, {})
+                by_system.setdefault(system, {})[str(seed)] = evaluation
+        return [cls(by_system) for by_system in grouped.values()]
 
-def _pictured(sources: Sequence[str], shown: Sequence[int]) -> list[int]:
-    """The sentences whose heads are kept."""
-    short = [i for i in shown if 0 < len(sources[i].split()) <= PICTURED_WORDS]
-    return [short[i] for i in spread([len(sources[i].split()) for i in short], PICTURED)]
+    def _check_same_sentences(self, evaluation: Evaluation) -> None:
+        first = self.any()
+        if evaluation.sources != first.sources or evaluation.references != first.references:
+            raise UserError(f"test set '{first.test_set}': the systems were not scored on the same sentences")
 
+    def any(self) -> Evaluation:
+        """One of them: its sentences are everyone's."""
+        first_system = next(iter(self.by_system))
+        return self.first(first_system)
 
-def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
-    """scores.json beside the hypotheses it speaks of."""
-    signatures = {metric.name: metric.signature for metric in make_metrics(options.metrics)}
-    content = {"signatures": signatures, "options": asdict(options), "scores": [asdict(row) for row in rows]}
-    (folder / "scores.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    def first(self, system: str) -> Evaluation:
+        """That of a system's first seed."""
+        return next(iter(self.by_system[system].values()))
 
+    @property
+    def test_set(self) -> str:
+        return self.any().test_set
 
-def _write(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "evaluation.json").unlink(missing_ok=True)
-        for name in ("source", "reference", "hypothesis"):
-            lines = getattr(evaluation, {"source": "sources", "reference": "references"}.get(name, "hypotheses"))
-            (folder / f"{name}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")
-        pieces = {row: [m.source_pieces, m.target_pieces] for row, m in evaluation.heat_maps.items()}
-        pictures = {row: [p.source_pieces, p.target_pieces, p.heads.shape] for row, p in evaluation.pictures.items()}
-        content = {"identity": identity, "pieces": pieces, "pictures": pictures}
-        content |= {name: getattr(evaluation, name) for name in KEPT}
-        flat = [heat_map.weights.ravel() for heat_map in evaluation.heat_maps.values()]
-        heads = [picture.heads.ravel() for picture in evaluation.pictures.values()]
-        nothing = np.zeros(0, np.uint8)
-        np.savez_compressed(
-            folder / ATTENTION, weights=np.concatenate([nothing, *flat]), heads=np.concatenate([nothing, *heads])
-        )
-        aside = folder / "evaluation.partial"
-        aside.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(aside, folder / "evaluation.json")  # last: it vouches for the others
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error})") from None
+    @property
+    def systems(self) -> list[str]:
+        return list(self.by_system)
+
+    def of(self, system: str) -> list[Evaluation]:
+        """A system's, of every seed."""
+        return list(self.by_system[system].values())
+
+    def seeds(self, system: str) -> list[str]:
+        """Each seed of a system, then `ALL_SEEDS` where there are several."""
+        return with_all_seeds(self.by_system[system])
+
+    def statistics(self, measure: Measure, system: str, seed: str = ALL_SEEDS) -> list[np.ndarray]:
+        """Of one seed, or of each; none where the system has no such seed."""
+        by_seed = self.by_system[system]
+        if seed == ALL_SEEDS:
+            return [evaluation.statistics(measure) for evaluation in by_seed.values()]
+        return [by_seed[seed].statistics(measure)] if seed in by_seed else []
+
+    def buckets(self, bounds: Sequence[int]) -> list[Bucket]:
+        """By source words, the whole as the last."""
+        return make_buckets(word_counts(self.any().sources), bounds)
 
 
-def _read(
-    folder: Path, name: str, sources: list[str], references: list[str], shown: list[int], identity: dict[str, Any]
-) -> Evaluation | None:
-    """What `_write` has written, if it is of this identity and whole."""
-    try:
-        content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-        texts = [list(lines_of(folder / f"{side}.txt")) for side in ("source", "reference", "hypothesis")]
-        enough = set(shown) <= set(content["shown"]) and set(KEPT) <= content.keys()
-        if (
-            not enough
-            or content["identity"] != identity
-            or texts[:2] != [sources, references]
-            or len(texts[2]) != len(sources)
-        ):
-            return None
-        with np.load(folder / ATTENTION) as stored:
-            weights, heads = stored["weights"], stored["heads"]
-        heat_maps, pictures, start = {}, {}, 0
-        for row, (source_pieces, target_pieces) in content["pieces"].items():
-            shape = len(target_pieces), len(source_pieces)
-            end = start + shape[0] * shape[1]
-            heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights[start:end].reshape(shape))
-            start = end
-        start = 0
-        for row, (source_pieces, target_pieces, shape) in content["pictures"].items():
-            end = start + math.prod(shape)
-            pictures[int(row)] = Picture(source_pieces, target_pieces, heads[start:end].reshape(shape))
-            start = end
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, UserError):
-        return None
-    heat_maps = {row: heat_maps[row] for row in shown if row in heat_maps}
-    return Evaluation(
-        test_set=name,
-        sources=sources,
-        references=references,
-        hypotheses=texts[2],
-        seconds=content["seconds"],
-        shown=shown,
-        heat_maps=heat_maps,
-        scores=content["scores"],
-        reference_scores=content["reference_scores"],
-        pictures=pictures,
-        links={int(row): [(s, t) for s, t in found] for row, found in content["links"].items() if int(row) in shown},
-        gradients={int(row): found for row, found in content["gradients"].items()},
-    )
+def with_all_seeds(seeds: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """The seeds, then `ALL_SEEDS` where there are several."""
+    return [*seeds, ALL_SEEDS] if len(seeds) > 1 else list(seeds)

@@ -14,12 +14,16 @@ from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
+from nmt.evaluation.measures.bleu import Bleu
+from nmt.evaluation.measures.chrf import Chrf
 from nmt.evaluation.results import HeatMap
-from nmt.evaluation.scores import Bleu, Chrf
 from nmt.kernels.process import products_in
 from nmt.models.interface import Model
 from nmt.training.journal import Look
 from nmt.training.loss import token_loss
+
+Sums = dict[str, list[float]]  # columns by name; they travel between processes as JSON
+LOSS = "loss"  # negative log-likelihood, target tokens
 
 
 @dataclass
@@ -31,8 +35,9 @@ class ValidationOptions:
 
     def __post_init__(self) -> None:
         for name in ("bleu_sentences", "samples"):
-            if getattr(self, name) < 0:
-                raise UserError(f"validation.{name}={getattr(self, name)}: must not be negative")
+            value = getattr(self, name)
+            if value < 0:
+                raise UserError(f"validation.{name}={value}: must not be negative")
 
 
 class Validation:
@@ -42,36 +47,44 @@ class Validation:
 
     def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
         number, count = batcher.part
-        self.batcher, self.tokenizer = batcher, tokenizer
-        self.pairs, self.own_pairs = pairs, pairs[number::count]
-        self.metrics = (Bleu(), Chrf())
+        self.batcher = batcher
+        self.tokenizer = tokenizer
+        self.pairs = pairs
+        self.share = pairs[number::count]  # of this process
+        self.measures = (Bleu(), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
-    def sums(self, model: Model) -> list[float]:
-        """Negative log-likelihood, target tokens, and the statistics of each metric, over this process's share."""
-        found = list(self._loss(model))
-        if self.pairs:
-            lines = [pair.source for pair in self.own_pairs]
-            texts = [made.text for made in Translator(model, self.tokenizer, self.decoding).translate(lines)]
-            for metric in self.metrics:
-                # One more sentence, empty on both sides, counts for nothing: a share may hold none.
-                rows = metric.statistics([*texts, ""], [*(pair.target for pair in self.own_pairs), ""])
-                found += rows.sum(axis=0).tolist()
-        return found
+    def sums(self, model: Model) -> Sums:
+        """Negative log-likelihood, target tokens, and the statistics of each measure, over this process's share."""
+        likelihood, tokens = self._loss(model)
+        sums: Sums = {LOSS: [likelihood, tokens]}
+        if self.share:
+            lines = [pair.source for pair in self.share]
+            references = [pair.target for pair in self.share]
+            translations = Translator(model, self.tokenizer, self.decoding).translate(lines)
+            texts = [translation.text for translation in translations]
+            for measure in self.measures:
+                statistics = measure.statistics_of_texts(texts, references)  # (N, K)
+                sums[measure.name] = statistics.sum(axis=0).tolist()
+        return sums
 
-    def scores(self, sums: Sequence[float]) -> dict[str, float]:
-        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for."""
-        likelihood, tokens, *statistics = sums
-        found = {"loss": likelihood / tokens}
-        for metric in self.metrics if self.pairs else ():
-            size = metric.statistics([""], [""]).shape[1]
-            found[metric.name] = metric.score(np.array(statistics[:size]))
-            del statistics[:size]
-        return found
+    def scores(self, shares: Sequence[Sums]) -> dict[str, float]:
+        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for.
+
+        ``shares`` are the sums of every process.
+        """
+        sums = add_up(shares)
+        likelihood, tokens = sums[LOSS]
+        scores = {"loss": likelihood / tokens}
+        for measure in self.measures:
+            if measure.name in sums:
+                scores[measure.name] = measure.score(np.array(sums[measure.name]))
+        return scores
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:
-        total = tokens = 0.0
+        total = 0.0
+        tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
             with products_in("fp32", model.device):
@@ -80,6 +93,16 @@ class Validation:
             total += float(likelihood)
             tokens += batch.tokens
         return total, tokens
+
+
+def add_up(shares: Sequence[Sums]) -> Sums:
+    """Adds what processes found, column by column. One whose share was empty says nothing of a measure."""
+    sums: Sums = {}
+    for share in shares:
+        for name, columns in share.items():
+            before = sums.get(name, [0.0] * len(columns))
+            sums[name] = [total + column for total, column in zip(before, columns, strict=True)]
+    return sums
 
 
 SAMPLE_WORDS = (6, 16)  # of sentences whose attention can be read at a glance
@@ -98,15 +121,20 @@ class Samples:
         low, high = SAMPLE_WORDS
         readable = [pair for pair in pairs if low <= len(pair.source.split()) <= high]
         shortest = sorted(pairs, key=lambda pair: len(pair.source))
-        self.pairs, self.tokenizer, self.draw = (readable or shortest)[:count], tokenizer, draw
+        self.pairs = (readable or shortest)[:count]
+        self.tokenizer = tokenizer
+        self.draw = draw
 
     def __call__(self, model: Model) -> Look:
         translator = Translator(model, self.tokenizer, DecodingOptions(beam_size=1))
-        made = translator.translate([pair.source for pair in self.pairs], attention_for=range(len(self.pairs)))
-        texts, pictures = {}, {}
-        for number, (pair, translation) in enumerate(zip(self.pairs, made, strict=True), 1):
+        sources = [pair.source for pair in self.pairs]
+        translations = translator.translate(sources, attention_for=range(len(sources)))
+        texts: dict[str, str] = {}
+        pictures: dict[str, np.ndarray] = {}
+        for number, (pair, translation) in enumerate(zip(self.pairs, translations, strict=True), 1):
             lines = {"source": pair.source, "reference": pair.target, "output": translation.text}
             texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
-            if translation.attention is not None and max(translation.attention.shape) <= SAMPLE_PIECES:
+            attention = translation.attention
+            if attention is not None and max(attention.shape) <= SAMPLE_PIECES:
                 pictures[f"attention/{number}"] = self.draw("", HeatMap.of(translation))
         return Look(texts, pictures)

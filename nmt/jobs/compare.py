@@ -8,32 +8,29 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.kinds.corpus import known_links, read_pairs, test_names
+from nmt.corpus.kinds.corpus import read_pairs, test_names
 from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, check_name, nearest
+from nmt.evaluation.buckets import make_buckets, word_counts
 from nmt.evaluation.capacity import capacities
-from nmt.evaluation.findings import find
+from nmt.evaluation.comparison import compare_test_set, merged
+from nmt.evaluation.measures.measure import choosable, chosen_measures, measure_infos
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
     ALL_SEEDS,
+    BucketInfo,
     CapacityRow,
     Comparison,
     CostRow,
-    DifferenceRow,
-    Finding,
-    GradientMap,
-    PlaceRow,
     Published,
     Row,
     RunInfo,
-    SentenceSet,
 )
-from nmt.evaluation.scores import METRICS, make_buckets, make_metrics
-from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sentence_set
-from nmt.evaluation.translations import Evaluation, write_scores
+from nmt.evaluation.translations import Evaluation, Evaluations
+from nmt.evaluation.translations_folder import write_scores
 from nmt.jobs.train import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
 from nmt.training.checkpoints.file import Progress
@@ -137,8 +134,9 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
             if _shared(getattr(other, part)) != _shared(getattr(first, part)):
                 raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
-        if other.published.score and other.published.metric not in METRICS:
-            raise UserError(f"published.metric={other.published.metric}: {nearest(other.published.metric, METRICS)}")
+        published, known_metrics = other.published, choosable()
+        if published.score and published.metric not in known_metrics:
+            raise UserError(f"published.metric={published.metric}: {nearest(published.metric, known_metrics)}")
         if other.trainer.select_by != first.trainer.select_by:
             raise UserError(
                 f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
@@ -182,7 +180,7 @@ def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
         sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
-        buckets = make_buckets(sources, config.evaluation.bucket_bounds)
+        buckets = make_buckets(word_counts(sources), config.evaluation.bucket_bounds)
         log.info("%s: %s", name, ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets))
 
 
@@ -192,28 +190,11 @@ def _gather(
     trained: dict[tuple[str, int], tuple[Run, Progress]],
     evaluated: dict[tuple[str, int], list[Evaluation]],
 ) -> Comparison:
-    rows: list[Row] = []
-    differences: list[DifferenceRow] = []
-    findings: list[Finding] = []
-    sentences: list[SentenceSet] = []
-    places: list[PlaceRow] = []
-    gradients: list[GradientMap] = []
-    test_sets: dict[str, dict[str, int]] = {}
-    for index, shown in enumerate(next(iter(evaluated.values()))):
-        by_system = {
-            system: {str(seed): evaluated[system, seed][index] for seed in config.seeds} for system in config.systems
-        }
-        gold = known_links(trained[next(iter(trained))][0].config.corpus, shown.test_set)
-        made, found = compare_on(by_system, config.baseline, config.evaluation, gold)
-        places += recall_by_place(by_system, config.evaluation, gold)
-        gradients += gradient_rows(by_system, config.evaluation)
-        rows += made
-        differences += found
-        findings += find(by_system, config.baseline, config.evaluation)
-        sentences.append(sentence_set(by_system, config.evaluation, gold))
-        buckets = make_buckets(shown.sources, config.evaluation.bucket_bounds)
-        test_sets[shown.test_set] = {bucket.label: len(bucket.sentences) for bucket in buckets}
-    metrics = make_metrics(config.evaluation.metrics)
+    test_sets = Evaluations.by_test_set(evaluated)
+    parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
+    fields = merged(parts)
+    rows = fields["rows"]
+    metrics = chosen_measures(config.evaluation.metrics)
     runs = [
         _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
         for system, seed in trained
@@ -227,21 +208,16 @@ def _gather(
         signatures={metric.name: metric.signature for metric in metrics},
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
-        test_sets=test_sets,
-        rows=rows,
-        differences=differences,
+        measures=measure_infos(),
         runs=runs,
-        findings=findings,
         published=_published(config, trained, rows),
-        sentences=sentences,
-        places=places,
-        gradients=gradients,
         costs=_costs(config, trained),
-        capacities=_capacities(trained, rows, test_sets, runs),
+        capacities=_capacities(trained, rows, fields["buckets"], runs),
         provenance=_provenance(config, command, trained),
         options={
             system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
         },
+        **fields,
     )
 
 
@@ -263,13 +239,13 @@ def _provenance(
 def _capacities(
     trained: dict[tuple[str, int], tuple[Run, Progress]],
     rows: list[Row],
-    test_sets: dict[str, dict[str, int]],
+    buckets: dict[str, list[BucketInfo]],
     runs: list[RunInfo],
 ) -> list[CapacityRow]:
     """For generated tasks only: there, what is wrong was not held."""
     corpus = next(iter(trained.values()))[0].config.corpus
     contexts = {run.system: run.context for run in runs}
-    return capacities(rows, test_sets, contexts) if isinstance(corpus, TaskOptions) else []
+    return capacities(rows, buckets, contexts) if isinstance(corpus, TaskOptions) else []
 
 
 def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:

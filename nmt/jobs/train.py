@@ -19,15 +19,16 @@ from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import check_tags, read_pairs, test_names, weights_of_places
+from nmt.corpus.kinds.corpus import check_tags, known_links, read_pairs, test_names, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
+from nmt.evaluation.probes.translate import evaluate
 from nmt.evaluation.results import HeatMap
-from nmt.evaluation.translations import Evaluation, evaluate
+from nmt.evaluation.translations import Evaluation
 from nmt.evaluation.validation import Samples, Validation
 from nmt.locks import alone_in
 from nmt.models.build import build_model
@@ -219,10 +220,12 @@ def evaluate_run(
     names = list(test_sets) or test_names(run.config.corpus)
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
-    return [
-        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), evaluations / name, identity, shown)
-        for name in names
-    ]
+    translated = []
+    for name in names:
+        pairs = list(read_pairs(run.config.corpus, name))
+        known = known_links(run.config.corpus, name)
+        translated.append(evaluate(translator, name, pairs, evaluations / name, identity, shown, known))
+    return translated
 
 
 def open_translator(folder: str, checkpoint: str, device: str, decoding: DecodingOptions | None = None) -> Translator:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nmt.evaluation.results import ALL, ALL_SEEDS, Comparison
+from nmt.evaluation.results import ALL, ALL_SEEDS, Comparison, Row
+
+if TYPE_CHECKING:  # imported late: TensorBoard is slow to start
+    from torch.utils.tensorboard import SummaryWriter
 
 
 def write_board(comparison: Comparison, folder: Path) -> None:
@@ -17,38 +21,52 @@ def write_board(comparison: Comparison, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(folder, ignore_errors=True)
+    ends = _ends(comparison)
     for system in comparison.systems:
         place = folder / re.sub(r"[^\w.+-]+", "_", system)
+        rows = [row for row in comparison.rows if row.system == system]
+        finals: dict[str, float] = {}
         with SummaryWriter(str(place)) as board:
             board.add_custom_scalars(_layout(comparison))
-            for row in comparison.rows:
-                whole = row.seed == ALL_SEEDS or len({run.seed for run in comparison.runs}) == 1
-                if row.system != system or row.bucket == ALL or not whole:
-                    continue
-                at = int(re.findall(r"\d+", row.bucket)[-1])
-                tag = f"by_length/{row.test_set}/{row.metric}"
-                board.add_scalar(tag, row.score, at)
-                if row.low is not None and row.high is not None:
-                    board.add_scalar(f"{tag}_low", row.low, at)
-                    board.add_scalar(f"{tag}_high", row.high, at)
-        finals = {
-            f"final/{row.test_set}_{row.metric}": row.score
-            for row in comparison.rows
-            if row.system == system and row.bucket == ALL and row.metric in comparison.metrics
-        }
+            for row in rows:
+                if row.bucket == ALL and row.metric in comparison.metrics:
+                    finals[f"final/{row.test_set}_{row.metric}"] = row.score
+                if row.bucket != ALL and _is_of_all_seeds(comparison, row):
+                    _add_point(board, row, ends[row.test_set, row.bucket])
         record_options(place, comparison.options[system], finals)
 
 
+def _add_point(board: SummaryWriter, row: Row, at: int) -> None:
+    """One bucket's score, and its band where it has one."""
+    tag = f"by_length/{row.test_set}/{row.metric}"
+    values = {"": row.score, "_low": row.low, "_high": row.high}
+    for end, value in values.items():
+        if value is not None:
+            board.add_scalar(f"{tag}{end}", value, at)
+
+
+def _ends(comparison: Comparison) -> dict[tuple[str, str], int]:
+    """Where each bucket stands on the axis, by test set and label."""
+    ends: dict[tuple[str, str], int] = {}
+    for test_set, buckets in comparison.buckets.items():
+        for bucket in buckets:
+            ends[test_set, bucket.label] = bucket.end
+    return ends
+
+
+def _is_of_all_seeds(comparison: Comparison, row: Row) -> bool:
+    """Whether a row speaks for its system: the mean over seeds, or the only seed."""
+    seeds = {run.seed for run in comparison.runs}
+    return row.seed == ALL_SEEDS or len(seeds) == 1
+
+
 def _layout(comparison: Comparison) -> dict[str, dict[str, list]]:
-    """The page CUSTOM SCALARS: one chart with its band for each test set and metric."""
-    charts = {
-        f"{metric} by source length, {test_set}": [
-            "Margin",
-            [f"by_length/{test_set}/{metric}{end}" for end in ("", "_low", "_high")],
-        ]
-        for test_set in comparison.test_sets
-        for metric in comparison.metrics
-    }
+    """The page CUSTOM SCALARS: one chart with its band for each test set and measure."""
+    charts: dict[str, list] = {}
+    for test_set in comparison.test_sets:
+        for metric in comparison.metrics:
+            tags = [f"by_length/{test_set}/{metric}{end}" for end in ("", "_low", "_high")]
+            charts[f"{metric} by source length, {test_set}"] = ["Margin", tags]
     return {"quality by source length": charts}
 
 

@@ -13,10 +13,10 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nmt.evaluation.results import Comparison, HeatMap
-from nmt.report.words import NAMES
+from nmt.evaluation.results import ALL, Comparison, HeatMap, Row
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
 MARKERS = "osD^vPX*<>"
@@ -46,39 +46,23 @@ def colour(comparison: Comparison, system: str) -> str:
 
 def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     """Score by source length with bands; buckets with too few sentences are left out, counts stand under each."""
-    buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != "all"}
+    title = _plain(comparison.measure(metric).title)
+    buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != ALL}
     with plt.rc_context(STYLE):
-        names = comparison.systems
-        crowded = len(names) > 4 or sum(map(len, names)) > 30  # the legend then stands beside the axes
-        figure, axes = plt.subplots(figsize=(8.8 if crowded else 7.2, 4.3), layout="constrained")
-        for index, system in enumerate(comparison.systems):
+        crowded = len(comparison.systems) > 4 or sum(map(len, comparison.systems)) > 30
+        width = 8.8 if crowded else 7.2  # the legend then stands beside the axes
+        figure, axes = plt.subplots(figsize=(width, 4.3), layout="constrained")
+        for system in comparison.systems:
             rows = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
-            drawn = [(x, row) for x, row in enumerate(rows) if row is not None and row.low is not None]
-            if not drawn:
-                continue
-            at = [x for x, _ in drawn]
-            shade = colour(comparison, system)
-            bands = np.array([(row.low, row.high) for _, row in drawn], dtype=float)
-            axes.fill_between(at, bands[:, 0], bands[:, 1], color=shade, alpha=0.16, linewidth=0)
-            scores = [row.score for _, row in drawn]
-            line = LINES[index // len(COLOURS) % len(LINES)]
-            axes.plot(
-                at,
-                scores,
-                color=shade,
-                linestyle=line,
-                marker=MARKERS[index % 10],
-                markersize=5,
-                linewidth=2,
-                label=system,
-            )
-        axes.set_xticks(range(len(buckets)), [f"{name}\nn={count:,}" for name, count in buckets.items()], fontsize=9)
+            _draw_line(axes, comparison, system, rows)
+        ticks = [f"{name}\nn={count:,}" for name, count in buckets.items()]
+        axes.set_xticks(range(len(buckets)), ticks, fontsize=9)
         axes.set_xlim(-0.35, len(buckets) - 0.65)
         axes.set_xlabel("source length in words")
-        axes.set_ylabel(NAMES[metric])
+        axes.set_ylabel(title)
         axes.set_ylim(bottom=0)
         axes.grid(axis="x", visible=False)
-        axes.set_title(f"{NAMES[metric]} by source length, {test_set}", loc="left", fontsize=11, pad=26)
+        axes.set_title(f"{title} by source length, {test_set}", loc="left", fontsize=11, pad=26)
         share = round(100 * comparison.confidence)
         axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
         handles, _ = axes.get_legend_handles_labels()
@@ -89,9 +73,40 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     return figure
 
 
+def _draw_line(axes: Axes, comparison: Comparison, system: str, rows: Sequence[Row | None]) -> None:
+    """One system's scores over the buckets, with their band."""
+    at: list[int] = []
+    scores: list[float] = []
+    lows: list[float] = []
+    highs: list[float] = []
+    for place, row in enumerate(rows):
+        if row is None or row.low is None or row.high is None:
+            continue
+        at.append(place)
+        scores.append(row.score)
+        lows.append(row.low)
+        highs.append(row.high)
+    if not at:
+        return
+    index = comparison.systems.index(system)
+    shade = colour(comparison, system)
+    axes.fill_between(at, lows, highs, color=shade, alpha=0.16, linewidth=0)
+    axes.plot(
+        at,
+        scores,
+        color=shade,
+        linestyle=LINES[index // len(COLOURS) % len(LINES)],
+        marker=MARKERS[index % len(MARKERS)],
+        markersize=5,
+        linewidth=2,
+        label=system,
+    )
+
+
 def heat_map(title: str, picture: HeatMap) -> Figure:
     """Attention weights: each row says where the model looked when it wrote that piece."""
-    source, target = _readable(picture.source_pieces), _readable(picture.target_pieces)
+    source = _readable(picture.source_pieces)
+    target = _readable(picture.target_pieces)
     with plt.rc_context({**STYLE, "axes.grid": False}):
         size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
         figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -104,8 +119,13 @@ def heat_map(title: str, picture: HeatMap) -> Figure:
 
 
 def _readable(pieces: Sequence[str]) -> list[str]:
-    """SentencePiece marks the start of a word; matplotlib would read a dollar sign as mathematics."""
-    return [re.sub("[▁\ue581]", "_", piece).replace("$", r"\$") for piece in pieces]
+    """SentencePiece marks the start of a word."""
+    return [_plain(re.sub("[▁\ue581]", "_", piece)) for piece in pieces]
+
+
+def _plain(text: str) -> str:
+    """Text that matplotlib, too, reads as text: a dollar sign would begin mathematics."""
+    return text.replace("$", r"\$")
 
 
 def pixels(figure: Figure) -> np.ndarray:

@@ -6,12 +6,22 @@ import base64
 import gzip
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from nmt.evaluation.results import ALL_SEEDS, SIGNIFICANT, Comparison, SentenceSet, spread
+from nmt.evaluation.results import (
+    ALL_SEEDS,
+    SIGNIFICANT,
+    Comparison,
+    MeasureInfo,
+    PlaceRow,
+    Row,
+    SentenceSet,
+    spread,
+)
 from nmt.report import tables, words
 from nmt.report.figures import colour
 
@@ -20,6 +30,25 @@ log = logging.getLogger("nmt")
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("charts.js", "sentences.js", "main.js")
 SENTENCE_BYTES = 8_000_000  # of all test sets together: with the library (5 MB) the page stays under 15 MB
+AXES = ("step", "seconds", "tokens")  # of a learning curve; whatever else it holds is drawn against them
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measures that explain the same, under one heading."""
+
+    anchor: str
+    title: str
+    measures: list[MeasureInfo]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a learning curve may show."""
+
+    name: str
+    title: str
+    unit: str
 
 
 def html_text(comparison: Comparison) -> str:
@@ -37,11 +66,17 @@ def html_text(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     budget = SENTENCE_BYTES // max(len(comparison.sentences), 1)
-    packed = {sentences.test_set: pack(sentences, budget) for sentences in comparison.sentences}
-    rules = {s.test_set: _rule(s, packed[s.test_set][1]) for s in comparison.sentences}
+    blocks: list[tuple[str, str]] = []
+    rules: dict[str, str] = {}
+    for sentences in comparison.sentences:
+        block, count = pack(sentences, budget)
+        blocks.append((sentences.test_set, block))
+        rules[sentences.test_set] = _rule(sentences, count)
     return environment.get_template("page.html.jinja").render(
         comparison=comparison,
-        names=words.NAMES,
+        chosen=comparison.chosen(),
+        groups=_groups(comparison),
+        curves=_curves(comparison),
         seeds=_seeds(comparison),
         colours={system: colour(comparison, system) for system in comparison.systems},
         findings=words.findings(comparison),
@@ -52,7 +87,7 @@ def html_text(comparison: Comparison) -> str:
         differing=tables.differing_options(comparison),
         css=(ASSETS / "page.css").read_text(encoding="utf-8"),
         data=_script_safe(_data(comparison, rules)),
-        blocks=[(test_set, block) for test_set, (block, _) in packed.items()],
+        blocks=blocks,
         plotly=get_plotlyjs(),
         script="\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
@@ -61,47 +96,83 @@ def html_text(comparison: Comparison) -> str:
 def _seeds(comparison: Comparison) -> list[str]:
     """The mean first, where there are several."""
     seeds = list(dict.fromkeys(row.seed for row in comparison.rows))
-    return [ALL_SEEDS, *(seed for seed in seeds if seed != ALL_SEEDS)] if ALL_SEEDS in seeds else seeds
+    if ALL_SEEDS in seeds:
+        seeds.remove(ALL_SEEDS)
+        seeds.insert(0, ALL_SEEDS)
+    return seeds
+
+
+def _groups(comparison: Comparison) -> list[Group]:
+    """The measures that explain, by heading, in the order of the comparison."""
+    known = {measure.name for test_set in comparison.test_sets for measure in comparison.explaining(test_set)}
+    by_title: dict[str, list[MeasureInfo]] = {}
+    for measure in comparison.measures:
+        if measure.name in known:
+            by_title.setdefault(measure.group, []).append(measure)
+    titles = enumerate(by_title.items(), 1)
+    return [Group(f"group-{number}", title, measures) for number, (title, measures) in titles]
+
+
+def _curves(comparison: Comparison) -> list[Curve]:
+    """What was measured while training, the loss first."""
+    names = dict.fromkeys(name for run in comparison.runs for point in run.curve for name in point)
+    curves = [Curve("loss", "validation loss", "nats a token")]
+    for name in names:
+        if name not in AXES and name != "loss":
+            measure = comparison.measure(name)
+            curves.append(Curve(name, f"validation {measure.label}", measure.title))
+    return curves
 
 
 def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
+    """All that the page's script draws."""
     options = next(iter(comparison.options.values()))
+    groups = _groups(comparison)
+    shown = [*comparison.chosen(), *(measure for group in groups for measure in group.measures)]
     return {
         "name": comparison.name,
         "systems": [{"name": system, "colour": colour(comparison, system)} for system in comparison.systems],
         "metrics": comparison.metrics,
-        "names": words.NAMES,
-        "higherIsBetter": {metric: metric not in words.LOWER_IS_BETTER for metric in comparison.metrics},
+        "measures": {measure.name: _of_measure(measure) for measure in shown},
+        "groups": [_of_group(group) for group in groups],
+        "curves": {curve.name: {"title": curve.title, "unit": curve.unit} for curve in _curves(comparison)},
         "significant": SIGNIFICANT,
         "seeds": _seeds(comparison),
         "testSets": comparison.test_sets,
-        "rows": [
-            [
-                r.system,
-                r.seed,
-                r.test_set,
-                r.bucket,
-                r.metric,
-                _short(r.score),
-                _short(r.low),
-                _short(r.high),
-                r.p_value,
-            ]
-            for r in comparison.rows
-        ],
+        "rows": [_of_row(row) for row in comparison.rows],
         "costs": [
             [c.system, c.length, c.training_seconds, c.search_seconds, c.memory_megabytes] for c in comparison.costs
         ],
         "gradients": [[g.system, g.test_set, g.bucket, g.probes, g.shares] for g in comparison.gradients],
-        "places": [
-            [p.system, p.test_set, p.bucket, p.place, _short(p.score), _short(p.low), _short(p.high), p.words]
-            for p in comparison.places
-        ],
+        "places": [_of_place(place) for place in comparison.places],
         "runs": [{"system": run.system, "seed": run.seed, "curve": run.curve} for run in comparison.runs],
         "sentenceRules": rules,
         "sourceLanguage": options.get("corpus.source_language", ""),
         "targetLanguage": options.get("corpus.target_language", ""),
     }
+
+
+def _of_measure(measure: MeasureInfo) -> dict[str, Any]:
+    return {
+        "label": measure.label,
+        "title": measure.title,
+        "digits": measure.digits,
+        "higherIsBetter": measure.higher_is_better is not False,
+    }
+
+
+def _of_group(group: Group) -> dict[str, Any]:
+    return {"anchor": group.anchor, "measures": [measure.name for measure in group.measures]}
+
+
+def _of_row(row: Row) -> list[Any]:
+    place = [row.system, row.seed, row.test_set, row.bucket, row.metric]
+    return [*place, _short(row.score), _short(row.low), _short(row.high), row.p_value]
+
+
+def _of_place(place: PlaceRow) -> list[Any]:
+    numbers = [_short(place.score), _short(place.low), _short(place.high), place.words]
+    return [place.system, place.test_set, place.bucket, place.place, *numbers]
 
 
 def _short(value: float | None) -> float | None:
@@ -121,50 +192,66 @@ def pack(sentences: SentenceSet, budget: int) -> tuple[str, int]:
         if len(block) <= budget or len(shown) <= 1:
             return block, len(shown)
         keep = max(1, int(0.95 * len(shown) * budget / len(block)))
-        lengths = [len(sentences.sources[i].split()) for i in shown]
-        shown = [shown[i] for i in spread(lengths, keep)]
+        lengths = [len(sentences.sources[row].split()) for row in shown]
+        shown = [shown[rank] for rank in spread(lengths, keep)]
 
 
 def _block(sentences: SentenceSet, shown: list[int]) -> str:
-    rows = [
-        {
-            "number": i + 1,
-            "bucket": sentences.buckets[i],
-            "words": len(sentences.sources[i].split()),
-            "source": sentences.sources[i],
-            "reference": sentences.references[i],
-            "outputs": [texts[i] for texts in sentences.outputs.values()],
-            "scores": {
-                metric: [round(scores[i], 1) for scores in by_system.values()]
-                for metric, by_system in sentences.scores.items()
-            },
-        }
-        for i in shown
-    ]
-    maps = {
-        system: {
-            str(i + 1): [found[i].source_pieces, found[i].target_pieces, found[i].weights.tobytes().hex()]
-            for i in shown
-            if i in found
-        }
-        for system, found in sentences.heat_maps.items()
+    """Sentences by their number in the test set, from 1."""
+    content = {
+        "rows": [_sentence(sentences, row) for row in shown],
+        "maps": _maps(sentences, shown),
+        "pictures": _pictures(sentences, shown),
+        "gold": {str(row + 1): links for row, links in sentences.gold.items()},
     }
-    pictures = {
-        system: {
-            str(i + 1): [p.source_pieces, p.target_pieces, list(p.heads.shape[:2]), p.heads.tobytes().hex()]
-            for i, p in found.items()
-            if i in shown
-        }
-        for system, found in sentences.pictures.items()
-    }
-    gold = {str(i + 1): links for i, links in sentences.gold.items()}
-    text = json.dumps(
-        {"rows": rows, "maps": maps, "pictures": pictures, "gold": gold}, ensure_ascii=False, separators=(",", ":")
-    )
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode()
 
 
+def _sentence(sentences: SentenceSet, row: int) -> dict[str, Any]:
+    scores: dict[str, list[float]] = {}
+    for measure, by_system in sentences.scores.items():
+        scores[measure] = [round(of_system[row], 1) for of_system in by_system.values()]
+    source = sentences.sources[row]
+    return {
+        "number": row + 1,
+        "bucket": sentences.buckets[row],
+        "words": len(source.split()),
+        "source": source,
+        "reference": sentences.references[row],
+        "outputs": [texts[row] for texts in sentences.outputs.values()],
+        "scores": scores,
+    }
+
+
+def _maps(sentences: SentenceSet, shown: list[int]) -> dict[str, dict[str, list[Any]]]:
+    """Pieces, and weights as hexadecimal bytes."""
+    maps: dict[str, dict[str, list[Any]]] = {}
+    for system, by_row in sentences.heat_maps.items():
+        of_system = maps.setdefault(system, {})
+        for row in shown:
+            if row in by_row:
+                heat_map = by_row[row]
+                weights = heat_map.weights.tobytes().hex()
+                of_system[str(row + 1)] = [heat_map.source_pieces, heat_map.target_pieces, weights]
+    return maps
+
+
+def _pictures(sentences: SentenceSet, shown: list[int]) -> dict[str, dict[str, list[Any]]]:
+    """Pieces, the number of layers and heads, and weights as hexadecimal bytes."""
+    pictures: dict[str, dict[str, list[Any]]] = {}
+    for system, by_row in sentences.pictures.items():
+        of_system = pictures.setdefault(system, {})
+        for row, picture in by_row.items():
+            if row in shown:
+                size = list(picture.heads.shape[:2])
+                weights = picture.heads.tobytes().hex()
+                of_system[str(row + 1)] = [picture.source_pieces, picture.target_pieces, size, weights]
+    return pictures
+
+
 def _rule(sentences: SentenceSet, count: int) -> str:
+    """Which sentences the page shows."""
     total = len(sentences.sources)
     beside = f"sentences_{sentences.test_set}.jsonl"
     if count == total:

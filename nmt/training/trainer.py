@@ -40,11 +40,11 @@ ROLLBACKS = 2  # how often a run goes back to its last checkpoint with half the 
 class Validate(Protocol):
     """What judges a model, in two parts, so that processes share the work."""
 
-    def sums(self, model: Model) -> list[float]:
-        """Over this process's share; what all have found is added up."""
+    def sums(self, model: Model) -> dict[str, list[float]]:
+        """Over this process's share: columns of numbers by name."""
 
-    def scores(self, sums: Sequence[float]) -> dict[str, float]:
-        """Of the sums over all."""
+    def scores(self, shares: Sequence[dict[str, list[float]]]) -> dict[str, float]:
+        """Of what every process has found, added up column by column."""
 
 
 class Trainer:
@@ -277,7 +277,7 @@ class Trainer:
         if any(sums is None for sums, _ in told):
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
-        scores = self.validate.scores([sum(column) for column in zip(*(sums for sums, _ in told), strict=True)])
+        scores = self.validate.scores([sums for sums, _ in told])
         is_best = self._judge(scores)
         progress.judged = progress.step
         progress.finished = ended = ended or self._out_of_patience()
@@ -292,7 +292,7 @@ class Trainer:
                     journal.look(self.look(model), progress.step)
         return ended
 
-    def _sums(self, model: Model) -> list[float] | None:
+    def _sums(self, model: Model) -> dict[str, list[float]] | None:
         """What this process found; None where a signal broke it off."""
         if self.stop or self.signals.number:
             return None

@@ -9,7 +9,7 @@ from nmt.corpus.text.links import words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.errors import UserError
 from nmt.evaluation.alignment import check_join, error_counts, error_rate, join, links, merge
-from nmt.evaluation.recall import PARTS, by_part, recalled
+from nmt.evaluation.measures.recall import recalled
 from tests.conftest import TINY_GRAMMAR
 
 
@@ -55,25 +55,6 @@ def test_the_error_rate_is_that_of_och_and_ney(found, sure, possible, rate):
 def test_the_error_rate_of_a_corpus_is_that_of_its_sums():
     counts = [error_counts([(0, 0)], [(0, 0)], []), error_counts([(0, 0)] * 1, [(1, 1), (2, 2), (3, 3)], [])]
     assert error_rate(counts) == pytest.approx(100 * (1 - 2 / 6))
-
-
-def test_a_word_of_the_output_serves_one_word_of_the_reference():
-    assert recalled("the dog the cat", "the cat", [(0, 0), (1, 1), (2, 2), (3, 3)]) == {
-        0: True,
-        1: False,
-        2: False,
-        3: True,
-    }
-    assert recalled("ruft an", "an", [(0, 0), (0, 1)]) == {0: True}, "any of its words is enough"
-
-
-def test_counts_stand_at_their_tenth_of_the_sentence():
-    source = " ".join("w" * 20)
-    reference = " ".join(f"t{i}" for i in range(20))
-    hypothesis = " ".join(f"t{i}" for i in range(10))
-    counts = by_part([source], [reference], [hypothesis], [[(i, i) for i in range(20)]])
-    assert counts.shape == (1, PARTS, 2)
-    assert counts[0, :, 1].tolist() == [2] * 10 and counts[0, :, 0].tolist() == [2] * 5 + [0] * 5
 
 
 def test_the_built_in_corpus_knows_its_links_and_files_do_not():

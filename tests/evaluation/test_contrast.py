@@ -1,8 +1,8 @@
 import pytest
 
 from nmt.errors import UserError
+from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.probes.contrast import contrast, parting
-from nmt.evaluation.scores import EvaluationOptions
 
 
 def test_the_mistake_is_where_both_sides_part():

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.evaluation.resampling import Resampler, holm, score
-from nmt.evaluation.scores import make_metrics
+from nmt.evaluation.measures.bleu import Bleu
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.resampling import Resampler, Resamplers, holm, score
 
 REFERENCES = [f"the {a} man sees a {b} dog in the {c} house" for a in "abcde" for b in "fghij" for c in "klmn"]
 
@@ -19,7 +20,7 @@ def outputs(errors: float, seed: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def metric():
-    return make_metrics(["bleu"])[0]
+    return Bleu()
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def resampler():
 
 
 def statistics(metric, errors, seed=0):
-    return metric.statistics(outputs(errors, seed), REFERENCES)
+    return metric.statistics_of_texts(outputs(errors, seed), REFERENCES)
 
 
 def test_a_band_holds_the_score_and_narrows_with_more_sentences(metric, resampler):
@@ -67,6 +68,16 @@ def test_false_alarms_are_about_as_rare_as_promised(metric):
     resampler = Resampler(len(REFERENCES), 200, 0.95, 3)
     pairs = [(statistics(metric, 0.25, 2 * i + 10), statistics(metric, 0.25, 2 * i + 11)) for i in range(20)]
     assert sum(resampler.compare(metric, [a], [b]).p_value < 0.05 for a, b in pairs) <= 5
+
+
+def test_buckets_of_one_size_share_their_draws(metric):
+    resamplers = Resamplers(EvaluationOptions(resamples=50, min_sentences=25))
+    shared = resamplers.of(25)
+    assert resamplers.of(25) is shared and resamplers.of(26) is not shared
+    alone = Resampler(25, 50, 0.95, EvaluationOptions().seed)
+    rows = [statistics(metric, 0.2)[:25]]
+    assert shared.band(metric, rows) == alone.band(metric, rows)
+    assert resamplers.enough(25) and not resamplers.enough(24)
 
 
 def test_holm_on_a_worked_case():

@@ -5,11 +5,13 @@ import pytest
 import sacrebleu
 
 from nmt.errors import UserError
+from nmt.evaluation.comparison import sentence_set
 from nmt.evaluation.findings import find
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.places import gradient_rows, recall_by_place
 from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
-from nmt.evaluation.scores import EvaluationOptions
-from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sentence_set
-from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.table import compare_on
+from nmt.evaluation.translations import Evaluation, Evaluations, KnownLinks
 from tests.evaluation.test_resampling import REFERENCES, outputs
 
 OPTIONS = EvaluationOptions(bucket_bounds=[8, 12], resamples=300)
@@ -24,11 +26,11 @@ HEADS = np.array([[[[255, 0]], [[0, 255]]], [[[51, 204]], [[153, 102]]]], dtype=
 PICTURES = {0: Picture(["▁a", "▁$b"], ["▁c"], HEADS)}
 
 
-def evaluation(errors: float, seed: int) -> Evaluation:
-    return made(outputs(errors, seed), SOURCES)
+def evaluation(errors: float, seed: int, known_links: KnownLinks | None = None) -> Evaluation:
+    return made(outputs(errors, seed), SOURCES, known_links)
 
 
-def made(hypotheses: list[str], sources: list[str]) -> Evaluation:
+def made(hypotheses: list[str], sources: list[str], known_links: KnownLinks | None = None) -> Evaluation:
     """As if translated; the model likes each third reference better than its own output."""
     count = len(sources)
     return Evaluation(
@@ -43,6 +45,7 @@ def made(hypotheses: list[str], sources: list[str]) -> Evaluation:
         reference_scores=[-0.5 if i % 3 == 0 else -2.0 for i in range(count)],
         pictures=PICTURES,
         links={0: [(0, 0), (1, 1), (2, 3)]},
+        known_links=known_links,
         gradients={0: (100 * np.eye(10)).tolist(), 3: np.full((10, 10), 10.0).tolist()},
     )
 
@@ -54,7 +57,7 @@ def compared():
         "same": {"1": evaluation(0.3, 3), "2": evaluation(0.3, 4)},
         "better": {"1": evaluation(0.1, 5), "2": evaluation(0.1, 6)},
     }
-    return compare_on(systems, "base", OPTIONS)
+    return compare_on(Evaluations(systems), "base", OPTIONS)
 
 
 def test_every_system_seed_bucket_and_metric_has_a_row(compared):
@@ -91,12 +94,12 @@ def test_the_baseline_is_compared_with_nothing(compared):
 def test_different_test_sentences_are_refused():
     other = made(outputs(0.1, 1), SOURCES[::-1])
     with pytest.raises(UserError, match="not scored on the same sentences"):
-        compare_on({"a": {"1": evaluation(0.1, 1)}, "b": {"1": other}}, "a", OPTIONS)
+        Evaluations({"a": {"1": evaluation(0.1, 1)}, "b": {"1": other}})
 
 
 def test_sentences_carry_their_bucket_and_the_very_scores_of_sacrebleu():
     systems = {"a": {"1": evaluation(0.1, 1)}, "b": {"1": evaluation(0.2, 2)}}
-    made = sentence_set(systems, OPTIONS)
+    made = sentence_set(Evaluations(systems), OPTIONS)
     assert made.buckets[:5] == ["13+", "13+", "13+", "9-12", "1-8"]
     for i in (0, 7, 50):
         by_hand = sacrebleu.sentence_bleu(made.outputs["b"][i], [made.references[i]]).score
@@ -109,7 +112,8 @@ def found_against(hypotheses: list[str], bounds=(8, 12), least: int = 20) -> dic
     """Range to whether it differs, of these outputs against a baseline."""
     ours = made(hypotheses, SOURCES)
     options = replace(OPTIONS, bucket_bounds=list(bounds), min_sentences=least)
-    return {f.range: f.differ for f in find({"a": {"1": evaluation(0.3, 1)}, "b": {"1": ours}}, "a", options)}
+    systems = Evaluations({"a": {"1": evaluation(0.3, 1)}, "b": {"1": ours}})
+    return {f.range: f.differ for f in find(systems, "a", options)}
 
 
 def better_where(chosen) -> list[str]:
@@ -126,7 +130,7 @@ def test_findings_join_neighbouring_buckets_of_one_verdict():
 
 def test_an_output_that_is_the_reference_is_no_search_error():
     same = replace(evaluation(0.0, 1), scores=[-1.0] * len(SOURCES), reference_scores=[-0.9] * len(SOURCES))
-    rows, _ = compare_on({"base": {"1": same}}, "base", OPTIONS)
+    rows, _ = compare_on(Evaluations({"base": {"1": same}}), "base", OPTIONS)
     [found] = [row.score for row in rows if (row.bucket, row.metric) == ("all", "search_error")]
     assert found == 0, "two scores of one text differ by rounding alone"
 
@@ -147,36 +151,37 @@ def test_the_best_is_also_set_against_the_next_best():
         "good": {"1": evaluation(0.2, 3)},
         "better": {"1": evaluation(0.05, 5)},
     }
-    pairs = {(f.system, f.against) for f in find(systems, "base", OPTIONS)}
+    pairs = {(f.system, f.against) for f in find(Evaluations(systems), "base", OPTIONS)}
     assert pairs == {("good", "base"), ("better", "base"), ("better", "good")}
 
 
 def test_diagnoses_come_from_scores_links_and_weights():
-    systems = {"base": {"1": evaluation(0.3, 1)}, "better": {"1": evaluation(0.1, 5)}}
     gold = [[(0, 0), (1, 1), (2, 2)] for _ in SOURCES]
-    rows, _ = compare_on(systems, "base", OPTIONS, gold)
+    systems = {"base": {"1": evaluation(0.3, 1, gold)}, "better": {"1": evaluation(0.1, 5, gold)}}
+    rows, _ = compare_on(Evaluations(systems), "base", OPTIONS)
     value = {(row.system, row.bucket, row.metric): row.score for row in rows}
     assert value["base", "all", "search_error"] == pytest.approx(100 / 3, abs=1)
     assert value["base", "13+", "alignment_error"] == pytest.approx(100 * (1 - 4 / 6)), "2 of 3 links hit"
     assert ("base", "1-8", "alignment_error") not in value, "no weights were kept there"
     assert value["base", "13+", "attention_entropy"] == pytest.approx(-0.2 * np.log(0.2) - 0.8 * np.log(0.8), abs=0.01)
     assert value["better", "all", "recall"] > value["base", "all", "recall"] + 10
-    without, _ = compare_on(systems, "base", OPTIONS)
+    systems = {"base": {"1": evaluation(0.3, 1)}, "better": {"1": evaluation(0.1, 5)}}
+    without, _ = compare_on(Evaluations(systems), "base", OPTIONS)
     assert not {row.metric for row in without} & {"recall", "alignment_error"}
 
 
 def test_recall_by_place_has_a_band_and_falls_where_words_are_missing():
     cut = [" ".join(reference.split()[:4]) for reference in REFERENCES]
-    systems = {"cut": {"1": made(cut, SOURCES)}}
     gold = [[(i, i) for i in range(7)] for _ in SOURCES]
-    places = {row.place: row for row in recall_by_place(systems, OPTIONS, gold) if row.bucket == "1-8"}
+    systems = Evaluations({"cut": {"1": made(cut, SOURCES, gold)}})
+    places = {row.place: row for row in recall_by_place(systems, OPTIONS) if row.bucket == "1-8"}
     assert places[1].score == 100 and places[max(places)].score < 50
     assert all(row.low <= row.score <= row.high for row in places.values())
-    assert recall_by_place(systems, OPTIONS, None) == []
+    assert recall_by_place(Evaluations({"cut": {"1": made(cut, SOURCES)}}), OPTIONS) == []
 
 
 def test_gradients_are_averaged_in_each_bucket_and_near_ones_counted():
-    systems = {"a": {"1": evaluation(0.1, 1), "2": evaluation(0.1, 2)}}
+    systems = Evaluations({"a": {"1": evaluation(0.1, 1), "2": evaluation(0.1, 2)}})
     found = {row.bucket: row for row in gradient_rows(systems, OPTIONS)}
     assert found.keys() == {"9-12", "13+", "all"} and found["all"].probes == 2
     assert found["all"].shares[3][3] == 55 and found["all"].shares[3][4] == 5

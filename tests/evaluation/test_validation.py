@@ -10,7 +10,7 @@ import torch
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
-from nmt.evaluation.validation import Validation
+from nmt.evaluation.validation import Validation, add_up
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
@@ -30,13 +30,21 @@ def test_shares_add_up_to_the_whole_also_where_some_are_empty(encoded, tiny_pair
     alone = validation((0, 1))
     whole = alone.sums(model)
     shares = [validation((number, count)).sums(model) for number in range(count)]
-    np.testing.assert_allclose(np.sum(shares, axis=0), whole, rtol=1e-6)
+    together = add_up(shares)
+    assert together.keys() == whole.keys()
+    for name, columns in whole.items():
+        np.testing.assert_allclose(together[name], columns, rtol=1e-6)
     texts = [
         row.text
         for row in Translator(model, tokenizer, DecodingOptions(beam_size=1)).translate([p.source for p in pairs])
     ]
     references = [[pair.target for pair in pairs]]
-    scores = alone.scores(np.sum(shares, axis=0).tolist())
-    assert scores["loss"] == pytest.approx(whole[0] / whole[1])
+    scores = alone.scores(shares)
+    assert scores["loss"] == pytest.approx(whole["loss"][0] / whole["loss"][1])
     assert scores["bleu"] == pytest.approx(sacrebleu.corpus_bleu(texts, references, force=True).score)
     assert scores["chrf"] == pytest.approx(sacrebleu.corpus_chrf(texts, references).score)
+
+
+def test_a_share_that_measured_nothing_adds_nothing():
+    shares = [{"loss": [1.0, 2.0], "words": [3.0]}, {"loss": [0.5, 1.0]}]
+    assert add_up(shares) == {"loss": [1.5, 3.0], "words": [3.0]}

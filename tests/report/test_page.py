@@ -58,12 +58,12 @@ def curve_title(page) -> str:
 
 
 def test_every_chart_is_drawn(page):
-    charts = ("curve-chart", "learning-chart", "length-chart", "repetition-chart")
+    charts = ("curve-chart", "learning-chart", "measure-length_ratio", "measure-repetition")
     for chart in (*charts, "training-cost-chart", "search-cost-chart"):
         assert page.locator(f"#{chart} .scatterlayer .trace").count() >= 3, chart
     assert page.locator("#curve-chart .scatterlayer .trace").count() == 6, "a line and a band for each of three systems"
     assert page.locator("#score-table tbody tr").count() == 4
-    assert page.locator("#recall-chart .scatterlayer .trace").count() == 6
+    assert page.locator("#place-chart .scatterlayer .trace").count() == 6
     assert page.locator("#gradient-chart .heatmaplayer").count() == 3
 
 
@@ -86,7 +86,7 @@ def test_hovering_tells_bucket_count_score_band_and_significance(page):
     page.mouse.move(box["x"] + box["width"] * 0.14, box["y"] + box["height"] / 2)
     page.wait_for_selector("#curve-chart .hoverlayer .legend")
     told = page.locator("#curve-chart .hoverlayer").text_content()
-    assert "1-8" in told and "49" in told and "[" in told and "p = " in told and "*" in told
+    assert "1-8" in told and "n=48" in told and "[" in told and "p = " in told and "*" in told
 
 
 def test_sentences_are_filtered_ordered_and_searched(page):

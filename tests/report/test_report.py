@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from plotly.offline import get_plotlyjs
 
 from nmt.evaluation.results import Comparison, Row
-from nmt.report import tables, words
+from nmt.report import latex, tables, words
 from nmt.report.figures import by_length
 from nmt.report.page import pack
 from nmt.report.write import write_report
@@ -79,11 +79,11 @@ def test_every_sentence_lies_beside_the_page(comparison, folder):
 
 
 def test_a_latex_table_compiles_in_spirit(comparison):
-    text = tables.latex_table(comparison, "test", "bleu")
+    text = latex.latex_table(comparison, "test", "bleu")
     assert text.count(r"\begin") == text.count(r"\end") == 2
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
     assert all(line.count("&") == 4 for line in body.splitlines() if line.endswith(r"\\"))
-    assert tables.latex("5 % & $_x ±") == r"5 \% \& \$\_x $\pm$"
+    assert latex.latex("5 % & $_x ±") == r"5 \% \& \$\_x $\pm$"
 
 
 def test_the_csv_has_the_columns_of_a_row_and_reads_back(comparison, folder):
@@ -105,7 +105,8 @@ def test_a_report_of_before_reads_with_what_it_had(comparison, folder):
 
 
 def test_many_systems_stand_one_below_the_other(comparison):
-    header, rows = tables.system_table(comparison, "test", "bleu")
+    table = tables.system_table(comparison, "test", "bleu")
+    header, rows = table.header, table.rows
     assert header[:5] == ["system", "1-8", "9-12", "13+", "all"] and "alignment error, %" in header
     assert [row[0] for row in rows] == comparison.systems and all(len(row) == len(header) for row in rows)
     assert rows[1][1].endswith("*") and not rows[0][1].endswith("*")
@@ -119,29 +120,32 @@ def test_findings_say_better_only_where_it_is(comparison):
 
 
 @pytest.mark.parametrize(
-    ("range", "told"),
+    ("range", "low", "high", "told"),
     [
-        ("1-20", "Up to 20 words"),
-        ("41+", "Beyond 40 words"),
-        ("11-40", "From 11 to 40 words"),
-        ("every", "At every length"),
-        ("all", "Over all lengths together"),
+        ("1-20", 1, 20, "Up to 20 words"),
+        ("41+", 41, None, "Beyond 40 words"),
+        ("11-40", 11, 40, "From 11 to 40 words"),
+        ("8", 8, 8, "At 8 words"),
+        ("every", 1, None, "At every length"),
+        ("all", 0, None, "Over all lengths together"),
+        ("11-40", 0, None, "At 11-40 words"),  # of a report written before findings had bounds
     ],
 )
-def test_ranges_read_as_words(comparison, range, told):
-    finding = replace(comparison.findings[0], range=range)
+def test_ranges_read_as_words(comparison, range, low, high, told):
+    finding = replace(comparison.findings[0], range=range, low=low, high=high)
     assert words.findings(replace(comparison, findings=[finding]))[0].startswith(told)
 
 
 def test_a_table_marks_what_differs_and_brackets_what_is_too_few(comparison):
-    header, rows = tables.comparison_table(comparison, "test", "bleu")
-    assert header == ["source words", "sentences", "fixed", "attention", "<b>"]
+    table = tables.comparison_table(comparison, "test", "bleu")
+    rows = table.rows
+    assert table.header == ["source words", "sentences", "fixed", "attention", "<b>"]
     assert [row[3].endswith("*") for row in rows] == [True, True, False, True]
     assert re.fullmatch(r"\(\d+\.\d\)", rows[2][2])
 
 
 def test_what_systems_were_not_given_alike_is_told(comparison, folder):
-    assert tables.differing_options(comparison)[1] == [["optimizer.learning_rate", "0.000", "0.001", "0.002"]]
+    assert tables.differing_options(comparison).rows == [["optimizer.learning_rate", "0.000", "0.001", "0.002"]]
     assert "optimizer.learning_rate" in (folder / "index.html").read_text()
     assert "optimizer.learning_rate" in (folder / "report.md").read_text()
 

@@ -19,7 +19,7 @@ from nmt.corpus.text.cleaning import CleaningReport
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.scores import Bleu
+from nmt.evaluation.measures.bleu import Bleu
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
@@ -54,11 +54,11 @@ class Told:
         self.tell = tell
 
     def sums(self, model):
-        self.names, sums = zip(*self.tell(model).items(), strict=True)
-        return list(sums)
+        return {name: [value] for name, value in self.tell(model).items()}
 
-    def scores(self, sums):
-        return dict(zip(self.names, sums, strict=True))
+    def scores(self, shares):
+        [share] = shares
+        return {name: value for name, [value] in share.items()}
 
 
 @pytest.fixture
@@ -462,8 +462,8 @@ def test_a_tiny_model_learns_what_can_be_learnt_and_not_shuffled_targets(make, t
         )
         trainer.fit()
         translations = Translator(trainer.model, tokenizer, DecodingOptions(beam_size=2)).translate(SENTENCES)
-        metric = Bleu()
-        return metric.score(metric.statistics([t.text for t in translations], GERMAN).sum(axis=0))
+        measure = Bleu()
+        return measure.score(measure.statistics_of_texts([t.text for t in translations], GERMAN).sum(axis=0))
 
     assert bleu([Pair(*pair) for pair in zip(SENTENCES, GERMAN, strict=True)], "straight") > 90
     assert bleu([Pair(source, target) for source in SENTENCES for target in GERMAN], "shuffled") < 50

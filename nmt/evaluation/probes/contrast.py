@@ -6,22 +6,29 @@ does not agree with its subject.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.resampling import Resampler
-from nmt.evaluation.results import Row
-from nmt.evaluation.scores import EvaluationOptions, make_buckets
-from nmt.evaluation.table import Share
+from nmt.evaluation.buckets import Bucket, make_buckets, word_counts
+from nmt.evaluation.measures.measure import Share
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.resampling import Resamplers
+from nmt.evaluation.results import MeasureInfo, Row
+
+PREFERRED = MeasureInfo("preferred", "right form preferred", "%")
+PREFERRED_BY_PLACE = MeasureInfo("preferred_by_place", "right form preferred", "%")
 
 
 def parting(right: str, wrong: str) -> int:
     """How many words both begin with: the place of the mistake, from 0."""
     pairs = zip(right.split(), wrong.split(), strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(right.split()), len(wrong.split())))
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+    return sum(1 for _ in alike)
 
 
 def contrast(
@@ -32,32 +39,42 @@ def contrast(
     system: str,
     options: EvaluationOptions,
 ) -> list[Row]:
-    """Percent of triples whose right side has the higher probability, with bands: by source length (metric
-    ``preferred``), and by the place of the mistake in the target, from 1 (``preferred_by_place``).
+    """Percent of triples whose right side has the higher probability, with bands: by source length (`PREFERRED`), and
+    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`).
 
     Raises UserError where there is nothing to compare.
     """
+    _check(sources, right, wrong)
+    hits = []
+    both = zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
+    for right_one, wrong_one in both:
+        hit = right_one.score > wrong_one.score
+        hits.append([hit, 1])
+    statistics = np.array(hits, dtype=np.float64)  # (N, 2)
+    resamplers = Resamplers(options)
+    places = [parting(right_one, wrong_one) + 1 for right_one, wrong_one in zip(right, wrong, strict=True)]
+    rows = []
+    for measure, lengths in ((PREFERRED, word_counts(sources)), (PREFERRED_BY_PLACE, places)):
+        for bucket in make_buckets(lengths, options.bucket_bounds):
+            rows.append(_row(system, measure, bucket, statistics[list(bucket.sentences)], resamplers))
+    return rows
+
+
+def _check(sources: Sequence[str], right: Sequence[str], wrong: Sequence[str]) -> None:
     if not sources:
         raise UserError("no triples to compare: the files are empty")
-    for number, (one, other) in enumerate(zip(right, wrong, strict=True), 1):
-        if not sources[number - 1].strip():
+    for number, (source, right_one, wrong_one) in enumerate(zip(sources, right, wrong, strict=True), 1):
+        if not source.strip():
             raise UserError(f"line {number}: an empty source")
-        if one.split() == other.split():
-            raise UserError(f"line {number}: the right and the wrong side are the same ('{one[:60]}')")
-    better = [
-        a.score > b.score
-        for a, b in zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
-    ]
-    statistics = np.array([[hit, 1] for hit in better], dtype=np.float64).reshape(-1, 2)
-    # Texts as long as the place of the mistake is far, so that buckets of length are buckets of place.
-    places = ["w " * (parting(a, b) + 1) for a, b in zip(right, wrong, strict=True)]
-    rows = []
-    for metric, texts in (("preferred", sources), ("preferred_by_place", places)):
-        for bucket in make_buckets(texts, options.bucket_bounds):
-            own, count = statistics[list(bucket.sentences)], len(bucket.sentences)
-            value, low, high = float(100 * own[:, 0].mean()), None, None
-            if count >= options.min_sentences:
-                band = Resampler(count, options.resamples, options.confidence, options.seed).band(Share(), [own])
-                low, high = band.low, band.high
-            rows.append(Row(system, "", "contrast", bucket.label, count, metric, value, low, high))
-    return rows
+        if right_one.split() == wrong_one.split():
+            raise UserError(f"line {number}: the right and the wrong side are the same ('{right_one[:60]}')")
+
+
+def _row(system: str, measure: MeasureInfo, bucket: Bucket, statistics: np.ndarray, resamplers: Resamplers) -> Row:
+    """Of the hits and ones (N, 2) of a bucket."""
+    value = float(100 * statistics[:, 0].mean())
+    row = Row(system, "", "contrast", bucket.label, len(bucket), measure.name, value)
+    if not resamplers.enough(len(bucket)):
+        return row
+    band = resamplers.of(len(bucket)).band(Share(), [statistics])
+    return replace(row, low=band.low, high=band.high)

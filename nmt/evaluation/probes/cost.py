@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -18,56 +19,84 @@ REPEATS = 3  # of which the median is told; systems take turns, so that a slow m
 FIRST_TOKEN = 4  # the ids below are marks
 
 
+@dataclass
+class _Spent:
+    """Seconds of one system at one length, a number for each round."""
+
+    training: list[float] = field(default_factory=list)
+    search: list[float] = field(default_factory=list)
+
+
 def measure(models: Mapping[str, Model], lengths: Sequence[int]) -> list[CostRow]:
     """For each system and source length (tokens; the target is as long): seconds of one training step, of greedy
     search without an early end, and the memory that the step keeps for its backward pass.
 
     In fp32, of random sentences: neither depends on what the words are. Some seconds a system for lengths to 512.
     """
-    seconds: dict[tuple[str, int], list[tuple[float, float]]] = {}
-    memory = {(s, length): _kept(model, length) for s, model in models.items() for length in lengths}
+    memory: dict[tuple[str, int], float] = {}
+    for system, model in models.items():
+        for length in lengths:
+            memory[system, length] = _kept(model, length)
+    spent: dict[tuple[str, int], _Spent] = {}
     for repeat in range(REPEATS + 1):
         for length in lengths:
             for system, model in models.items():
-                spent = _train(model, length), _decode(model, length)
-                if repeat:  # the first round warms up
-                    seconds.setdefault((system, length), []).append(spent)
+                training = _train(model, length)
+                search = _decode(model, length)
+                if repeat == 0:  # the first round warms up
+                    continue
+                seconds = spent.setdefault((system, length), _Spent())
+                seconds.training.append(training)
+                seconds.search.append(search)
     rows = []
-    for (system, length), found in seconds.items():
-        training, search = (statistics.median(column) for column in zip(*found, strict=True))
+    for (system, length), seconds in spent.items():
+        training = statistics.median(seconds.training)
+        search = statistics.median(seconds.search)
         rows.append(CostRow(system, length, training, search, memory[system, length]))
     return rows
 
 
-def _batch(model: Model, length: int) -> tuple[Tensor, Tensor]:
-    sizes = model.source_embedding.num_embeddings, model.output.out_features
+def _random_batch(model: Model, length: int) -> tuple[Tensor, Tensor]:
+    """Source and target ids (B, length)."""
     generator = torch.Generator().manual_seed(length)
-    sides = [torch.randint(FIRST_TOKEN, size, (BATCH, length), generator=generator) for size in sizes]
-    return sides[0].to(model.device), sides[1].to(model.device)
+    source_size = model.source_embedding.num_embeddings
+    target_size = model.output.out_features
+    source = torch.randint(FIRST_TOKEN, source_size, (BATCH, length), generator=generator)
+    target = torch.randint(FIRST_TOKEN, target_size, (BATCH, length), generator=generator)
+    return source.to(model.device), target.to(model.device)
+
+
+def _loss(model: Model, source: Tensor, target: Tensor) -> Tensor:
+    real = torch.ones_like(source, dtype=torch.bool)
+    output = model(source, real, target)
+    loss, _ = token_loss(model.output, output, target, real, 0.0)
+    return loss
 
 
 def _train(model: Model, length: int) -> float:
-    source, target = _batch(model, length)
-    real = torch.ones_like(source, dtype=torch.bool)
+    """Seconds of one step, forward and backward."""
+    source, target = _random_batch(model, length)
     model.train()
     start = _now(model.device)
-    loss, _ = token_loss(model.output, model(source, real, target), target, real, 0.0)
-    loss.backward()
-    spent = _now(model.device) - start
+    _loss(model, source, target).backward()
+    seconds = _now(model.device) - start
     model.zero_grad(set_to_none=True)
     model.eval()
-    return spent
+    return seconds
 
 
 @torch.no_grad()
 def _decode(model: Model, length: int) -> float:
-    source, target = _batch(model, length)
+    """Seconds of greedy search for as many steps."""
+    source, target = _random_batch(model, length)
     start = _now(model.device)
-    state = model.start(model.encode(source, torch.ones_like(source, dtype=torch.bool)))
+    real = torch.ones_like(source, dtype=torch.bool)
+    state = model.start(model.encode(source, real))
     tokens = target[:, 0]
     for _ in range(length):
         step = model.step(tokens, state)
-        tokens, state = step.logits.argmax(dim=-1), step.state
+        tokens = step.logits.argmax(dim=-1)
+        state = step.state
     return _now(model.device) - start
 
 
@@ -79,19 +108,19 @@ def _now(device: torch.device) -> float:
 
 def _kept(model: Model, length: int) -> float:
     """MB of tensors that wait for the backward pass of one step, weights not counted: the same on every machine."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    found: dict[int, int] = {}
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    sizes: dict[int, int] = {}  # bytes by address: several tensors may share a storage
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            found[storage.data_ptr()] = storage.nbytes()
+        address = storage.data_ptr()
+        if address not in weights:
+            sizes[address] = storage.nbytes()
         return tensor
 
-    source, target = _batch(model, length)
-    real = torch.ones_like(source, dtype=torch.bool)
+    source, target = _random_batch(model, length)
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        token_loss(model.output, model(source, real, target), target, real, 0.0)
+        _loss(model, source, target)
     model.eval()
-    return sum(found.values()) / 1e6
+    return sum(sizes.values()) / 1e6

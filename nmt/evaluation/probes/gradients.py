@@ -28,41 +28,54 @@ def gradient_maps(
     """
     was_training = model.training
     model.eval()
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    found: dict[int, np.ndarray] = {}
-    for start in range(0, len(order), BATCH):
-        rows = order[start : start + BATCH]
-        encoded = [tokenizer.encode_source(sources[row]) for row in rows]
-        given = [[*tokenizer.encode_target(targets[row]), END] for row in rows]
-        norms = _norms(model, encoded, given)  # (PARTS, B, S)
-        for b, row in enumerate(rows):
-            found[row] = _shares(norms[:, b, : len(encoded[b])])
+    by_length = sorted(range(len(sources)), key=lambda row: len(sources[row]))
+    maps: dict[int, np.ndarray] = {}
+    for start in range(0, len(by_length), BATCH):
+        rows = by_length[start : start + BATCH]
+        source_ids = [tokenizer.encode_source(sources[row]) for row in rows]
+        target_ids = [[*tokenizer.encode_target(targets[row]), END] for row in rows]
+        norms = _norms(model, source_ids, target_ids)  # (PARTS, B, S)
+        for place, row in enumerate(rows):
+            length = len(source_ids[place])
+            maps[row] = _shares(norms[:, place, :length])
     model.train(was_training)
-    return [found[row] for row in range(len(sources))]
+    return [maps[row] for row in range(len(sources))]
 
 
-def _norms(model: Model, encoded: Sequence[Sequence[int]], given: Sequence[Sequence[int]]) -> np.ndarray:
+def _norms(model: Model, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]) -> np.ndarray:
     """Of the gradient, for the asked word of each tenth of the target, by each source piece: (PARTS, B, S)."""
+    norms = []
+    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN has no backward in evaluation mode
+        embedded, chosen = _log_probabilities(model, source_ids, target_ids)
+        for part in range(PARTS):
+            middle = (part + 0.5) / PARTS
+            places = [int(middle * len(ids)) for ids in target_ids]
+            asked = torch.tensor(places, device=model.device)  # (B,)
+            total = chosen.gather(1, asked[:, None]).sum()
+            is_last = part + 1 == PARTS
+            [gradient] = torch.autograd.grad(total, embedded, retain_graph=not is_last)  # (B, S, E)
+            norm = gradient.detach().float().norm(dim=-1)  # (B, S)
+            norms.append(norm.cpu().numpy())
+    return np.stack(norms)
+
+
+def _log_probabilities(
+    model: Model, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """The source's embeddings (B, S, E), and the log-probability of every target piece after those before it (B, T)."""
     device = model.device
-    ids, mask = (tensor.to(device) for tensor in pad(encoded))
-    target_in, _ = pad([[START, *row[:-1]] for row in given])
-    target_out, _ = pad(given)
+    ids, mask = pad(source_ids)
+    target_in, _ = pad([[START, *row[:-1]] for row in target_ids])
+    target_out, _ = pad(target_ids)
     embedded: list[Tensor] = []
     hook = model.source_embedding.register_forward_hook(lambda module, inputs, output: embedded.append(output))
-    with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN has no backward in evaluation mode
-        memory = model.encode(ids, mask)
-        hook.remove()
-        logits = model.logits(model.decode(memory, target_in.to(device)))
-        chosen = torch.log_softmax(logits.float(), dim=-1).gather(-1, target_out.to(device)[..., None])[
-            ..., 0
-        ]  # (B, T)
-        norms = []
-        for part in range(PARTS):
-            asked = torch.tensor([int((part + 0.5) / PARTS * len(row)) for row in given], device=device)
-            total = chosen.gather(1, asked[:, None]).sum()
-            [gradient] = torch.autograd.grad(total, embedded[0], retain_graph=part + 1 < PARTS)
-            norms.append(gradient.detach().float().norm(dim=-1).cpu().numpy())  # (B, S)
-    return np.stack(norms)
+    memory = model.encode(ids.to(device), mask.to(device))
+    hook.remove()
+    logits = model.logits(model.decode(memory, target_in.to(device)))  # (B, T, V)
+    log_probabilities = torch.log_softmax(logits.float(), dim=-1)
+    of_targets = target_out.to(device)[..., None]  # (B, T, 1)
+    chosen = log_probabilities.gather(-1, of_targets)[..., 0]  # (B, T)
+    return embedded[0], chosen
 
 
 def _shares(norms: np.ndarray) -> np.ndarray:
@@ -72,6 +85,8 @@ def _shares(norms: np.ndarray) -> np.ndarray:
     columns = []
     for low, high in itertools.pairwise(edges):
         first = min(int(low), length - 1)
-        columns.append(norms[:, first : max(int(high), first + 1)].mean(axis=1))
-    made = np.stack(columns, axis=1)  # (PARTS, PARTS)
-    return 100 * made / np.maximum(made.sum(axis=1, keepdims=True), 1e-30)
+        end = max(int(high), first + 1)
+        columns.append(norms[:, first:end].mean(axis=1))
+    by_part = np.stack(columns, axis=1)  # (PARTS, PARTS)
+    totals = by_part.sum(axis=1, keepdims=True)
+    return 100 * by_part / np.maximum(totals, 1e-30)

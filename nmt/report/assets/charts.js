@@ -61,12 +61,15 @@ function significance(row) {
   return row.p === null ? "" : `, p = ${row.p < 0.001 ? "< 0.001" : number(row.p, 3)}${row.p < data.significant ? " *" : ""}`;
 }
 
-// A metric by source length, one line a system, bands where there are any.
-function byLength(state, metric, digits, height) {
+// What the page knows of a measure.
+const measureOf = (metric) => data.measures[metric];
+
+// A measure by source length, one line a system, bands where there are any.
+function byLength(state, metric, height) {
   return (theme) => {
     const buckets = bucketsOf(state);
     const counts = data.testSets[state.testSet];
-    const label = data.names[metric];
+    const { title: label, digits } = measureOf(metric);
     const place = (bucket) => `${bucket} words, n = ${counts[bucket].toLocaleString("en")}`; // also the head of what hovering shows
     const traces = [];
     const table = [["source words", "sentences", "system", label, "low", "high", "p"]];
@@ -109,8 +112,8 @@ function byLength(state, metric, digits, height) {
   };
 }
 
-// The share of source words translated, by their tenth of the sentence, in one bucket.
-function recallByPlace(state, bucket) {
+// The share of source words whose translation appears, by their tenth of the sentence, in one bucket.
+function translatedByPlace(state, bucket) {
   return (theme) => {
     const table = [["system", "place", "words", "percent", "low", "high"]];
     const traces = systems.flatMap((system) => {
@@ -131,7 +134,7 @@ function recallByPlace(state, bucket) {
         },
       ];
     });
-    const layout = baseLayout(theme, `Source words translated, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 360);
+    const layout = baseLayout(theme, `Words whose translation appears, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 360);
     layout.hovermode = "x unified";
     fitLegend(layout, 1);
     Object.assign(layout.xaxis, { title: { text: "tenth of the source sentence (1: its beginning)" }, dtick: 1, range: [0.7, 10.3] });
@@ -192,7 +195,8 @@ function cost(column, title, unit) {
 }
 
 function learning(against, of) {
-  const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates", loss: "validation loss, nats a token", bleu: "validation BLEU" };
+  const labels = { minutes: "minutes of training", tokens: "target tokens", step: "updates" };
+  const { title, unit } = data.curves[of];
   const at = (point) => (against === "minutes" ? point.seconds / 60 : point[against]);
   return (theme) => {
     const table = [["system", "seed", "step", "minutes", "tokens", of]];
@@ -209,10 +213,10 @@ function learning(against, of) {
         hovertemplate: `%{y:.2f} at %{x:.4~s} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
       };
     });
-    const layout = baseLayout(theme, labels[of], 340);
+    const layout = baseLayout(theme, title, 340);
     fitLegend(layout, 1);
     Object.assign(layout.xaxis, { title: { text: labels[against] } });
-    Object.assign(layout.yaxis, { title: { text: of === "loss" ? "nats a token" : "BLEU" } });
+    Object.assign(layout.yaxis, { title: { text: unit } });
     return { traces, layout, table };
   };
 }

@@ -19,18 +19,19 @@ function spread(state, system, bucket) {
   if (found.length < 2) return "";
   const mean = found.reduce((sum, score) => sum + score, 0) / found.length;
   const variance = found.reduce((sum, score) => sum + (score - mean) ** 2, 0) / (found.length - 1);
-  return ` ±${number(Math.sqrt(variance))}`;
+  return ` ±${number(Math.sqrt(variance), measureOf(state.metric).digits)}`;
 }
 
 function scoreTable(state) {
   const head = systems.map((system) => `<th scope="col">${dot(system)}</th>`).join("");
+  const shown = (value) => number(value, measureOf(state.metric).digits);
   const body = Object.entries(data.testSets[state.testSet]).map(([bucket, count]) => {
     const cells = systems.map((system) => {
       const row = find(state, system.name, bucket, state.metric);
       if (!row) return "<td>–</td>";
-      if (row.low === null) return `<td>(${number(row.score)})</td>`;
+      if (row.low === null) return `<td>(${shown(row.score)})</td>`;
       const star = row.p !== null && row.p < data.significant ? "*" : "";
-      return `<td title="p ${row.p === null ? "–" : number(row.p, 3)}">${number(row.score)}${star}${spread(state, system.name, bucket)} <span class="band">[${number(row.low)}, ${number(row.high)}]</span></td>`;
+      return `<td title="p ${row.p === null ? "–" : number(row.p, 3)}">${shown(row.score)}${star}${spread(state, system.name, bucket)} <span class="band">[${shown(row.low)}, ${shown(row.high)}]</span></td>`;
     }).join("");
     return `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td><td>${count.toLocaleString("en")}</td>${cells}</tr>`;
   }).join("");
@@ -38,16 +39,27 @@ function scoreTable(state) {
     `<table><thead><tr><th scope="col">source words</th><th scope="col">sentences</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
-function brevityTable(state) {
-  const columns = systems.flatMap((system) => ["length_ratio", "brevity_penalty", "repetition"].map((metric) => [system, metric]));
-  const head = columns.map(([system, metric]) => `<th scope="col">${dot(system)}<br>${data.names[metric]}</th>`).join("");
+// All measures of a group, and systems, by source length.
+function groupTable(state, group) {
+  const columns = systems.flatMap((system) => group.measures.map((metric) => [system, metric]));
+  const head = columns.map(([system, metric]) => `<th scope="col">${dot(system)}<br>${escapeHtml(measureOf(metric).title)}</th>`).join("");
   const body = Object.keys(data.testSets[state.testSet]).map((bucket) =>
     `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td>${columns.map(([system, metric]) => {
       const row = find(state, system.name, bucket, metric);
-      return `<td>${row ? number(row.score, metric === "repetition" ? 1 : 2) : "–"}</td>`;
+      return `<td>${row ? number(row.score, measureOf(metric).digits) : "–"}</td>`;
     }).join("")}</tr>`).join("");
-  document.getElementById("brevity-table").innerHTML =
+  document.getElementById(`${group.anchor}-table`).innerHTML =
     `<table><thead><tr><th scope="col">source words</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
+}
+
+// The charts of a group; one without data is left out.
+function showGroup(state, group) {
+  for (const metric of group.measures) {
+    const there = systems.some((system) => bucketsOf(state).some((bucket) => find(state, system.name, bucket, metric)));
+    document.getElementById(`measure-${metric}`).closest("figure").hidden = !there;
+    if (there) draw(`measure-${metric}`, byLength(state, metric, 320));
+  }
+  groupTable(state, group);
 }
 
 function fillSelects(state) {
@@ -73,27 +85,20 @@ function showWhy(state) {
   select.value = buckets.includes(kept) ? kept : (full.length ? full : buckets).filter((bucket) => bucket !== "all").at(-1) ?? "all";
   whyControls.hidden = !buckets.length;
   const known = ofSet(data.places, select.value);
-  document.getElementById("recall-part").hidden = !known;
-  if (known) draw("recall-chart", recallByPlace(state, select.value));
+  document.getElementById("place-part").hidden = !known;
+  if (known) draw("place-chart", translatedByPlace(state, select.value));
   const traced = ofSet(data.gradients, select.value);
-  document.getElementById("gradient-chart").closest("figure").hidden = !traced;
+  document.getElementById("gradient-part").hidden = !traced;
   if (traced) draw("gradient-chart", gradientMaps(state, select.value));
-  for (const [metric, digits] of [["search_error", 1], ["alignment_error", 1], ["attention_entropy", 2], ["gradient_near", 1]]) {
-    const there = systems.some((system) => bucketsOf(state).some((bucket) => find(state, system.name, bucket, metric)));
-    document.getElementById(`${metric}-chart`).closest("figure").hidden = !there;
-    if (there) draw(`${metric}-chart`, byLength(state, metric, digits, 320));
-  }
 }
 
 async function show() {
   const state = chosen();
   scoreTable(state);
-  brevityTable(state);
   fillSelects(state);
-  draw("curve-chart", byLength(state, state.metric, 1, 430));
-  draw("length-chart", byLength(state, "length_ratio", 2, 320));
-  draw("repetition-chart", byLength(state, "repetition", 1, 320));
+  draw("curve-chart", byLength(state, state.metric, 430));
   showWhy(state);
+  for (const group of data.groups) showGroup(state, group);
   page = await showSentences(state, 0);
 }
 

@@ -22,7 +22,7 @@ function ordered(block, choice, metric) {
   let found = block.rows.filter((row) => (!choice.bucket || row.bucket === choice.bucket) &&
     (!choice.text || [row.source, row.reference, ...row.outputs].some((text) => text.toLowerCase().includes(choice.text))));
   if (choice.order === "long") found.sort((a, b) => b.words - a.words);
-  if (choice.order === "worst") found.sort((a, b) => (score(a, 0) - score(b, 0)) * (data.higherIsBetter[metric] ? 1 : -1));
+  if (choice.order === "worst") found.sort((a, b) => (score(a, 0) - score(b, 0)) * (measureOf(metric).higherIsBetter ? 1 : -1));
   if (choice.order === "difference") {
     const gap = (row) => Math.abs(score(row, choice.first) - score(row, choice.second));
     found.sort((a, b) => gap(b) - gap(a));
@@ -140,7 +140,7 @@ async function showSentences(state, page) {
   const list = document.getElementById("sentence-list");
   list.replaceChildren(...found.slice(at * PER_PAGE, (at + 1) * PER_PAGE).map((row) => card(row, shown, state.metric)));
   if (!found.length) list.textContent = "No sentence is like that.";
-  document.getElementById("sentence-rule").textContent = `${data.sentenceRules[state.testSet]} Numbers are ${data.names[state.metric]} of the one sentence; ` +
+  document.getElementById("sentence-rule").textContent = `${data.sentenceRules[state.testSet]} Numbers are ${measureOf(state.metric).title} of the one sentence; ` +
     "marked words do not stand there in the reference.";
   document.getElementById("page-number").textContent = `${at + 1} of ${pages} (${found.length.toLocaleString("en")} sentences)`;
   document.getElementById("previous").disabled = at === 0;

@@ -1,0 +1,72 @@
+"""Sentences by length: which bucket each belongs to, and what a bucket is called."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nmt.errors import UserError
+from nmt.evaluation.results import ALL
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Sentences of ``low`` to ``high`` words. ``high`` None: no upper end; ``low`` 0 too: the whole test set."""
+
+    low: int
+    high: int | None
+    sentences: tuple[int, ...]
+
+    @property
+    def label(self) -> str:
+        """Its name in every table: 1-10, 8, 81+ or all."""
+        return label_of(self.low, self.high)
+
+    @property
+    def end(self) -> int:
+        """The last length of 6-10; the first of 41+, which has no end."""
+        return self.low if self.high is None else self.high
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+
+def label_of(low: int, high: int | None) -> str:
+    """Names the lengths from ``low`` to ``high``."""
+    if high is None:
+        return f"{low}+" if low else ALL
+    return f"{low}-{high}" if low < high else f"{low}"
+
+
+def word_counts(lines: Sequence[str]) -> list[int]:
+    """Counts the words of each line; white space parts them."""
+    return [len(line.split()) for line in lines]
+
+
+def make_buckets(lengths: Sequence[int], bounds: Sequence[int]) -> list[Bucket]:
+    """Buckets up to each of ``bounds``, one beyond the last, and the whole as the last.
+
+    Length 0 counts to the first bucket; buckets without a sentence are left out. Raises UserError for bounds that do
+    not rise.
+    """
+    check_bounds(bounds)
+    lows = [1, *(bound + 1 for bound in bounds)]
+    highs = [*bounds, None]
+    belongs = np.searchsorted(np.array(bounds), np.array(lengths))  # lengths <= bounds[i] belong to i
+    buckets = []
+    for number, (low, high) in enumerate(zip(lows, highs, strict=True)):
+        sentences = np.flatnonzero(belongs == number)
+        if len(sentences):
+            buckets.append(Bucket(low, high, tuple(sentences.tolist())))
+    whole = Bucket(0, None, tuple(range(len(lengths))))
+    return [*buckets, whole]
+
+
+def check_bounds(bounds: Sequence[int]) -> None:
+    """Raises UserError unless each bound is above 0 and above the one before."""
+    steps = itertools.pairwise([0, *bounds])
+    if not bounds or any(high <= low for low, high in steps):
+        raise UserError(f"evaluation.bucket_bounds={list(bounds)}: numbers above 0, each larger than the one before")

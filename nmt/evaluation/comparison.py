@@ -1,0 +1,109 @@
+"""One test set compared in every respect, and several test sets put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nmt.corpus.text.links import Link
+from nmt.evaluation.findings import find
+from nmt.evaluation.measures.measure import chosen_measures
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.places import gradient_rows, recall_by_place
+from nmt.evaluation.resampling import Resamplers
+from nmt.evaluation.results import (
+    BucketInfo,
+    DifferenceRow,
+    Finding,
+    GradientMap,
+    PlaceRow,
+    Row,
+    SentenceSet,
+)
+from nmt.evaluation.table import compare_on
+from nmt.evaluation.translations import Evaluations
+
+
+@dataclass(frozen=True)
+class TestSetResult:
+    """All that a comparison says of one test set."""
+
+    __test__ = False  # no test, whatever pytest takes it for
+
+    test_set: str
+    buckets: list[BucketInfo]
+    rows: list[Row]
+    differences: list[DifferenceRow]
+    findings: list[Finding]
+    places: list[PlaceRow]
+    gradients: list[GradientMap]
+    sentences: SentenceSet
+
+
+def compare_test_set(evaluations: Evaluations, baseline: str, options: EvaluationOptions) -> TestSetResult:
+    """Scores, tests and explains one test set of all systems and seeds. Its sentences are resampled once."""
+    resamplers = Resamplers(options)
+    rows, differences = compare_on(evaluations, baseline, options, resamplers)
+    buckets = evaluations.buckets(options.bucket_bounds)
+    return TestSetResult(
+        test_set=evaluations.test_set,
+        buckets=[BucketInfo(b.label, b.low, b.high, len(b), b.end) for b in buckets],
+        rows=rows,
+        differences=differences,
+        findings=find(evaluations, baseline, options, resamplers),
+        places=recall_by_place(evaluations, options, resamplers),
+        gradients=gradient_rows(evaluations, options),
+        sentences=sentence_set(evaluations, options),
+    )
+
+
+def merged(parts: Sequence[TestSetResult]) -> dict[str, Any]:
+    """The fields of a comparison that its test sets make."""
+    fields: dict[str, Any] = {"test_sets": {}, "buckets": {}, "sentences": []}
+    lists = ("rows", "differences", "findings", "places", "gradients")
+    fields |= {name: [] for name in lists}
+    for result in parts:
+        fields["test_sets"][result.test_set] = {bucket.label: bucket.sentences for bucket in result.buckets}
+        fields["buckets"][result.test_set] = result.buckets
+        fields["sentences"].append(result.sentences)
+        for name in lists:
+            fields[name] += getattr(result, name)
+    return fields
+
+
+def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> SentenceSet:
+    """The sentences of a test set, with the outputs of every system's first seed and the scores of each."""
+    firsts = {system: evaluations.first(system) for system in evaluations.systems}
+    shown = evaluations.any()
+    scores: dict[str, dict[str, list[float]]] = {}
+    for measure in chosen_measures(options.metrics):
+        by_system = scores.setdefault(measure.name, {})
+        for system, first in firsts.items():
+            by_system[system] = measure.scores_of_sentences(first.statistics(measure)).tolist()
+    gold: dict[int, list[Link]] = {}
+    if shown.known_links is not None:
+        for first in firsts.values():
+            gold |= {row: list(shown.known_links[row]) for row in first.pictures}
+    return SentenceSet(
+        test_set=shown.test_set,
+        buckets=_bucket_of_each(evaluations, options),
+        sources=shown.sources,
+        references=shown.references,
+        outputs={system: first.hypotheses for system, first in firsts.items()},
+        scores=scores,
+        shown=shown.shown,
+        heat_maps={system: first.heat_maps for system, first in firsts.items() if first.heat_maps},
+        pictures={system: first.pictures for system, first in firsts.items() if first.pictures},
+        gold=gold,
+    )
+
+
+def _bucket_of_each(evaluations: Evaluations, options: EvaluationOptions) -> list[str]:
+    """The label of the bucket that each sentence belongs to."""
+    labels = [""] * len(evaluations.any().sources)
+    *parts, _ = evaluations.buckets(options.bucket_bounds)
+    for bucket in parts:
+        for row in bucket.sentences:
+            labels[row] = bucket.label
+    return labels

@@ -1,0 +1,33 @@
+"""Systems that go round in circles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nmt.evaluation.measures.length import BREVITY
+from nmt.evaluation.measures.measure import Ratio
+
+if TYPE_CHECKING:
+    from nmt.evaluation.translations import Evaluation
+
+WORDS = 4  # in a row
+
+
+class Repetition(Ratio):
+    """4-grams of an output that stood in it before (Welleck 2020, section 6.1: seq-rep-4)."""
+
+    name = "repetition"
+    label = "repeated 4-grams"
+    unit = "%"
+    higher_is_better = False
+    rank = 13
+    group = BREVITY
+    about = "percent of the 4-grams of an output that stood in it before; a system that goes round in circles rises."
+    in_console = True
+    in_summary = True
+
+    def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
+        words = evaluation.hypotheses[row].split()
+        count = max(len(words) - WORDS + 1, 0)
+        different = {tuple(words[start : start + WORDS]) for start in range(count)}
+        return count - len(different), count

@@ -1,0 +1,115 @@
+"""A model and a test set in; its translations out, with all that measures may ask of the model, kept in one folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.text.links import Link
+from nmt.decoding.hypothesis import Translation
+from nmt.decoding.translator import Translator
+from nmt.errors import UserError
+from nmt.evaluation.alignment import links
+from nmt.evaluation.buckets import word_counts
+from nmt.evaluation.probes.gradients import gradient_maps
+from nmt.evaluation.results import HeatMap, Picture, spread
+from nmt.evaluation.translations import Evaluation, KnownLinks
+from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
+from nmt.progress import Progress
+
+PICTURED = 24  # sentences of up to so many words keep the attention of every head:
+PICTURED_WORDS = 25
+PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
+
+
+def evaluate(
+    translator: Translator,
+    name: str,
+    pairs: Sequence[Pair],
+    folder: Path,
+    identity: dict[str, Any],
+    shown: int,
+    known_links: KnownLinks | None = None,
+) -> Evaluation:
+    """Translates ``pairs`` and writes source.txt, reference.txt and hypothesis.txt into ``folder``.
+
+    ``identity`` says what made them (checkpoint, search); where the folder already holds the translations of the same
+    test set made by the same, they are read instead. ``shown`` sentences keep their attention weights. ``known_links``
+    are those of the corpus, where it knows them. Raises UserError for an empty test set.
+    """
+    if not pairs:
+        raise UserError(f"test set '{name}' is empty; nothing can be scored")
+    sources = [pair.source for pair in pairs]
+    references = [pair.target for pair in pairs]
+    chosen = spread(word_counts(sources), shown)
+    earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
+    if earlier is not None:
+        return earlier
+    start = time.monotonic()
+    with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
+        translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
+    seconds = time.monotonic() - start
+    gradients = _gradients(translator, sources, references)
+    forced = translator.force(sources, references, attention_for=set(chosen))
+    evaluation = Evaluation(
+        test_set=name,
+        sources=sources,
+        references=references,
+        hypotheses=[translation.text for translation in translations],
+        seconds=seconds,
+        shown=chosen,
+        heat_maps=_heat_maps(translations, chosen),
+        scores=[translation.score for translation in translations],
+        reference_scores=[translation.score for translation in forced],
+        pictures=_pictures(translator, sources, references, chosen),
+        links=_links(forced, chosen),
+        gradients=gradients,
+        known_links=known_links,
+    )
+    write_evaluation(folder, evaluation, identity)
+    return evaluation
+
+
+def _heat_maps(translations: Sequence[Translation], chosen: Sequence[int]) -> dict[int, HeatMap]:
+    return {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
+
+
+def _links(forced: Sequence[Translation], chosen: Sequence[int]) -> dict[int, list[Link]]:
+    return {row: links(forced[row]) for row in chosen if forced[row].attention is not None}
+
+
+def _gradients(
+    translator: Translator, sources: Sequence[str], references: Sequence[str]
+) -> dict[int, list[list[float]]]:
+    """Of `PROBES` sentences spread evenly over lengths, none of them empty."""
+    texts = list(zip(sources, references, strict=True))
+    readable = [row for row, (source, reference) in enumerate(texts) if source.strip() and reference.strip()]
+    lengths = word_counts([sources[row] for row in readable])
+    probed = [readable[place] for place in spread(lengths, PROBES)]
+    maps = gradient_maps(
+        translator.model,
+        translator.tokenizer,
+        [sources[row] for row in probed],
+        [references[row] for row in probed],
+    )
+    return {row: shares.round(2).tolist() for row, shares in zip(probed, maps, strict=True)}
+
+
+def _pictures(
+    translator: Translator, sources: Sequence[str], references: Sequence[str], chosen: Sequence[int]
+) -> dict[int, Picture]:
+    """The attention of every head over the references of a few short sentences, where the model attends."""
+    lengths = word_counts(sources)
+    short = [row for row in chosen if 0 < lengths[row] <= PICTURED_WORDS]
+    lengths_of_short = [lengths[row] for row in short]
+    pictured = [short[place] for place in spread(lengths_of_short, PICTURED)]
+    forced = translator.force(
+        [sources[row] for row in pictured],
+        [references[row] for row in pictured],
+        attention_for=range(len(pictured)),
+        heads=True,
+    )
+    return {row: Picture.of(one) for row, one in zip(pictured, forced, strict=True) if one.heads is not None}
