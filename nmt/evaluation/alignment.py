@@ -13,7 +13,6 @@ from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
 
 JOINS = ("grow-diag", "intersection", "union")
-NEIGHBOURS = [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
 
 
 def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: np.ndarray) -> np.ndarray:
@@ -21,8 +20,8 @@ def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: n
     into_source = _membership(words_of(source_pieces))  # (pieces, words)
     into_target = _membership(words_of(target_pieces))
     summed = into_target.T @ weights @ into_source  # (target words, source words)
-    pieces_of_target = into_target.sum(axis=0)
-    return summed / np.maximum(pieces_of_target, 1)[:, None]
+    pieces_of_target = np.maximum(into_target.sum(axis=0), 1)
+    return summed / pieces_of_target[:, None]
 
 
 def _membership(words: Sequence[int]) -> np.ndarray:
@@ -65,7 +64,8 @@ def aligned(
         opposite = _one_way(backward, targets, sources, first_line)
         for row, turned in enumerate(opposite):
             same_way = [(source, target) for target, source in turned]
-            links_of_pairs[row] = join(links_of_pairs[row], same_way, how)
+            of_pair = links_of_pairs[row]
+            links_of_pairs[row] = join(of_pair, same_way, how)
     return [sorted(of_pair) for of_pair in links_of_pairs]
 
 
@@ -79,7 +79,8 @@ def _one_way(
 ) -> list[list[Link]]:
     if not translator.model.attends:
         raise UserError("this run's model has no attention to read word links from")
-    forced = translator.force(sources, targets, attention_for=range(len(sources)), first_line=first_line)
+    every = range(len(sources))
+    forced = translator.force(sources, targets, attention_for=every, first_line=first_line)
     return [links(translation) for translation in forced]
 
 
@@ -110,14 +111,15 @@ def join(forward: Collection[Link], backward: Collection[Link], how: str) -> lis
 
 def _take_neighbours(taken: set[Link], either: set[Link], source: int, target: int) -> None:
     """Adds what grow-diag takes around one link."""
-    for down, across in NEIGHBOURS:  # sorted, so that the outcome does not hang on the order of a set
-        link = (source + down, target + across)
-        if link not in either or link in taken:
-            continue
-        source_is_free = all(link[0] != other for other, _ in taken)
-        target_is_free = all(link[1] != other for _, other in taken)
-        if source_is_free or target_is_free:
-            taken.add(link)
+    for near_source in (source - 1, source, source + 1):
+        for near_target in (target - 1, target, target + 1):
+            link = (near_source, near_target)
+            if link not in either or link in taken:
+                continue
+            linked_sources = {linked for linked, _ in taken}
+            linked_targets = {linked for _, linked in taken}
+            if near_source not in linked_sources or near_target not in linked_targets:
+                taken.add(link)
 
 
 def error_counts(answer: Collection[Link], sure: Collection[Link], possible: Collection[Link]) -> tuple[int, int]:
@@ -129,11 +131,15 @@ def error_counts(answer: Collection[Link], sure: Collection[Link], possible: Col
     certain = set(sure)
     allowed = certain | set(possible)
     hits = len(answered & certain) + len(answered & allowed)
-    return hits, len(answered) + len(certain)
+    total = len(answered) + len(certain)
+    return hits, total
 
 
 def error_rate(counts: Sequence[tuple[int, int]]) -> float:
     """In percent, of the sums; 0 where there is nothing to link."""
-    hits = sum(of_sentence for of_sentence, _ in counts)
-    total = sum(of_sentence for _, of_sentence in counts)
+    hits = 0
+    total = 0
+    for hits_of_one, total_of_one in counts:
+        hits += hits_of_one
+        total += total_of_one
     return 100 * (1 - hits / total) if total else 0.0

@@ -31,12 +31,15 @@ class _Contest:
     def compare(self, bucket: Bucket) -> Difference:
         """The difference over a bucket's sentences, with its test."""
         resampler = self.resamplers.of(len(bucket))
-        return resampler.compare(self.measure, part(self.ours, bucket), part(self.theirs, bucket))
+        ours = part(self.ours, bucket)
+        theirs = part(self.theirs, bucket)
+        return resampler.compare(self.measure, ours, theirs)
 
     def sign(self, bucket: Bucket) -> int:
         """1 where ours has the higher score, -1 where theirs has."""
-        gap = score(self.measure, part(self.ours, bucket)) - score(self.measure, part(self.theirs, bucket))
-        return int(np.sign(gap))
+        ours = score(self.measure, part(self.ours, bucket))
+        theirs = score(self.measure, part(self.theirs, bucket))
+        return int(np.sign(ours - theirs))
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,13 @@ def find(
     resamplers = resamplers or Resamplers(options)
     [measure] = chosen_measures(options.metrics[:1])
     buckets = evaluations.buckets(options.bucket_bounds)
-    statistics = {system: evaluations.statistics(measure, system) for system in evaluations.systems}
-    sign = -1 if measure.higher_is_better is False else 1
-    ranked = sorted(statistics, key=lambda system: -sign * score(measure, statistics[system]))
+    statistics: dict[str, Statistics] = {}
+    scores: dict[str, float] = {}
+    for system in evaluations.systems:
+        statistics[system] = evaluations.statistics(measure, system)
+        scores[system] = score(measure, statistics[system])
+    highest_first = measure.higher_is_better is not False
+    ranked = sorted(scores, key=scores.__getitem__, reverse=highest_first)
     pairs = [(system, baseline) for system in ranked if system != baseline]
     if len(ranked) > 2 and baseline not in ranked[:2]:
         pairs.append((ranked[0], ranked[1]))
@@ -82,8 +89,8 @@ def _findings_of(contest: _Contest, buckets: Sequence[Bucket]) -> list[Finding]:
     verdicts = _verdicts(contest, parts)
     if not any(verdict and verdict.sign for verdict in verdicts):
         # Nothing is sure by itself; perhaps the whole is.
-        difference = contest.compare(whole)
-        return [_finding(contest, whole, difference, difference.p_value < SIGNIFICANT, difference.p_value)]
+        p_value = contest.compare(whole).p_value
+        return [_finding(contest, whole, p_value < SIGNIFICANT, p_value)]
     runs = _runs(verdicts)
     findings = []
     for run in runs:
@@ -91,7 +98,7 @@ def _findings_of(contest: _Contest, buckets: Sequence[Bucket]) -> list[Finding]:
         p_values = [verdict.p_value for verdict in run]
         differ = run[0].sign != 0
         p_value = max(p_values) if differ else min(p_values)
-        findings.append(_finding(contest, together, contest.compare(together), differ, p_value))
+        findings.append(_finding(contest, together, differ, p_value))
     if len(runs) == 1 and len(runs[0]) == len(parts):  # every bucket was tested, and all say the same
         return [replace(findings[0], range=EVERY)]
     return findings
@@ -101,16 +108,11 @@ def _verdicts(contest: _Contest, parts: Sequence[Bucket]) -> list[_Verdict | Non
     """Of every bucket by itself; None where there are too few sentences."""
     tested = [bucket for bucket in parts if contest.resamplers.enough(len(bucket))]
     p_values = holm([contest.compare(bucket).p_value for bucket in tested])
-    by_label = {bucket.label: p_value for bucket, p_value in zip(tested, p_values, strict=True)}
-    verdicts: list[_Verdict | None] = []
-    for bucket in parts:
-        p_value = by_label.get(bucket.label)
-        if p_value is None:
-            verdicts.append(None)
-            continue
+    verdicts: dict[str, _Verdict] = {}
+    for bucket, p_value in zip(tested, p_values, strict=True):
         sign = contest.sign(bucket) if p_value < SIGNIFICANT else 0
-        verdicts.append(_Verdict(bucket, p_value, sign))
-    return verdicts
+        verdicts[bucket.label] = _Verdict(bucket, p_value, sign)
+    return [verdicts.get(bucket.label) for bucket in parts]
 
 
 def _runs(verdicts: Sequence[_Verdict | None]) -> list[list[_Verdict]]:
@@ -132,7 +134,8 @@ def _joined(buckets: Sequence[Bucket]) -> Bucket:
     return Bucket(buckets[0].low, buckets[-1].high, tuple(sentences))
 
 
-def _finding(contest: _Contest, bucket: Bucket, difference: Difference, differ: bool, p_value: float) -> Finding:
+def _finding(contest: _Contest, bucket: Bucket, differ: bool, p_value: float) -> Finding:
+    difference = contest.compare(bucket)
     return Finding(
         test_set=contest.test_set,
         metric=contest.measure.name,

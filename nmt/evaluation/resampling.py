@@ -49,8 +49,10 @@ class Resampler:
         rng = np.random.default_rng((seed, sentences))
         uniform = np.full(sentences, 1 / sentences)
         # How often each sentence is drawn (R, N); and for the randomisation test, whose outputs are swapped (R, N).
-        self.counts = rng.multinomial(sentences, uniform, size=resamples).astype(np.float32)
-        self.swaps = rng.integers(0, 2, size=(resamples, sentences)).astype(np.float32)
+        counts = rng.multinomial(sentences, uniform, size=resamples)
+        swaps = rng.integers(0, 2, size=(resamples, sentences))
+        self.counts = counts.astype(np.float32)
+        self.swaps = swaps.astype(np.float32)
         tail = 50 * (1 - confidence)
         self.tails = (tail, 100 - tail)  # percent
 
@@ -65,7 +67,8 @@ class Resampler:
         which of the two systems produced which output.
         """
         value = score(measure, system) - score(measure, baseline)
-        drawn = self._drawn(measure, system) - self._drawn(measure, baseline)  # (R,)
+        our_draws = self._drawn(measure, system)  # (R,)
+        their_draws = self._drawn(measure, baseline)
         resamples = len(self.swaps)
         by_chance = np.zeros(resamples)
         observed = 0.0
@@ -76,12 +79,16 @@ class Resampler:
             by_chance += measure.scores_of_sums(our_sums) - measure.scores_of_sums(their_sums)
             observed += score(measure, [ours]) - score(measure, [theirs])
         as_large = np.abs(by_chance) >= abs(observed) - 1e-9
-        p_value = (int(as_large.sum()) + 1) / (resamples + 1)
-        return Difference(value, self._interval(drawn), p_value)
+        count = int(as_large.sum())
+        p_value = (count + 1) / (resamples + 1)
+        return Difference(value, self._interval(our_draws - their_draws), p_value)
 
     def _drawn(self, measure: Scores, system: Statistics) -> np.ndarray:
         """The score of each draw, over all seeds (R,)."""
-        by_seed = [measure.scores_of_sums(self.counts @ statistics) for statistics in system]
+        by_seed = []
+        for statistics in system:
+            sums = self.counts @ statistics  # (R, K)
+            by_seed.append(measure.scores_of_sums(sums))
         return np.mean(by_seed, axis=0)
 
     def _interval(self, drawn: np.ndarray) -> Interval:
@@ -107,13 +114,17 @@ class Resamplers:
         """Draws of so many sentences."""
         if sentences not in self._by_size:
             options = self.options
-            self._by_size[sentences] = Resampler(sentences, options.resamples, options.confidence, options.seed)
+            resampler = Resampler(sentences, options.resamples, options.confidence, options.seed)
+            self._by_size[sentences] = resampler
         return self._by_size[sentences]
 
 
 def score(measure: Scores, system: Statistics) -> float:
     """The mean over seeds of the corpus score."""
-    by_seed = [measure.score(statistics.sum(axis=0)) for statistics in system]
+    by_seed = []
+    for statistics in system:
+        total = statistics.sum(axis=0)  # (K,)
+        by_seed.append(measure.score(total))
     return float(np.mean(by_seed))
 
 

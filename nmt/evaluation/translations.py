@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,13 +53,18 @@ class Evaluation:
 
     def links_known_of(self, row: int) -> Sequence[Link]:
         """The known links of one sentence; none where the corpus knows none."""
-        return () if self.known_links is None else self.known_links[row]
+        if self.known_links is None:
+            return ()
+        return self.known_links[row]
+
+
+BySystem = Mapping[str, Mapping[str, Evaluation]]  # and by seed
 
 
 class Evaluations:
     """One test set, by system and seed. Raises UserError where not all are of the same sentences."""
 
-    def __init__(self, by_system: Mapping[str, Mapping[str, Evaluation]]):
+    def __init__(self, by_system: BySystem):
         self.by_system = by_system
         for by_seed in by_system.values():
             for evaluation in by_seed.values():
@@ -77,7 +82,9 @@ class Evaluations:
 
     def _check_same_sentences(self, evaluation: Evaluation) -> None:
         first = self.any()
-        if evaluation.sources != first.sources or evaluation.references != first.references:
+        same_sources = evaluation.sources == first.sources
+        same_references = evaluation.references == first.references
+        if not (same_sources and same_references):
             raise UserError(f"test set '{first.test_set}': the systems were not scored on the same sentences")
 
     def any(self) -> Evaluation:
@@ -110,13 +117,18 @@ class Evaluations:
         by_seed = self.by_system[system]
         if seed == ALL_SEEDS:
             return [evaluation.statistics(measure) for evaluation in by_seed.values()]
-        return [by_seed[seed].statistics(measure)] if seed in by_seed else []
+        if seed not in by_seed:
+            return []
+        return [by_seed[seed].statistics(measure)]
 
     def buckets(self, bounds: Sequence[int]) -> list[Bucket]:
         """By source words, the whole as the last."""
         return make_buckets(word_counts(self.any().sources), bounds)
 
 
-def with_all_seeds(seeds: Sequence[str] | Mapping[str, object]) -> list[str]:
+def with_all_seeds(seeds: Iterable[str]) -> list[str]:
     """The seeds, then `ALL_SEEDS` where there are several."""
-    return [*seeds, ALL_SEEDS] if len(seeds) > 1 else list(seeds)
+    listed = list(seeds)
+    if len(listed) > 1:
+        listed.append(ALL_SEEDS)
+    return listed

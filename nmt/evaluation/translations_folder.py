@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nmt.corpus.text.lines import lines_of
+from nmt.corpus.text.links import Link
 from nmt.errors import UserError
 from nmt.evaluation.measures.measure import chosen_measures
 from nmt.evaluation.options import EvaluationOptions
@@ -30,9 +31,14 @@ UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZip
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
     """scores.json beside the hypotheses it speaks of."""
-    signatures = {measure.name: measure.signature for measure in chosen_measures(options.metrics)}
-    content = {"signatures": signatures, "options": asdict(options), "scores": [asdict(row) for row in rows]}
-    (folder / "scores.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    measures = chosen_measures(options.metrics)
+    content = {
+        "signatures": {measure.name: measure.signature for measure in measures},
+        "options": asdict(options),
+        "scores": [asdict(row) for row in rows],
+    }
+    text = json.dumps(content, indent=1)
+    (folder / "scores.json").write_text(text, encoding="utf-8")
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> None:
@@ -43,7 +49,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation, identity: dict[str, A
         _write_texts(folder, evaluation)
         _write_attention(folder, evaluation)
         aside = folder / "evaluation.partial"
-        aside.write_text(json.dumps(_content(evaluation, identity)), encoding="utf-8")
+        text = json.dumps(_content(evaluation, identity))
+        aside.write_text(text, encoding="utf-8")
         os.replace(aside, folder / "evaluation.json")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error})") from None
@@ -61,8 +68,11 @@ def _write_texts(folder: Path, evaluation: Evaluation) -> None:
 
 
 def _write_attention(folder: Path, evaluation: Evaluation) -> None:
-    arrays = {f"weights.{row}": heat_map.weights for row, heat_map in evaluation.heat_maps.items()}
-    arrays |= {f"heads.{row}": picture.heads for row, picture in evaluation.pictures.items()}
+    arrays: dict[str, np.ndarray] = {}
+    for row, heat_map in evaluation.heat_maps.items():
+        arrays[f"weights.{row}"] = heat_map.weights
+    for row, picture in evaluation.pictures.items():
+        arrays[f"heads.{row}"] = picture.heads
     np.savez_compressed(folder / ATTENTION, **arrays)  # type: ignore[arg-type]
 
 
@@ -106,7 +116,7 @@ def read_evaluation(
         heat_maps, pictures = _read_attention(folder, content)
     except UNREADABLE:
         return None
-    links: dict[int, list[tuple[int, int]]] = {}
+    links: dict[int, list[Link]] = {}
     for row, of_row in content["links"].items():
         if int(row) in shown:
             links[int(row)] = [(source, target) for source, target in of_row]
@@ -133,7 +143,9 @@ def _read_attention(folder: Path, content: dict[str, Any]) -> tuple[dict[int, He
     pictures: dict[int, Picture] = {}
     with np.load(folder / ATTENTION) as arrays:
         for row, (source_pieces, target_pieces) in content["pieces"].items():
-            heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, arrays[f"weights.{row}"])
+            weights = arrays[f"weights.{row}"]
+            heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights)
         for row, (source_pieces, target_pieces) in content["pictures"].items():
-            pictures[int(row)] = Picture(source_pieces, target_pieces, arrays[f"heads.{row}"])
+            heads = arrays[f"heads.{row}"]
+            pictures[int(row)] = Picture(source_pieces, target_pieces, heads)
     return heat_maps, pictures

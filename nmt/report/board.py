@@ -24,15 +24,19 @@ def write_board(comparison: Comparison, folder: Path) -> None:
     ends = _ends(comparison)
     for system in comparison.systems:
         place = folder / re.sub(r"[^\w.+-]+", "_", system)
-        rows = [row for row in comparison.rows if row.system == system]
         finals: dict[str, float] = {}
         with SummaryWriter(str(place)) as board:
             board.add_custom_scalars(_layout(comparison))
-            for row in rows:
-                if row.bucket == ALL and row.metric in comparison.metrics:
-                    finals[f"final/{row.test_set}_{row.metric}"] = row.score
-                if row.bucket != ALL and _is_of_all_seeds(comparison, row):
-                    _add_point(board, row, ends[row.test_set, row.bucket])
+            for row in comparison.rows:
+                if row.system != system:
+                    continue
+                if row.bucket != ALL:
+                    if _is_of_all_seeds(comparison, row):
+                        at = ends[row.test_set, row.bucket]
+                        _add_point(board, row, at)
+                elif row.metric in comparison.metrics:
+                    tag = f"final/{row.test_set}_{row.metric}"
+                    finals[tag] = row.score
         record_options(place, comparison.options[system], finals)
 
 
@@ -56,8 +60,10 @@ def _ends(comparison: Comparison) -> dict[tuple[str, str], int]:
 
 def _is_of_all_seeds(comparison: Comparison, row: Row) -> bool:
     """Whether a row speaks for its system: the mean over seeds, or the only seed."""
+    if row.seed == ALL_SEEDS:
+        return True
     seeds = {run.seed for run in comparison.runs}
-    return row.seed == ALL_SEEDS or len(seeds) == 1
+    return len(seeds) == 1
 
 
 def _layout(comparison: Comparison) -> dict[str, dict[str, list]]:
@@ -65,7 +71,8 @@ def _layout(comparison: Comparison) -> dict[str, dict[str, list]]:
     charts: dict[str, list] = {}
     for test_set in comparison.test_sets:
         for metric in comparison.metrics:
-            tags = [f"by_length/{test_set}/{metric}{end}" for end in ("", "_low", "_high")]
+            tag = f"by_length/{test_set}/{metric}"
+            tags = [tag, f"{tag}_low", f"{tag}_high"]
             charts[f"{metric} by source length, {test_set}"] = ["Margin", tags]
     return {"quality by source length": charts}
 

@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from nmt.evaluation.results import (
     ALL_SEEDS,
     SIGNIFICANT,
     Comparison,
+    CostRow,
+    GradientMap,
     MeasureInfo,
     PlaceRow,
     Row,
@@ -30,6 +32,8 @@ log = logging.getLogger("nmt")
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("charts.js", "sentences.js", "main.js")
 SENTENCE_BYTES = 8_000_000  # of all test sets together: with the library (5 MB) the page stays under 15 MB
+Json = dict[str, Any]
+Maps = dict[str, dict[str, list[Any]]]  # by system and number of the sentence
 AXES = ("step", "seconds", "tokens")  # of a learning curve; whatever else it holds is drawn against them
 
 
@@ -104,46 +108,53 @@ def _seeds(comparison: Comparison) -> list[str]:
 
 def _groups(comparison: Comparison) -> list[Group]:
     """The measures that explain, by heading, in the order of the comparison."""
-    known = {measure.name for test_set in comparison.test_sets for measure in comparison.explaining(test_set)}
-    by_title: dict[str, list[MeasureInfo]] = {}
+    there: set[str] = set()
+    for test_set in comparison.test_sets:
+        there |= {measure.name for measure in comparison.explaining(test_set)}
+    groups: dict[str, Group] = {}
     for measure in comparison.measures:
-        if measure.name in known:
-            by_title.setdefault(measure.group, []).append(measure)
-    titles = enumerate(by_title.items(), 1)
-    return [Group(f"group-{number}", title, measures) for number, (title, measures) in titles]
+        if measure.name not in there:
+            continue
+        if measure.group not in groups:
+            anchor = f"group-{len(groups) + 1}"
+            groups[measure.group] = Group(anchor, measure.group, [])
+        groups[measure.group].measures.append(measure)
+    return list(groups.values())
 
 
 def _curves(comparison: Comparison) -> list[Curve]:
     """What was measured while training, the loss first."""
-    names = dict.fromkeys(name for run in comparison.runs for point in run.curve for name in point)
-    curves = [Curve("loss", "validation loss", "nats a token")]
-    for name in names:
-        if name not in AXES and name != "loss":
+    points = [point for run in comparison.runs for point in run.curve]
+    curves = {"loss": Curve("loss", "validation loss", "nats a token")}
+    for point in points:
+        for name in point:
+            if name in curves or name in AXES:
+                continue
             measure = comparison.measure(name)
-            curves.append(Curve(name, f"validation {measure.label}", measure.title))
-    return curves
+            curves[name] = Curve(name, f"validation {measure.label}", measure.title)
+    return list(curves.values())
 
 
-def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
+def _data(comparison: Comparison, rules: dict[str, str]) -> Json:
     """All that the page's script draws."""
     options = next(iter(comparison.options.values()))
     groups = _groups(comparison)
-    shown = [*comparison.chosen(), *(measure for group in groups for measure in group.measures)]
+    shown = comparison.chosen()
+    for group in groups:
+        shown += group.measures
     return {
         "name": comparison.name,
-        "systems": [{"name": system, "colour": colour(comparison, system)} for system in comparison.systems],
+        "systems": [_of_system(comparison, system) for system in comparison.systems],
         "metrics": comparison.metrics,
         "measures": {measure.name: _of_measure(measure) for measure in shown},
         "groups": [_of_group(group) for group in groups],
-        "curves": {curve.name: {"title": curve.title, "unit": curve.unit} for curve in _curves(comparison)},
+        "curves": {curve.name: asdict(curve) for curve in _curves(comparison)},
         "significant": SIGNIFICANT,
         "seeds": _seeds(comparison),
         "testSets": comparison.test_sets,
         "rows": [_of_row(row) for row in comparison.rows],
-        "costs": [
-            [c.system, c.length, c.training_seconds, c.search_seconds, c.memory_megabytes] for c in comparison.costs
-        ],
-        "gradients": [[g.system, g.test_set, g.bucket, g.probes, g.shares] for g in comparison.gradients],
+        "costs": [_values(cost) for cost in comparison.costs],
+        "gradients": [_values(gradient_map) for gradient_map in comparison.gradients],
         "places": [_of_place(place) for place in comparison.places],
         "runs": [{"system": run.system, "seed": run.seed, "curve": run.curve} for run in comparison.runs],
         "sentenceRules": rules,
@@ -152,7 +163,16 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _of_measure(measure: MeasureInfo) -> dict[str, Any]:
+def _of_system(comparison: Comparison, system: str) -> Json:
+    return {"name": system, "colour": colour(comparison, system)}
+
+
+def _values(row: CostRow | GradientMap) -> list[Any]:
+    """The fields in their order, without their names."""
+    return list(vars(row).values())
+
+
+def _of_measure(measure: MeasureInfo) -> Json:
     return {
         "label": measure.label,
         "title": measure.title,
@@ -161,18 +181,35 @@ def _of_measure(measure: MeasureInfo) -> dict[str, Any]:
     }
 
 
-def _of_group(group: Group) -> dict[str, Any]:
+def _of_group(group: Group) -> Json:
     return {"anchor": group.anchor, "measures": [measure.name for measure in group.measures]}
 
 
 def _of_row(row: Row) -> list[Any]:
-    place = [row.system, row.seed, row.test_set, row.bucket, row.metric]
-    return [*place, _short(row.score), _short(row.low), _short(row.high), row.p_value]
+    return [
+        row.system,
+        row.seed,
+        row.test_set,
+        row.bucket,
+        row.metric,
+        _short(row.score),
+        _short(row.low),
+        _short(row.high),
+        row.p_value,
+    ]
 
 
 def _of_place(place: PlaceRow) -> list[Any]:
-    numbers = [_short(place.score), _short(place.low), _short(place.high), place.words]
-    return [place.system, place.test_set, place.bucket, place.place, *numbers]
+    return [
+        place.system,
+        place.test_set,
+        place.bucket,
+        place.place,
+        _short(place.score),
+        _short(place.low),
+        _short(place.high),
+        place.words,
+    ]
 
 
 def _short(value: float | None) -> float | None:
@@ -205,10 +242,11 @@ def _block(sentences: SentenceSet, shown: list[int]) -> str:
         "gold": {str(row + 1): links for row, links in sentences.gold.items()},
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)).decode()
+    packed = gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0)
+    return base64.b64encode(packed).decode()
 
 
-def _sentence(sentences: SentenceSet, row: int) -> dict[str, Any]:
+def _sentence(sentences: SentenceSet, row: int) -> Json:
     scores: dict[str, list[float]] = {}
     for measure, by_system in sentences.scores.items():
         scores[measure] = [round(of_system[row], 1) for of_system in by_system.values()]
@@ -224,9 +262,9 @@ def _sentence(sentences: SentenceSet, row: int) -> dict[str, Any]:
     }
 
 
-def _maps(sentences: SentenceSet, shown: list[int]) -> dict[str, dict[str, list[Any]]]:
+def _maps(sentences: SentenceSet, shown: list[int]) -> Maps:
     """Pieces, and weights as hexadecimal bytes."""
-    maps: dict[str, dict[str, list[Any]]] = {}
+    maps: Maps = {}
     for system, by_row in sentences.heat_maps.items():
         of_system = maps.setdefault(system, {})
         for row in shown:
@@ -237,9 +275,9 @@ def _maps(sentences: SentenceSet, shown: list[int]) -> dict[str, dict[str, list[
     return maps
 
 
-def _pictures(sentences: SentenceSet, shown: list[int]) -> dict[str, dict[str, list[Any]]]:
+def _pictures(sentences: SentenceSet, shown: list[int]) -> Maps:
     """Pieces, the number of layers and heads, and weights as hexadecimal bytes."""
-    pictures: dict[str, dict[str, list[Any]]] = {}
+    pictures: Maps = {}
     for system, by_row in sentences.pictures.items():
         of_system = pictures.setdefault(system, {})
         for row, picture in by_row.items():

@@ -23,12 +23,15 @@ class Table:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded, so that it reads in a terminal too; the first to the left, numbers to the right."""
-    columns = zip(header, *rows, strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    lines = [_markdown_line(row, widths) for row in (header, *rows)]
-    first, *others = widths
-    rules = [":" + "-" * (first + 1), *("-" * (width + 1) + ":" for width in others)]
-    lines.insert(1, "|" + "|".join(rules) + "|")
+    widths = []
+    for column in zip(header, *rows, strict=True):
+        widths.append(max(map(len, column)))
+    rules = ["-" * width + "-:" for width in widths]
+    rules[0] = ":-" + "-" * widths[0]
+    rule = "|".join(rules)
+    lines = [_markdown_line(header, widths), f"|{rule}|"]
+    for row in rows:
+        lines.append(_markdown_line(row, widths))
     return "\n".join(lines)
 
 
@@ -41,16 +44,22 @@ def _markdown_line(row: Sequence[str], widths: Sequence[int]) -> str:
 def score_table(rows: Sequence[Row], measures: Sequence[MeasureInfo], first: str = "source words") -> str:
     """Of one evaluation, in Markdown: a line a bucket, the column headed ``first``, labels from ``measures``."""
     known = {measure.name: measure for measure in measures}
-    names = dict.fromkeys(row.metric for row in rows)
-    shown = [known[name] for name in names if not known[name].explains or known[name].in_console]
-    by_place = {(row.bucket, row.metric): row for row in rows}
+    shown: dict[str, MeasureInfo] = {}
+    by_bucket: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        measure = known[row.metric]
+        if measure.in_console or not measure.explains:
+            shown[row.metric] = measure
+        by_bucket.setdefault(row.bucket, {})[row.metric] = row
     lines = []
-    for bucket in dict.fromkeys(row.bucket for row in rows):
-        cells = [with_band(by_place.get((bucket, measure.name)), measure) for measure in shown]
-        count = by_place[bucket, shown[0].name].sentences
-        lines.append([bucket, f"{count:,}", *cells])
-    header = [first, "sentences", *(measure.title for measure in shown)]
-    return markdown_table(header, lines)
+    for bucket, of_bucket in by_bucket.items():
+        [count] = {row.sentences for row in of_bucket.values()}
+        line = [bucket, f"{count:,}"]
+        for name, measure in shown.items():
+            line.append(with_band(of_bucket.get(name), measure))
+        lines.append(line)
+    titles = [measure.title for measure in shown.values()]
+    return markdown_table([first, "sentences", *titles], lines)
 
 
 def with_band(row: Row | None, measure: MeasureInfo) -> str:
@@ -60,13 +69,16 @@ def with_band(row: Row | None, measure: MeasureInfo) -> str:
     score = measure.text(row.score)
     if row.low is None or row.high is None:
         return score if measure.explains else f"({score})"
-    return f"{score} [{measure.text(row.low)}, {measure.text(row.high)}]"
+    low = measure.text(row.low)
+    high = measure.text(row.high)
+    return f"{score} [{low}, {high}]"
 
 
 def mark(row: Row | None) -> str:
     """* where the difference to the baseline is significant."""
-    sure = row is not None and row.p_value is not None and row.p_value < SIGNIFICANT
-    return "*" if sure else ""
+    if row is None or row.p_value is None:
+        return ""
+    return "*" if row.p_value < SIGNIFICANT else ""
 
 
 def comparison_table(comparison: Comparison, test_set: str, metric: str) -> Table:
@@ -78,8 +90,10 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> Tabl
         for system in comparison.systems:
             row = comparison.find(system, test_set, bucket, metric)
             deviation = comparison.spread(system, test_set, bucket, metric)
-            spread = "" if deviation is None else f" ±{measure.text(deviation)}"
-            cells.append(with_band(row, measure) + mark(row) + spread)
+            cell = with_band(row, measure) + mark(row)
+            if deviation is not None:
+                cell += f" ±{measure.text(deviation)}"
+            cells.append(cell)
         rows.append(cells)
     return Table(["source words", "sentences", *comparison.systems], rows)
 
@@ -99,7 +113,8 @@ def system_table(comparison: Comparison, test_set: str, metric: str) -> Table:
             row = comparison.find(system, test_set, ALL, measure.name)
             cells.append(_bare(row, measure))
         rows.append(cells)
-    return Table(["system", *buckets, *(measure.title for measure in beside)], rows)
+    titles = [measure.title for measure in beside]
+    return Table(["system", *buckets, *titles], rows)
 
 
 def _bare(row: Row | None, measure: MeasureInfo) -> str:
@@ -111,33 +126,42 @@ def explaining_table(comparison: Comparison, test_set: str) -> Table:
     measures = comparison.explaining(test_set)
     rows = []
     for system in comparison.systems:
-        of_system = [comparison.find(system, test_set, ALL, measure.name) for measure in measures]
-        cells = [with_band(row, measure) for row, measure in zip(of_system, measures, strict=True)]
-        rows.append([system, *cells])
-    return Table(["system", *(measure.title for measure in measures)], rows)
+        cells = [system]
+        for measure in measures:
+            row = comparison.find(system, test_set, ALL, measure.name)
+            cells.append(with_band(row, measure))
+        rows.append(cells)
+    titles = [measure.title for measure in measures]
+    return Table(["system", *titles], rows)
 
 
 def measure_table(comparison: Comparison, test_set: str, measure: MeasureInfo) -> Table:
     """One measure: buckets down, systems across. No rows where no system has it."""
     rows = []
     for bucket in comparison.test_sets[test_set]:
-        of_bucket = [comparison.find(system, test_set, bucket, measure.name) for system in comparison.systems]
-        if any(of_bucket):
-            rows.append([bucket, *(with_band(row, measure) for row in of_bucket)])
+        cells = [bucket]
+        for system in comparison.systems:
+            row = comparison.find(system, test_set, bucket, measure.name)
+            cells.append(with_band(row, measure))
+        if set(cells[1:]) != {NOTHING}:
+            rows.append(cells)
     return Table(["source words", *comparison.systems], rows)
 
 
 def differing_options(comparison: Comparison) -> Table:
     """What the systems were not given alike besides the model: a line an option."""
     by_system = [comparison.options[system] for system in comparison.systems]
-    names = dict.fromkeys(name for options in by_system for name in options)
+    names: dict[str, None] = {}  # in their order, each once
+    for options in by_system:
+        names |= dict.fromkeys(options)
     rows = []
     for name in names:
-        values = [options.get(name, "") for options in by_system]
-        there = {name in options for options in by_system}
-        alike = len(set(values)) == 1 and len(there) == 1
-        if not alike and not name.startswith(("model.", "run.", "published.")):
-            rows.append([name, *values])
+        if name.startswith(("model.", "run.", "published.")):
+            continue
+        values = [options.get(name) for options in by_system]
+        if len(set(values)) > 1:
+            cells = [value or "" for value in values]
+            rows.append([name, *cells])
     return Table(["option", *comparison.systems], rows)
 
 
@@ -147,8 +171,14 @@ def published_table(comparison: Comparison) -> Table:
     for published in comparison.published:
         label = comparison.measure(published.metric).label
         ours = NOTHING if published.score is None else f"{published.score:.2f}"
-        theirs = f"{label} {published.published:.2f} ± {published.tolerance:.1f}"
-        rows.append([published.system, published.source, theirs, ours, published.verdict])
+        cells = [
+            published.system,
+            published.source,
+            f"{label} {published.published:.2f} ± {published.tolerance:.1f}",
+            ours,
+            published.verdict,
+        ]
+        rows.append(cells)
     return Table(["system", "published in", "published", "here", "verdict"], rows)
 
 
@@ -167,16 +197,19 @@ def capacity_table(comparison: Comparison) -> Table:
 def length_cost_table(comparison: Comparison) -> Table:
     """Seconds of a training step and of search, and megabytes kept, by length: systems down."""
     lengths = sorted({row.length for row in comparison.costs})
-    by_place = {(row.system, row.length): row for row in comparison.costs}
     rows = []
     for system in comparison.systems:
-        of_system = [by_place[system, length] for length in lengths]
-        cells = [f"{row.training_seconds:.3f}" for row in of_system]
+        of_system = [row for row in comparison.costs if row.system == system]
+        of_system.sort(key=lambda row: row.length)
+        cells = [system]
+        cells += [f"{row.training_seconds:.3f}" for row in of_system]
         cells += [f"{row.search_seconds:.3f}" for row in of_system]
         cells += [f"{row.memory_megabytes:.0f}" for row in of_system]
-        rows.append([system, *cells])
-    columns = [f"{what}, {length}" for what in ("step s", "search s", "MB") for length in lengths]
-    return Table(["system", *columns], rows)
+        rows.append(cells)
+    header = ["system"]
+    for column in ("step s", "search s", "MB"):
+        header += [f"{column}, {length}" for length in lengths]
+    return Table(header, rows)
 
 
 def cost_table(comparison: Comparison) -> Table:

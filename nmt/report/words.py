@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
+import itertools
+
 from nmt.evaluation.results import ALL, EVERY, SIGNIFICANT, Comparison, Finding
 
 
 def findings(comparison: Comparison) -> list[str]:
     """One sentence for each pair of systems on each test set."""
-    pairs: dict[tuple[str, str, str], list[Finding]] = {}
-    for finding in comparison.findings:
-        pair = (finding.test_set, finding.system, finding.against)
-        pairs.setdefault(pair, []).append(finding)
+    pairs = itertools.groupby(comparison.findings, key=_pair)
     sentences = []
-    for (test_set, _, _), of_pair in pairs.items():
-        sentence = "; ".join(_clause(comparison, finding) for finding in reversed(of_pair))
+    for (test_set, _, _), of_pair in pairs:
+        clauses = [_clause(comparison, finding) for finding in of_pair]
+        clauses.reverse()
+        sentence = "; ".join(clauses)
         if len(comparison.test_sets) > 1:
             sentences.append(f"On {test_set}, {sentence}.")
         else:
-            sentences.append(f"{sentence[0].upper()}{sentence[1:]}.")
+            first = sentence[0].upper()
+            sentences.append(f"{first}{sentence[1:]}.")
     return sentences
 
 
+def _pair(finding: Finding) -> tuple[str, str, str]:
+    """Whom a finding speaks of; those of one pair stand together."""
+    return finding.test_set, finding.system, finding.against
+
+
 def _clause(comparison: Comparison, finding: Finding) -> str:
+    """What one finding says, without its full stop."""
     measure = comparison.measure(finding.metric)
     where = _where(finding)
+    system = finding.system
+    against = finding.against
+    chance = f"p = {finding.p_value:.2g}"
+    size = measure.text(abs(finding.difference))
     if not finding.differ:
-        difference = f"{finding.difference:+.{measure.digits}f} {measure.label}"
-        chance = f"{difference}, p = {finding.p_value:.2g}"
-        return f"{where} no sure difference between {finding.system} and {finding.against} ({chance})"
+        sign = "-" if finding.difference < 0 else "+"
+        return f"{where} no sure difference between {system} and {against} ({sign}{size} {measure.label}, {chance})"
     higher = finding.difference > 0
     better = higher != (measure.higher_is_better is False)
     lead = "ahead of" if better else "behind"
-    gap = f"{measure.text(abs(finding.difference))} ± {measure.text(finding.half_width)} {measure.label}"
-    return f"{where} {finding.system} is {lead} {finding.against} by {gap} (p = {finding.p_value:.2g})"
+    half_width = measure.text(finding.half_width)
+    return f"{where} {system} is {lead} {against} by {size} ± {half_width} {measure.label} ({chance})"
 
 
 def _where(finding: Finding) -> str:
@@ -55,10 +66,13 @@ def _where(finding: Finding) -> str:
 def legend(comparison: Comparison) -> str:
     """How to read a table of scores."""
     share = round(100 * comparison.confidence)
-    seeds = len({run.seed for run in comparison.runs})
-    spread = f"±: standard deviation over {seeds} seeds. " if seeds > 1 else ""
-    return (
-        f"In brackets: {share} % bootstrap band. {spread}*: differs from {comparison.baseline} (p < {SIGNIFICANT}, "
-        f"{comparison.provenance['significance']}). "
-        f"In round brackets: fewer than {comparison.min_sentences} sentences, too few to say."
-    )
+    seeds = {run.seed for run in comparison.runs}
+    test = comparison.provenance["significance"]
+    parts = [f"In brackets: {share} % bootstrap band."]
+    if len(seeds) > 1:
+        parts.append(f"±: standard deviation over {len(seeds)} seeds.")
+    parts += [
+        f"*: differs from {comparison.baseline} (p < {SIGNIFICANT}, {test}).",
+        f"In round brackets: fewer than {comparison.min_sentences} sentences, too few to say.",
+    ]
+    return " ".join(parts)

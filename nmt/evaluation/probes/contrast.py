@@ -46,17 +46,20 @@ def contrast(
     """
     _check(sources, right, wrong)
     hits = []
-    both = zip(translator.force(sources, right), translator.force(sources, wrong), strict=True)
-    for right_one, wrong_one in both:
+    forced_right = translator.force(sources, right)
+    forced_wrong = translator.force(sources, wrong)
+    for right_one, wrong_one in zip(forced_right, forced_wrong, strict=True):
         hit = right_one.score > wrong_one.score
         hits.append([hit, 1])
     statistics = np.array(hits, dtype=np.float64)  # (N, 2)
     resamplers = Resamplers(options)
-    places = [parting(right_one, wrong_one) + 1 for right_one, wrong_one in zip(right, wrong, strict=True)]
+    lengths = word_counts(sources)
+    places = [parting(one, other) + 1 for one, other in zip(right, wrong, strict=True)]
     rows = []
-    for measure, lengths in ((PREFERRED, word_counts(sources)), (PREFERRED_BY_PLACE, places)):
-        for bucket in make_buckets(lengths, options.bucket_bounds):
-            rows.append(_row(system, measure, bucket, statistics[list(bucket.sentences)], resamplers))
+    for measure, of_sentences in ((PREFERRED, lengths), (PREFERRED_BY_PLACE, places)):
+        for bucket in make_buckets(of_sentences, options.bucket_bounds):
+            in_bucket = statistics[list(bucket.sentences)]
+            rows.append(_row(system, measure, bucket, in_bucket, resamplers))
     return rows
 
 
@@ -76,5 +79,6 @@ def _row(system: str, measure: MeasureInfo, bucket: Bucket, statistics: np.ndarr
     row = Row(system, "", "contrast", bucket.label, len(bucket), measure.name, value)
     if not resamplers.enough(len(bucket)):
         return row
-    band = resamplers.of(len(bucket)).band(Share(), [statistics])
+    resampler = resamplers.of(len(bucket))
+    band = resampler.band(Share(), [statistics])
     return replace(row, low=band.low, high=band.high)

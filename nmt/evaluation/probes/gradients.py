@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nmt.corpus.batches.batch import pad
 from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
 from nmt.models.interface import Model
+
+Ids = Sequence[Sequence[int]]  # of a batch of sentences
 
 PARTS = 10  # of source and target
 BATCH = 8  # sentences at a time; their graphs are kept while each tenth of the target is asked
@@ -28,21 +30,32 @@ def gradient_maps(
     """
     was_training = model.training
     model.eval()
-    by_length = sorted(range(len(sources)), key=lambda row: len(sources[row]))
     maps: dict[int, np.ndarray] = {}
-    for start in range(0, len(by_length), BATCH):
-        rows = by_length[start : start + BATCH]
-        source_ids = [tokenizer.encode_source(sources[row]) for row in rows]
-        target_ids = [[*tokenizer.encode_target(targets[row]), END] for row in rows]
+    for rows in _batches(sources):
+        source_ids = []
+        target_ids = []
+        for row in rows:
+            source_ids.append(tokenizer.encode_source(sources[row]))
+            pieces = tokenizer.encode_target(targets[row])
+            target_ids.append([*pieces, END])
         norms = _norms(model, source_ids, target_ids)  # (PARTS, B, S)
         for place, row in enumerate(rows):
             length = len(source_ids[place])
-            maps[row] = _shares(norms[:, place, :length])
+            of_sentence = norms[:, place, :length]
+            maps[row] = _shares(of_sentence)
     model.train(was_training)
     return [maps[row] for row in range(len(sources))]
 
 
-def _norms(model: Model, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]) -> np.ndarray:
+def _batches(sources: Sequence[str]) -> Iterator[list[int]]:
+    """Rows of sentences of about the same length."""
+    lengths = [len(source) for source in sources]
+    rows = sorted(range(len(sources)), key=lengths.__getitem__)
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+def _norms(model: Model, source_ids: Ids, target_ids: Ids) -> np.ndarray:
     """Of the gradient, for the asked word of each tenth of the target, by each source piece: (PARTS, B, S)."""
     norms = []
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN has no backward in evaluation mode
@@ -51,31 +64,40 @@ def _norms(model: Model, source_ids: Sequence[Sequence[int]], target_ids: Sequen
             middle = (part + 0.5) / PARTS
             places = [int(middle * len(ids)) for ids in target_ids]
             asked = torch.tensor(places, device=model.device)  # (B,)
-            total = chosen.gather(1, asked[:, None]).sum()
-            is_last = part + 1 == PARTS
-            [gradient] = torch.autograd.grad(total, embedded, retain_graph=not is_last)  # (B, S, E)
-            norm = gradient.detach().float().norm(dim=-1)  # (B, S)
+            log_probability = chosen.gather(1, asked[:, None])  # (B, 1)
+            total = log_probability.sum()  # sentences don't see each other, so that each keeps its own gradient
+            goes_on = part + 1 < PARTS
+            [gradient] = torch.autograd.grad(total, embedded, retain_graph=goes_on)  # (B, S, E)
+            gradient = gradient.detach().float()
+            norm = gradient.norm(dim=-1)  # (B, S)
             norms.append(norm.cpu().numpy())
     return np.stack(norms)
 
 
-def _log_probabilities(
-    model: Model, source_ids: Sequence[Sequence[int]], target_ids: Sequence[Sequence[int]]
-) -> tuple[Tensor, Tensor]:
+def _log_probabilities(model: Model, source_ids: Ids, target_ids: Ids) -> tuple[Tensor, Tensor]:
     """The source's embeddings (B, S, E), and the log-probability of every target piece after those before it (B, T)."""
     device = model.device
     ids, mask = pad(source_ids)
-    target_in, _ = pad([[START, *row[:-1]] for row in target_ids])
+    shifted = [[START, *row[:-1]] for row in target_ids]
+    target_in, _ = pad(shifted)
     target_out, _ = pad(target_ids)
     embedded: list[Tensor] = []
-    hook = model.source_embedding.register_forward_hook(lambda module, inputs, output: embedded.append(output))
-    memory = model.encode(ids.to(device), mask.to(device))
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        embedded.append(output)
+
+    hook = model.source_embedding.register_forward_hook(keep)
+    ids = ids.to(device)
+    mask = mask.to(device)
+    memory = model.encode(ids, mask)
     hook.remove()
-    logits = model.logits(model.decode(memory, target_in.to(device)))  # (B, T, V)
+    target_in = target_in.to(device)
+    output = model.decode(memory, target_in)
+    logits = model.logits(output)  # (B, T, V)
     log_probabilities = torch.log_softmax(logits.float(), dim=-1)
-    of_targets = target_out.to(device)[..., None]  # (B, T, 1)
-    chosen = log_probabilities.gather(-1, of_targets)[..., 0]  # (B, T)
-    return embedded[0], chosen
+    target_out = target_out.to(device)
+    chosen = log_probabilities.gather(-1, target_out[..., None])  # (B, T, 1)
+    return embedded[0], chosen[..., 0]
 
 
 def _shares(norms: np.ndarray) -> np.ndarray:
@@ -86,7 +108,8 @@ def _shares(norms: np.ndarray) -> np.ndarray:
     for low, high in itertools.pairwise(edges):
         first = min(int(low), length - 1)
         end = max(int(high), first + 1)
-        columns.append(norms[:, first:end].mean(axis=1))
+        tenth = norms[:, first:end]
+        columns.append(tenth.mean(axis=1))
     by_part = np.stack(columns, axis=1)  # (PARTS, PARTS)
     totals = by_part.sum(axis=1, keepdims=True)
     return 100 * by_part / np.maximum(totals, 1e-30)

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from nmt.evaluation.measures.measure import (
     explaining_measures,
     measure_infos,
 )
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -86,3 +88,11 @@ def test_without_those_built_in_a_user_s_own_is_measured_by_default(own_registry
 
     assert default_metrics() == ["only"] and explaining_measures() == []
     assert np.allclose(Only().statistics_of_texts(["a"], ["b"]), [[1, 1]])
+
+
+def test_the_measure_in_the_report_s_document_works(own_registry):
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/report.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(block, {"__name__": "my_measures"})
+    [own] = chosen_measures(["length_error"])
+    statistics = own.statistics_of_texts(["abc", "a"], ["abcd", "a"])
+    assert own.score(statistics.sum(axis=0)) == pytest.approx(20.0)

@@ -1,0 +1,69 @@
+"""What an evaluation leaves in its folder, and when it is read instead of made again."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
+from tests.evaluation.test_table import evaluation
+
+IDENTITY = {"checkpoint": "best.safetensors"}
+KNOWN = [[(0, 0)]] * 100
+
+
+@pytest.fixture
+def written(tmp_path):
+    made = evaluation(0.3, 1, KNOWN)
+    write_evaluation(tmp_path, made, IDENTITY)
+    return tmp_path, made
+
+
+def read(folder, made: Evaluation, identity=IDENTITY, shown=None) -> Evaluation | None:
+    chosen = made.shown if shown is None else shown
+    return read_evaluation(folder, "test", made.sources, made.references, chosen, identity, KNOWN)
+
+
+def test_it_is_read_as_it_was(written):
+    folder, made = written
+    again = read(folder, made)
+    for name in ("hypotheses", "scores", "reference_scores", "links", "gradients", "known_links", "shown"):
+        assert getattr(again, name) == getattr(made, name), name
+    np.testing.assert_array_equal(again.heat_maps[0].weights, made.heat_maps[0].weights)
+    np.testing.assert_array_equal(again.pictures[0].heads, made.pictures[0].heads)
+    assert again.heat_maps[0].source_pieces == made.heat_maps[0].source_pieces
+
+
+def test_fewer_shown_sentences_are_read_from_more(written):
+    folder, made = written
+    again = read(folder, made, shown=[1, 2])
+    assert again.shown == [1, 2] and again.heat_maps == {} and again.links == {}
+
+
+def test_of_another_model_or_text_it_is_made_again(written):
+    folder, made = written
+    assert read(folder, made, identity={"checkpoint": "last"}) is None
+    other = [*made.sources[:-1], "other"]
+    assert read_evaluation(folder, "test", other, made.references, made.shown, IDENTITY, KNOWN) is None
+    (folder / "hypothesis.txt").write_text("one line\n")
+    assert read(folder, made) is None
+
+
+def test_attention_in_one_array_as_it_was_before_is_made_again(written):
+    folder, made = written
+    np.savez_compressed(folder / "attention.npz", weights=np.zeros(2, np.uint8), heads=np.zeros(8, np.uint8))
+    assert read(folder, made) is None
+
+
+def test_what_is_cut_short_is_made_again(written):
+    folder, made = written
+    data = (folder / "attention.npz").read_bytes()
+    (folder / "attention.npz").write_bytes(data[: len(data) // 2])
+    assert read(folder, made) is None
+    content = json.loads((folder / "evaluation.json").read_text())
+    del content["scores"]
+    (folder / "evaluation.json").write_text(json.dumps(content))
+    assert read(folder, made) is None
