@@ -17,7 +17,7 @@ SIGNIFICANT = 0.05  # a difference with a smaller p-value is told as one
 ALL_SEEDS = "mean"  # the seed of a row over several seeds
 
 
-def spread(lengths: Sequence[int], count: int) -> list[int]:
+def evenly_over_lengths(lengths: Sequence[int], count: int) -> list[int]:
     """``count`` positions evenly spread over the ranks of length, in their order; all where there are fewer."""
     order = np.argsort(lengths, kind="stable")
     ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
@@ -305,7 +305,7 @@ class Comparison:
                 return row
         return rows[0] if rows else None
 
-    def spread(self, system: str, test_set: str, bucket: str, metric: str) -> float | None:
+    def seed_deviation(self, system: str, test_set: str, bucket: str, metric: str) -> float | None:
         """The standard deviation of the score over seeds; None where there is only one."""
         rows = self._rows(system, test_set, bucket, metric)
         scores = [row.score for row in rows if row.seed != ALL_SEEDS]

@@ -22,7 +22,7 @@ from nmt.evaluation.results import (
     PlaceRow,
     Row,
     SentenceSet,
-    spread,
+    evenly_over_lengths,
 )
 from nmt.report import tables, words
 from nmt.report.figures import colour
@@ -230,7 +230,7 @@ def pack(sentences: SentenceSet, budget: int) -> tuple[str, int]:
             return block, len(shown)
         keep = max(1, int(0.95 * len(shown) * budget / len(block)))
         lengths = [len(sentences.sources[row].split()) for row in shown]
-        shown = [shown[rank] for rank in spread(lengths, keep)]
+        shown = [shown[rank] for rank in evenly_over_lengths(lengths, keep)]
 
 
 def _block(sentences: SentenceSet, shown: list[int]) -> str:

@@ -89,7 +89,7 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> Tabl
         cells = [bucket, f"{count:,}"]
         for system in comparison.systems:
             row = comparison.find(system, test_set, bucket, metric)
-            deviation = comparison.spread(system, test_set, bucket, metric)
+            deviation = comparison.seed_deviation(system, test_set, bucket, metric)
             cell = with_band(row, measure) + mark(row)
             if deviation is not None:
                 cell += f" ±{measure.text(deviation)}"

@@ -61,10 +61,9 @@ def _norms(model: Model, source_ids: Ids, target_ids: Ids) -> np.ndarray:
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # cuDNN has no backward in evaluation mode
         embedded, chosen = _log_probabilities(model, source_ids, target_ids)
         for part in range(PARTS):
-            middle = (part + 0.5) / PARTS
-            places = [int(middle * len(ids)) for ids in target_ids]
-            asked = torch.tensor(places, device=model.device)  # (B,)
-            log_probability = chosen.gather(1, asked[:, None])  # (B, 1)
+            places = _middles(part, target_ids)
+            asked = torch.tensor(places, device=model.device)  # (B, 1)
+            log_probability = chosen.gather(1, asked)  # (B, 1)
             total = log_probability.sum()  # sentences don't see each other, so that each keeps its own gradient
             goes_on = part + 1 < PARTS
             [gradient] = torch.autograd.grad(total, embedded, retain_graph=goes_on)  # (B, S, E)
@@ -72,6 +71,16 @@ def _norms(model: Model, source_ids: Ids, target_ids: Ids) -> np.ndarray:
             norm = gradient.norm(dim=-1)  # (B, S)
             norms.append(norm.cpu().numpy())
     return np.stack(norms)
+
+
+def _middles(part: int, target_ids: Ids) -> list[list[int]]:
+    """The piece in the middle of a tenth of each target (B, 1)."""
+    share = (part + 0.5) / PARTS
+    middles = []
+    for ids in target_ids:
+        piece = int(share * len(ids))
+        middles.append([piece])
+    return middles
 
 
 def _log_probabilities(model: Model, source_ids: Ids, target_ids: Ids) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from nmt.errors import UserError
 from nmt.evaluation.alignment import links
 from nmt.evaluation.buckets import word_counts
 from nmt.evaluation.probes.gradients import gradient_maps
-from nmt.evaluation.results import HeatMap, Picture, spread
+from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
 from nmt.progress import Progress
@@ -44,7 +44,7 @@ def evaluate(
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
     sources = [pair.source for pair in pairs]
     references = [pair.target for pair in pairs]
-    chosen = spread(word_counts(sources), shown)
+    chosen = evenly_over_lengths(word_counts(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
         return earlier
@@ -88,7 +88,7 @@ def _gradients(
     texts = list(zip(sources, references, strict=True))
     readable = [row for row, (source, reference) in enumerate(texts) if source.strip() and reference.strip()]
     lengths = word_counts([sources[row] for row in readable])
-    probed = [readable[place] for place in spread(lengths, PROBES)]
+    probed = [readable[place] for place in evenly_over_lengths(lengths, PROBES)]
     maps = gradient_maps(
         translator.model,
         translator.tokenizer,
@@ -105,7 +105,7 @@ def _pictures(
     lengths = word_counts(sources)
     short = [row for row in chosen if 0 < lengths[row] <= PICTURED_WORDS]
     lengths_of_short = [lengths[row] for row in short]
-    pictured = [short[place] for place in spread(lengths_of_short, PICTURED)]
+    pictured = [short[place] for place in evenly_over_lengths(lengths_of_short, PICTURED)]
     forced = translator.force(
         [sources[row] for row in pictured],
         [references[row] for row in pictured],

@@ -61,6 +61,28 @@ function significance(row) {
   return row.p === null ? "" : `, p = ${row.p < 0.001 ? "< 0.001" : number(row.p, 3)}${row.p < data.significant ? " *" : ""}`;
 }
 
+// A system's points { x, score, low, high } as a line, over its band where there is one; text is what hovering shows.
+function lineWithBand(system, points, text) {
+  if (!points.length) return [];
+  const name = escapeHtml(system.name);
+  const line = {
+    x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
+    mode: "lines+markers", line: { color: system.colour, width: 2.4, dash: dash(system) },
+    marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
+    text: points.map(text), hovertemplate: "%{text}<extra>" + name + "</extra>",
+  };
+  const banded = points.filter((point) => point.low !== null);
+  if (!banded.length) return [line];
+  const back = banded.slice().reverse();
+  const band = {
+    x: [...banded, ...back].map((point) => point.x),
+    y: [...banded.map((point) => point.low), ...back.map((point) => point.high)],
+    fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines",
+    hoverinfo: "skip", showlegend: false, legendgroup: name,
+  };
+  return [band, line];
+}
+
 // What the page knows of a measure.
 const measureOf = (metric) => data.measures[metric];
 
@@ -77,26 +99,10 @@ function byLength(state, metric, height) {
     for (const system of systems) {
       const points = buckets.map((bucket) => ({ x: place(bucket), bucket, ...find(state, system.name, bucket, metric) }))
         .filter((point) => point.score !== undefined && (!scored || point.low !== null));
-      const banded = points.filter((point) => point.low !== null);
       for (const { bucket, score, low, high, p } of points) table.push([bucket, counts[bucket], system.name, score, low, high, p]);
-      if (!points.length) continue;
-      const name = escapeHtml(system.name);
-      if (banded.length) {
-        traces.push({
-          x: [...banded.map((point) => point.x), ...banded.map((point) => point.x).reverse()],
-          y: [...banded.map((point) => point.low), ...banded.map((point) => point.high).reverse()],
-          fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines",
-          hoverinfo: "skip", showlegend: false, legendgroup: name,
-        });
-      }
-      traces.push({
-        x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
-        mode: "lines+markers", line: { color: system.colour, width: 2.4, dash: dash(system) },
-        marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
-        text: points.map((point) => number(point.score, digits) + (point.low !== null
-          ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : "")),
-        hovertemplate: "%{text}<extra>" + name + "</extra>",
-      });
+      const text = (point) => number(point.score, digits) + (point.low !== null
+        ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : "");
+      traces.push(...lineWithBand(system, points, text));
     }
     const layout = baseLayout(theme, `${label} by source length, ${state.testSet}`, height);
     layout.hovermode = "x unified";
@@ -117,22 +123,11 @@ function translatedByPlace(state, bucket) {
   return (theme) => {
     const table = [["system", "place", "words", "percent", "low", "high"]];
     const traces = systems.flatMap((system) => {
-      const points = data.places.filter(([name, testSet, label]) => name === system.name && testSet === state.testSet && label === bucket);
-      if (!points.length) return [];
-      for (const [, , , place, score, low, high, words] of points) table.push([system.name, place, words, score, low, high]);
-      const x = points.map((point) => point[3]), name = escapeHtml(system.name);
-      return [
-        {
-          x: [...x, ...x.slice().reverse()], y: [...points.map((p) => p[5]), ...points.map((p) => p[6]).reverse()],
-          fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines", hoverinfo: "skip", showlegend: false, legendgroup: name,
-        },
-        {
-          x, y: points.map((p) => p[4]), name, legendgroup: name, mode: "lines+markers",
-          line: { color: system.colour, width: 2.2, dash: dash(system) }, marker: { symbol: symbols[system.index % symbols.length], size: 7 },
-          text: points.map((p) => `${number(p[4])} % [${number(p[5])}, ${number(p[6])}] of ${p[7].toLocaleString("en")} words`),
-          hovertemplate: "%{text}<extra>" + name + "</extra>",
-        },
-      ];
+      const points = data.places.filter(([name, testSet, label]) => name === system.name && testSet === state.testSet && label === bucket)
+        .map(([, , , x, score, low, high, words]) => ({ x, score, low, high, words }));
+      for (const { x, score, low, high, words } of points) table.push([system.name, x, words, score, low, high]);
+      const text = ({ score, low, high, words }) => `${number(score)} % [${number(low)}, ${number(high)}] of ${words.toLocaleString("en")} words`;
+      return lineWithBand(system, points, text);
     });
     const layout = baseLayout(theme, `Words whose translation appears, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 360);
     layout.hovermode = "x unified";
