@@ -1,28 +1,23 @@
-"""Tokens, positions, tying, and dropout."""
+"""Tokens, positions, tying, and dropout as a module."""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.dropout import dropout, relu_dropout
 from nmt.models.interface import Vocabulary
 
 PADDING = 0
 POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "none")
 TYING = ("none", "target", "all")
-# Found by search: whether any two of a 16-bit word's multiples fall below a bound is correlated by 0.0002 at most.
-FACTORS = (1, 26729, -20005, 28471)
 
 
 class Dropout(nn.Module):
-    """Dropout; on CPU by integers, several times cheaper than nn.Dropout, where even what is no number is dropped."""
+    """Drops numbers in training, by whatever is fast on their device."""
 
     def __init__(self, probability: float):
         super().__init__()
@@ -31,103 +26,11 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, inputs: Tensor) -> Tensor:
-        if not self.training or self.probability == 0:
-            return inputs
-        if inputs.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(inputs, self.probability)
-        return _DropBits.apply(inputs, *self._drawn(inputs))
+        return dropout(inputs, self.probability, self.training)
 
     def after_relu(self, inputs: Tensor) -> tuple[Tensor, float]:
-        """Of the positive part of the inputs, which may be written over them; and the factor still to be applied.
-
-        After a linear map that makes rows narrower it costs less than before.
-        """
-        if not self.training or self.probability == 0:
-            return F.relu(inputs), 1.0
-        if inputs.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(F.relu(inputs), self.probability), 1.0
-        kept, scale = self._drawn(inputs)
-        return _ReluDropBits.apply(inputs, kept), scale
-
-    def _drawn(self, inputs: Tensor) -> tuple[Tensor, float]:
-        """What is kept, and what makes up for the rest."""
-        return kept_bits(inputs, self.probability), 1 / (1 - self.probability)
-
-
-class _DropBits(torch.autograd.Function):
-    """A number and all ones is itself; a number and all zeros is 0."""
-
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kept: Tensor, scale: float) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(kept)
-        ctx.scale = scale
-        return (inputs.view(kept.dtype) & kept).view(inputs.dtype).mul_(scale)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        (kept,) = ctx.saved_tensors
-        return (gradient.view(kept.dtype) & kept).view(gradient.dtype).mul_(ctx.scale), None, None
-
-
-class _ReluDropBits(torch.autograd.Function):
-    """What is positive afterwards was positive before, and was not dropped."""
-
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kept: Tensor) -> Tensor:  # type: ignore[override]
-        inputs.clamp_min_(0).view(kept.dtype).bitwise_and_(kept)
-        ctx.mark_dirty(inputs)
-        ctx.save_for_backward(inputs)
-        return inputs
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        (outputs,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(gradient, outputs, 0), None
-
-
-def kept_bits(inputs: Tensor, probability: float) -> Tensor:
-    """For each element an integer as wide as it: all zeros with this probability (to 15 bits), else all ones.
-
-    A random word serves four elements, far from each other: as it is, and multiplied by three numbers, such that any
-    two of the four are dropped together as often as if they were drawn apart.
-    """
-    width = inputs.element_size()
-    kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}[width]
-    quarter = (inputs.numel() + 3) // 4
-    words = random_words((quarter * width + 3) // 4).view(kind)[:quarter]
-    bits = (words * torch.tensor(FACTORS, dtype=kind)[:, None]).view(-1)[: inputs.numel()].view(inputs.shape)
-    half = 2 ** (8 * width - 2)  # halved, so that a difference of two does not overflow
-    bound = min(round((1 - 2 * probability) * half), half - 1)
-    return bits.bitwise_right_shift_(1).sub_(bound).bitwise_right_shift_(8 * width - 1)
-
-
-@lru_cache(maxsize=4)  # layers of several widths take turns
-def _places(count: int) -> Tensor:
-    """(count,) int32, far from each other."""
-    return torch.arange(count, dtype=torch.int32).mul_(-0x61C88647)
-
-
-def random_words(count: int) -> Tensor:
-    """(count,) random int32: a hash of their places (lowbias32, Wellons 2018), by two seeds of the library's generator.
-
-    Made of vector operations, it is many times faster than drawing every word from there.
-    """
-    first, second = torch.empty(2, dtype=torch.int64).random_(-(2**31), 2**31).tolist()
-    words = _places(1 << max(count - 1, 1).bit_length())[:count] + first
-    shifted = torch.empty_like(words)
-
-    def mix(shift: int) -> None:
-        torch.bitwise_right_shift(words, shift, out=shifted)
-        words.bitwise_xor_(shifted.bitwise_and_((1 << (32 - shift)) - 1))  # no copies of the sign
-
-    mix(16)
-    words.mul_(0x7FEB352D).add_(second)
-    mix(15)
-    words.mul_(-0x7B935975)
-    mix(16)
-    return words
+        """Of the positive part of the inputs, which may be written over; and a factor still to be applied."""
+        return relu_dropout(inputs, self.probability, self.training)
 
 
 class TokenEmbedding(nn.Embedding):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError
+from nmt.kernels.process import without_autocast
 from nmt.models.minimal import CellState, MappedLayer
 
 KEY_SIZE = 16
@@ -85,7 +86,7 @@ def by_chunks(query: Tensor, key: Tensor, value: Tensor, decay: Tensor, matrix: 
     query and key (B, heads, S, K), value (B, heads, S, V), decay (B, heads, S), a logarithm, matrix (B, heads, V, K).
     """
     found = []
-    with torch.autocast(query.device.type, enabled=False):
+    with without_autocast(query.device):
         for q, k, v, d in zip(*(part.split(CHUNK, dim=2) for part in (query, key, value, decay)), strict=True):
             since = d.cumsum(dim=2)  # (B, heads, C): decay from the chunk's beginning
             between = since[..., :, None] - since[..., None, :]  # (B, heads, C, C): from a writer to its reader

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
-from nmt.kernels.loop import product_kind
+from nmt.kernels.attention import attention, weighted_values
+from nmt.kernels.process import product_kind
+from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import softmax
-from nmt.models.attention.scopes import exact
 from nmt.models.attention.scores import make_score
 from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
@@ -42,64 +42,34 @@ class TransformerOptions:
     tie_embeddings: str = "all"  # none, target or all
 
 
-def plain_attention(
-    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, bias: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """softmax(Q K^T / sqrt(d)) V (Vaswani 2017, equation 1) with its weights, for heads (B, H, T, D)."""
-    scores = exact(query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5  # (B, H, T, S)
-    if bias is not None:
-        scores = scores + bias
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, float("-inf"))
-    weights = softmax(scores).to(value.dtype)
-    return weights @ value, weights
-
-
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    allowed: Tensor | None,
-    want_weights: bool,
-    bias: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """Heads (B, H, T, D) attending to (B, H, S, D); ``allowed`` broadcasts to (B, H, T, S), None allows all.
-
-    ``bias`` (H, T, S) is added to the scores.
-    """
-    if want_weights or query.device.type == "cpu":  # on CPU the fused kernel's backward is slower than the formula
-        context, weights = plain_attention(query, key, value, allowed, bias)
-        return context, weights if want_weights else None
-    if bias is not None:
-        allowed = bias if allowed is None else bias.masked_fill(~allowed, float("-inf"))
-        allowed = allowed.to(query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed), None
-
-
 class MultiHead(nn.Module):
     """Multi-head attention. Keys and values come from `keys_values`, so that they may be cached."""
 
     def __init__(self, options: TransformerOptions, positions: str = ""):
         super().__init__()
         self.heads = options.heads
-        self.rotary, self.biased = positions == "rotary", positions == "alibi"
+        self.rotary = positions == "rotary"
+        self.biased = positions == "alibi"
         self.query: nn.Linear | None = nn.Linear(options.size, options.size)
         self.key_value = nn.Linear(options.size, 2 * options.size)
         self.output = nn.Linear(options.size, options.size)
         for layer in (self.query, self.key_value, self.output):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-        width = options.size // options.heads
         self.score = None  # scaled dot has kernels of its own
         if options.score != "scaled_dot":
+            width = options.size // options.heads
             self.score = make_score(width, width, AttentionOptions(score=options.score, size=width), "model.score")
             if not self.score.uses_query:
                 self.query = None
 
     def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
         """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
-        key, value = self.key_value(states).unflatten(-1, (2, self.heads, -1)).transpose(1, 3).unbind(dim=2)
-        return (rotate(key, first) if self.rotary else key), value
+        both = self.key_value(states).unflatten(-1, (2, self.heads, -1))  # (B, S, 2, H, D/H)
+        key, value = both.transpose(1, 3).unbind(dim=2)  # (B, H, S, D/H) each
+        if self.rotary:
+            key = rotate(key, first)
+        return key, value
 
     def forward(
         self,
@@ -112,45 +82,43 @@ class MultiHead(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """(B, T, D) to (B, T, D), and the weights of every head (B, H, T, S) if wanted.
 
-        Keys and values may be of fewer rows, each for k neighbouring rows of one step (T = 1), which ask as one row.
+        ``allowed`` broadcasts to (B, H, T, S); None allows all. Keys and values may be of fewer rows, each for k
+        neighbouring rows of one step (T = 1), which ask as one row.
         """
         rows = len(inputs)
+        sources = len(key)
         positions = torch.arange(first, first + inputs.shape[1], device=inputs.device)  # (T,)
-        if len(key) < rows:
-            inputs = inputs.reshape(len(key), rows // len(key), -1)  # (B, k, D)
+        if sources < rows:
+            inputs = inputs.reshape(sources, rows // sources, -1)  # (B, k, D)
             positions = positions.expand(inputs.shape[1])
         query = inputs if self.query is None else self.query(inputs)
         query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, D/H)
         if self.rotary:
             query = rotate(query, first)
-        bias = None
         if self.biased:
             bias = distance_bias(self.heads, query.shape[2], first, key.shape[2], query.device)  # (H, T, S)
+            allowed = bias if allowed is None else bias.masked_fill(~allowed, float("-inf"))
         if self.score is None:
-            context, weights = attend(query, key, value, allowed, want_weights, bias)  # (B, H, T, D/H)
+            context, weights = attention(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
         else:
-            context, weights = self._attend_by_score(query, key, value, allowed, positions, bias)
+            scores = self._scores(query, key, positions)
+            context, weights = weighted_values(scores, value, allowed)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
-        if len(joined) < rows:
+        if sources < rows:
             joined = joined.flatten(0, 1)[:, None]  # (B * k, 1, D)
-            weights = None if weights is None else weights.transpose(1, 2).flatten(0, 1)[:, :, None]
+            if weights is not None:
+                weights = weights.transpose(1, 2).flatten(0, 1)[:, :, None]  # (B * k, H, 1, S)
         return self.output(joined), weights
 
-    def _attend_by_score(
-        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, positions: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """By any score of the registry, for queries at target ``positions`` (T,): heads are rows to it, and share its
-        parameters.
+    def _scores(self, query: Tensor, key: Tensor, positions: Tensor) -> Tensor:
+        """Any score of the registry, for queries at target ``positions`` (T,): (B, H, T, S).
+
+        The score takes a head for a row, so that heads share its parameters.
         """
         rows, heads, _, _ = query.shape
-        keys, positions = self.score.keys(key.flatten(0, 1)), positions.expand(rows * heads, -1)
-        scores = exact(self.score(query.flatten(0, 1), keys, positions)).unflatten(0, (rows, heads))  # (B, H, T, S)
-        if bias is not None:
-            scores = scores + bias
-        if allowed is not None:
-            scores = scores.masked_fill(~allowed, float("-inf"))
-        weights = softmax(scores).to(value.dtype)
-        return weights @ value, weights
+        keys = self.score.keys(key.flatten(0, 1))  # (B * H, S, K)
+        scores = self.score(query.flatten(0, 1), keys, positions.expand(rows * heads, -1))
+        return exact(scores).unflatten(0, (rows, heads))
 
 
 class FeedForward(nn.Module):

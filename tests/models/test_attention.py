@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from nmt.errors import UserError
 from nmt.models.attention.attention import Attention
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import softmax, sparsemax
+from nmt.models.attention.reads import sparsemax
 from nmt.models.attention.scopes import SCOPES, make_scope
 from nmt.models.attention.scores import SCORES, make_score
 from nmt.models.build import build_model
@@ -174,16 +174,3 @@ def test_the_first_layer_s_context_reaches_the_layers_above():
     each = build_model(options, Vocabulary(40, 40, joint=True))
     assert [layer.rnn.input_size for layer in first.layers] == [8, 32, 32]
     assert (len(first.attentions), len(each.attentions)) == (1, 3)
-
-
-@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
-@pytest.mark.parametrize("length", [1, 5, 15, 16, 17])
-def test_softmax_of_widened_rows_is_softmax(kind, length):
-    scores = torch.randn(3, 2, length, generator=torch.Generator().manual_seed(1)).to(kind)
-    scores[0, 0, 1:] = float("-inf")
-    fast, plain = (scores.clone().requires_grad_() for _ in range(2))
-    of_fast, of_plain = softmax(fast), torch.softmax(plain, dim=-1)
-    torch.testing.assert_close(of_fast, of_plain)
-    for made in (of_fast, of_plain):
-        made.backward(torch.linspace(-1, 1, made.numel()).view_as(made))
-    torch.testing.assert_close(fast.grad, plain.grad)

@@ -9,6 +9,7 @@ import torch
 
 from nmt.decoding.beam import DecodingOptions, beam_search
 from nmt.decoding.one_path import sample
+from nmt.kernels import lstm
 from nmt.models import cells, minimal, recurrent
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import READS
@@ -222,7 +223,7 @@ def test_gradients_made_after_a_loop_equal_those_made_in_it(model, kind, random_
     fast = gradients(kind)
     for module in (recurrent, cells, minimal):
         monkeypatch.setattr(module, "repeat", lambda matrix: matrix)
-    monkeypatch.setattr(cells.LstmGates, "apply", cells.plain_lstm_gates)
+    monkeypatch.setattr(lstm.LstmGates, "apply", lstm.plain_lstm_gates)
     plain = gradients(kind)
     assert fast.keys() == plain.keys()
     if kind == torch.float32:

@@ -10,9 +10,10 @@ from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
 from nmt.kernels.loop import product
+from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import make_read
-from nmt.models.attention.scopes import exact, make_scope
+from nmt.models.attention.scopes import make_scope
 from nmt.models.attention.scores import Score, make_score
 from nmt.models.interface import Choice
 

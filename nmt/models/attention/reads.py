@@ -6,12 +6,11 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.softmax import softmax
 
 READS: dict[str, type[Read]] = {}
-VECTOR = 16  # fp32 numbers in the widest register
 
 
 class Read(ABC):
@@ -73,18 +72,6 @@ class HardMarginal(Read):
     def __call__(self, scores: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         weights = softmax(scores)
         return weights, weights
-
-
-def softmax(scores: Tensor) -> Tensor:
-    """Over the last dimension (..., S) of fp32 or more.
-
-    The library's kernel on a CPU takes a vector's width of numbers at once, and one by one what is narrower: such rows
-    are made as wide, several times as fast.
-    """
-    if scores.device.type != "cpu" or scores.shape[-1] >= VECTOR:
-        return torch.softmax(scores, dim=-1)
-    missing = VECTOR - scores.shape[-1]
-    return torch.softmax(F.pad(scores, (0, missing), value=float("-inf")), dim=-1)[..., :-missing]
 
 
 def sparsemax(scores: Tensor) -> Tensor:

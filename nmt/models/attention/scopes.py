@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.errors import UserError, nearest
+from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
 
 SCOPES: dict[str, type[Scope]] = {}
@@ -82,11 +83,6 @@ class LocalPredictive(Scope):
         distance = _distance(centre, mask)
         gaussian = -distance.square() / (2 * (self.window / 2) ** 2)
         return _window_bias(distance, self.window + 0.5) + gaussian  # a half more: the nearest token is always seen
-
-
-def exact(scores: Tensor) -> Tensor:
-    """Half precision is too coarse for positions and exponentials."""
-    return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
 
 
 def _distance(centre: Tensor, mask: Tensor) -> Tensor:
