@@ -20,7 +20,7 @@ MAY_ASK = {
     "training/sharding.py",
     "training/update.py",
 }
-QUESTIONS = ("device.type", "is_cuda", "is_cpu", "torch.cuda", "torch.autocast", "torch.backends")
+QUESTIONS = ("device.type", "is_cuda", "is_cpu", "torch.cuda", "torch.autocast")
 
 
 def questions(text: str) -> set[str]:
