@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.dropout import dropout, relu_dropout
 from nmt.models.interface import Vocabulary
 
@@ -21,8 +21,6 @@ class Dropout(nn.Module):
 
     def __init__(self, probability: float):
         super().__init__()
-        if not 0 <= probability < 1:
-            raise UserError(f"dropout={probability}: must be at least 0 and below 1")
         self.probability = probability
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -54,23 +52,21 @@ class TokenEmbedding(nn.Embedding):
 
 
 def make_embeddings(
-    vocabulary: Vocabulary, size: int, hidden: int, tying: str, scaled: bool
+    vocabulary: Vocabulary, size: int, tying: str, scaled: bool
 ) -> tuple[TokenEmbedding, TokenEmbedding, nn.Linear]:
     """Source embedding, target embedding and output projection, sharing weights as ``tying`` says.
 
-    ``target`` ties the output to the target embedding (Press and Wolf 2017); ``all`` ties the source embedding too,
-    which needs a joint vocabulary. Raises UserError where the sizes don't allow it.
+    ``target`` ties the output to the target embedding (Press and Wolf 2017); ``all`` ties the source embedding too.
+    Raises UserError where the languages have no vocabulary in common for that.
     """
-    if tying not in TYING:
-        raise UserError(f"model.tie_embeddings={tying}: {nearest(tying, TYING)}")
     if tying == "all" and not vocabulary.joint:
         raise UserError("model.tie_embeddings=all needs one vocabulary for both languages; set tokenizer.joint=true")
-    if tying != "none" and size != hidden:
-        raise UserError(f"model.tie_embeddings={tying} needs output vectors ({hidden}) as wide as embeddings ({size})")
     target = TokenEmbedding(vocabulary.target, size, scaled, shared=tying != "none")
-    source = target if tying == "all" else TokenEmbedding(vocabulary.source, size, scaled, shared=False)
-    output = nn.Linear(hidden, vocabulary.target)
-    nn.init.normal_(output.weight, std=hidden**-0.5)
+    source = target
+    if tying != "all":
+        source = TokenEmbedding(vocabulary.source, size, scaled, shared=False)
+    output = nn.Linear(size, vocabulary.target)
+    nn.init.normal_(output.weight, std=size**-0.5)
     nn.init.zeros_(output.bias)
     if tying != "none":
         output.weight = target.weight
@@ -92,8 +88,6 @@ class AbsolutePositions(nn.Module):
 
     def __init__(self, kind: str, size: int, max_positions: int):
         super().__init__()
-        if kind not in POSITIONS:
-            raise UserError(f"model.positions={kind}: {nearest(kind, POSITIONS)}")
         self.kind, self.size = kind, size
         self.table = nn.Embedding(max_positions, size) if kind == "learned" else None
         if self.table is not None:

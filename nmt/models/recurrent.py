@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.loop import linear, repeat
 from nmt.models.attention.attention import Attention, Reading
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.cells import CELLS, CellState, flip, make_layer
-from nmt.models.embedding import Dropout, make_embeddings
+from nmt.models.checks import check_dropout, check_known, check_positive
+from nmt.models.embedding import TYING, Dropout, make_embeddings
 from nmt.models.interface import Choice, Memory, Model, Output, State, Step, Vocabulary, for_each, mixed
 
 CONTEXTS = ("fixed", "attention")
@@ -45,6 +46,20 @@ class RecurrentOptions:
     feed_context: bool = False  # fixed only: also enter every step, as Cho 2014
     attention: AttentionOptions = field(default_factory=AttentionOptions)
     tie_embeddings: str = "none"  # none, target or all
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what makes no sense."""
+        check_known("model.context", self.context, CONTEXTS)
+        check_known("model.cell", self.cell, CELLS)
+        check_known("model.tie_embeddings", self.tie_embeddings, TYING)
+        check_positive(
+            "model", self, ("embedding_size", "encoder_size", "encoder_layers", "decoder_size", "decoder_layers")
+        )
+        check_dropout("model.dropout", self.dropout)
+        if self.feed_context and self.context == "attention":
+            raise UserError(
+                "model.feed_context=true is for model.context=fixed; attention has its own context at every step"
+            )
 
 
 class RecurrentEncoder(nn.Module):
@@ -121,11 +136,10 @@ class RecurrentModel(Model):
 
     def __init__(self, options: RecurrentOptions, vocabulary: Vocabulary):
         super().__init__()
-        _check(options)
         self.options = options
         size = options.decoder_size
         self.source_embedding, self.target_embedding, self.output = make_embeddings(
-            vocabulary, options.embedding_size, options.embedding_size, options.tie_embeddings, scaled=False
+            vocabulary, options.embedding_size, options.tie_embeddings, scaled=False
         )
         self.encoder = RecurrentEncoder(options)
         self.bridge = Bridge(self.encoder, options)
@@ -355,17 +369,3 @@ def _joined(choices: list[Choice | None]) -> Choice | None:
 
 def _pack(cells: list[CellState]) -> dict[str, Tensor]:
     return {f"{i}.{part}": tensor for i, cell in enumerate(cells) for part, tensor in enumerate(cell)}
-
-
-def _check(options: RecurrentOptions) -> None:
-    if options.context not in CONTEXTS:
-        raise UserError(f"model.context={options.context}: {nearest(options.context, CONTEXTS)}")
-    if options.cell not in CELLS:
-        raise UserError(f"model.cell={options.cell}: {nearest(options.cell, CELLS)}")
-    if options.feed_context and options.context == "attention":
-        raise UserError(
-            "model.feed_context=true is for model.context=fixed; attention has its own context at every step"
-        )
-    for name in ("embedding_size", "encoder_size", "encoder_layers", "decoder_size", "decoder_layers"):
-        if getattr(options, name) < 1:
-            raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.attention import attention, weighted_values
 from nmt.kernels.process import product_kind
 from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.scores import make_score
-from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
+from nmt.models.attention.scores import SCORES
+from nmt.models.checks import check_dropout, check_known, check_positive
+from nmt.models.embedding import POSITIONS, TYING, AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
@@ -41,6 +42,25 @@ class TransformerOptions:
     max_positions: int = 1024  # of a learned table
     tie_embeddings: str = "all"  # none, target or all
 
+    def __post_init__(self) -> None:
+        """Raises UserError for what makes no sense."""
+        check_known("model.score", self.score, SCORES, "; your own by NMT_PLUGINS")
+        check_known("model.norm", self.norm, NORMS)
+        check_known("model.activation", self.activation, ACTIVATIONS)
+        check_known("model.positions", self.positions, POSITIONS)
+        check_known("model.tie_embeddings", self.tie_embeddings, TYING)
+        check_positive(
+            "model", self, ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers", "max_positions")
+        )
+        check_dropout("model.dropout", self.dropout)
+        if self.size % self.heads:
+            raise UserError(f"model.size={self.size} must be a multiple of model.heads={self.heads}")
+        width = self.size // self.heads
+        if self.positions == "rotary" and width % 2:
+            raise UserError(f"model.positions=rotary needs heads of even width, not {width}")
+        if self.positions == "sinusoidal" and self.size % 2:
+            raise UserError(f"model.positions=sinusoidal needs an even model.size, not {self.size}")
+
 
 class MultiHead(nn.Module):
     """Multi-head attention. Keys and values come from `keys_values`, so that they may be cached."""
@@ -59,7 +79,8 @@ class MultiHead(nn.Module):
         self.score = None  # scaled dot has kernels of its own
         if options.score != "scaled_dot":
             width = options.size // options.heads
-            self.score = make_score(width, width, AttentionOptions(score=options.score, size=width), "model.score")
+            attention_options = AttentionOptions(score=options.score, size=width)
+            self.score = SCORES[options.score](width, width, attention_options)
             if not self.score.uses_query:
                 self.query = None
 
@@ -126,8 +147,6 @@ class FeedForward(nn.Module):
 
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        if options.activation not in ACTIVATIONS:
-            raise UserError(f"model.activation={options.activation}: {nearest(options.activation, ACTIVATIONS)}")
         self.activation = options.activation
         wide = options.feed_forward_size
         self.widen = nn.Linear(options.size, 2 * wide if self.activation == "swiglu" else wide)
@@ -170,8 +189,6 @@ class Residual(nn.Module):
 
 
 def make_norm(options: TransformerOptions) -> nn.Module:
-    if options.norm not in NORMS:
-        raise UserError(f"model.norm={options.norm}: {nearest(options.norm, NORMS)}")
     return NORMS[options.norm](options.size)
 
 
@@ -227,10 +244,9 @@ class TransformerModel(Model):
 
     def __init__(self, options: TransformerOptions, vocabulary: Vocabulary):
         super().__init__()
-        _check(options)
         self.options = options
         self.source_embedding, self.target_embedding, self.output = make_embeddings(
-            vocabulary, options.size, options.size, options.tie_embeddings, scaled=True
+            vocabulary, options.size, options.tie_embeddings, scaled=True
         )
         self.source_positions, self.target_positions = (
             AbsolutePositions(options.positions, options.size, options.max_positions) for _ in range(2)
@@ -293,15 +309,3 @@ class TransformerModel(Model):
             if wanted and weights is not None:
                 found.append(weights)
         return self.decoder_norm(states), State(source, longer), found
-
-
-def _check(options: TransformerOptions) -> None:
-    for name in ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers", "max_positions"):
-        if getattr(options, name) < 1:
-            raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")
-    if options.size % options.heads:
-        raise UserError(f"model.size={options.size} must be a multiple of model.heads={options.heads}")
-    if options.positions == "rotary" and options.size // options.heads % 2:
-        raise UserError(f"model.positions=rotary needs heads of even width, not {options.size // options.heads}")
-    if options.size % 2 and options.positions == "sinusoidal":
-        raise UserError(f"model.positions=sinusoidal needs an even model.size, not {options.size}")

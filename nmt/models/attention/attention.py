@@ -8,17 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.loop import product
 from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import make_read
-from nmt.models.attention.scopes import make_scope
-from nmt.models.attention.scores import Score, make_score
+from nmt.models.attention.reads import READS
+from nmt.models.attention.scopes import SCOPES
+from nmt.models.attention.scores import SCORES, Score
 from nmt.models.interface import Choice
-
-QUERIES = ("previous", "current")
-PLACES = ("top", "first", "each")
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,9 @@ class Head(nn.Module):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__()
-        self.score = make_score(query_size, state_size, options)
-        self.scope = make_scope(query_size, options)
-        self.read = make_read(options.read)
+        self.score = SCORES[options.score](query_size, state_size, options)
+        self.scope = SCOPES[options.scope](query_size, options)
+        self.read = READS[options.read]()
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (B, T, S), zero at padding and out of scope, summing to one, and the distribution behind them."""
@@ -61,10 +58,13 @@ class Attention(nn.Module):
 
     def __init__(self, options: AttentionOptions, query_size: int, state_size: int):
         super().__init__()
-        _check(options, state_size)
+        if state_size % options.heads:
+            raise UserError(
+                f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})"
+            )
         self.heads = nn.ModuleList(Head(query_size, state_size, options) for _ in range(options.heads))
         self.values = nn.Linear(state_size, state_size, bias=False) if options.heads > 1 else None
-        self.options, self.read = options, make_read(options.read)
+        self.options, self.read = options, READS[options.read]()
         self.baseline = nn.Linear(query_size, 1) if self.read.samples else None
         self.coverage = None
         if options.coverage:
@@ -122,47 +122,3 @@ def _key_size(score: Score) -> int:
     if score.key_size is None:
         raise UserError(f"model.attention.coverage=true enters learnt keys, and score={score.name} has none")
     return score.key_size
-
-
-def _check(options: AttentionOptions, state_size: int) -> None:
-    for name, known in (("query", QUERIES), ("place", PLACES)):
-        if getattr(options, name) not in known:
-            raise UserError(
-                f"model.attention.{name}={getattr(options, name)}: {nearest(getattr(options, name), known)}"
-            )
-    if options.place != "top" and options.query == "previous":
-        raise UserError(
-            f"model.attention.place={options.place} asks as a step goes up the layers: "
-            "it needs model.attention.query=current"
-        )
-    if options.query == "previous" and options.input_feeding:
-        raise UserError(
-            "model.attention.input_feeding=true needs model.attention.query=current: "
-            "asked with the previous state, the context enters the cell already"
-        )
-    read = make_read(options.read)
-    if read.sums and (options.query == "previous" or options.input_feeding):
-        raise UserError(
-            f"model.attention.read={options.read} sums predictions, so no context may enter the next step: "
-            "it needs model.attention.query=current and no input feeding"
-        )
-    if (read.sums or read.samples) and options.place != "top":
-        raise UserError(f"model.attention.read={options.read} is for model.attention.place=top")
-    if options.place == "each" and options.coverage:
-        raise UserError("model.attention.coverage=true keeps one account, and model.attention.place=each has several")
-    if read.sums and options.coverage:
-        raise UserError(f"model.attention.read={options.read} reads all steps at once, and coverage goes step by step")
-    if (read.sums or read.samples) and options.heads > 1:
-        raise UserError(f"model.attention.read={options.read} chooses one position: model.attention.heads must be 1")
-    if read.samples and options.score in ("diagonal", "uniform") and options.scope != "local_p":
-        raise UserError(
-            f"model.attention.read={options.read} learns where to look, and score={options.score} can't learn"
-        )
-    for name in ("size", "heads", "max_positions"):
-        if getattr(options, name) < 1:
-            raise UserError(f"model.attention.{name}={getattr(options, name)}: must be 1 or more")
-    if state_size % options.heads:
-        raise UserError(f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})")
-    nothing_learnt = options.score in ("uniform", "diagonal", "dot", "cosine") and options.scope != "local_p"
-    if options.heads > 1 and nothing_learnt:
-        raise UserError(f"model.attention.heads={options.heads}: every head of {options.score} would be the same")

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from nmt.errors import UserError, nearest
 from nmt.kernels.softmax import softmax
 
 READS: dict[str, type[Read]] = {}
@@ -83,10 +82,3 @@ def sparsemax(scores: Tensor) -> Tensor:
     support = (1 + rank * ordered > sums).sum(dim=-1, keepdim=True)  # (..., 1)
     threshold = (sums.gather(-1, support - 1) - 1) / support
     return (scores - threshold).clamp(min=0)
-
-
-def make_read(name: str) -> Read:
-    """Raises UserError for a name that is not registered."""
-    if name not in READS:
-        raise UserError(f"model.attention.read={name}: {nearest(name, READS)}")
-    return READS[name]()

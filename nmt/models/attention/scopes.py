@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from nmt.errors import UserError, nearest
 from nmt.kernels.softmax import exact
-from nmt.models.attention.options import AttentionOptions
+
+if TYPE_CHECKING:
+    from nmt.models.attention.options import AttentionOptions
 
 SCOPES: dict[str, type[Scope]] = {}
 
@@ -18,6 +20,7 @@ class Scope(nn.Module, ABC):
     """A bias on the scores: minus infinity where a query may not look."""
 
     name: str
+    learns = False  # whether it has parameters of its own
 
     def __init_subclass__(cls) -> None:
         SCOPES[cls.name] = cls
@@ -69,6 +72,7 @@ class LocalPredictive(Scope):
     """
 
     name = "local_p"
+    learns = True
 
     def __init__(self, query_size: int, options: AttentionOptions):
         super().__init__(query_size, options)
@@ -92,12 +96,3 @@ def _distance(centre: Tensor, mask: Tensor) -> Tensor:
 
 def _window_bias(distance: Tensor, window: float) -> Tensor:
     return torch.zeros_like(distance).masked_fill(distance.detach() > window, float("-inf"))
-
-
-def make_scope(query_size: int, options: AttentionOptions) -> Scope:
-    """Raises UserError for a name that is not registered, or a window that shows nothing."""
-    if options.scope not in SCOPES:
-        raise UserError(f"model.attention.scope={options.scope}: {nearest(options.scope, SCOPES)}")
-    if options.window < 1:
-        raise UserError(f"model.attention.window={options.window}: must be 1 or more")
-    return SCOPES[options.scope](query_size, options)

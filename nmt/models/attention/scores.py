@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.loop import product
-from nmt.models.attention.options import AttentionOptions
+
+if TYPE_CHECKING:
+    from nmt.models.attention.options import AttentionOptions
 
 SCORES: dict[str, type[Score]] = {}
 
@@ -24,6 +27,7 @@ class Score(nn.Module, ABC):
     """score(query, key) for every pair of a query and an encoder state."""
 
     name: str
+    learns = True  # whether it has parameters of its own
     uses_query = True
     key_size: int | None = None  # of keys that hold content, to which coverage can be added
 
@@ -68,6 +72,7 @@ class Dot(Score):
     """q · h (Luong 2015, section 3.1)."""
 
     name = "dot"
+    learns = False
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
@@ -159,6 +164,7 @@ class Cosine(Score):
     """Fixed: sharpness times the cosine of the angle between query and state."""
 
     name = "cosine"
+    learns = False
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
@@ -179,6 +185,7 @@ class Diagonal(Score):
     """
 
     name = "diagonal"
+    learns = False
     uses_query = False
 
     def keys(self, states: Tensor) -> Tensor:
@@ -193,6 +200,7 @@ class Uniform(Score):
     """Fixed: every state the same, so that the context is their mean."""
 
     name = "uniform"
+    learns = False
     uses_query = False
 
     def keys(self, states: Tensor) -> Tensor:
@@ -208,14 +216,3 @@ def _same_sizes(name: str, query_size: int, state_size: int) -> None:
             f"model.attention.score={name} multiplies decoder states ({query_size}) by encoder states ({state_size}), "
             "of one size only; match the sizes or use general"
         )
-
-
-def make_score(
-    query_size: int, state_size: int, options: AttentionOptions, key: str = "model.attention.score"
-) -> Score:
-    """Raises UserError for a name that is not registered (``key`` is where it was given), or options it can't have."""
-    if options.score not in SCORES:
-        raise UserError(f"{key}={options.score}: {nearest(options.score, SCORES)}; your own by NMT_PLUGINS")
-    if options.normed and options.score != "additive":
-        raise UserError(f"model.attention.normed=true is for model.attention.score=additive, not {options.score}")
-    return SCORES[options.score](query_size, state_size, options)
