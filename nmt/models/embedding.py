@@ -76,42 +76,55 @@ def make_embeddings(
 def sinusoids(length: int, size: int, first: int = 0, device: torch.device | None = None) -> Tensor:
     """Vaswani 2017, section 3.5: sines in the even columns, cosines in the odd ones. (length, size)"""
     position = torch.arange(first, first + length, device=device, dtype=torch.float32)[:, None]
-    rate = torch.exp(torch.arange(0, size, 2, device=device) * (-math.log(10_000.0) / size))
+    angle = position * _rates(size, device)  # (length, size/2)
     table = torch.zeros(length, size, device=device)
-    table[:, 0::2] = torch.sin(position * rate)
-    table[:, 1::2] = torch.cos(position * rate)
+    table[:, 0::2] = torch.sin(angle)
+    table[:, 1::2] = torch.cos(angle)
     return table
 
 
+def _rates(size: int, device: torch.device | None) -> Tensor:
+    """By how much the angle of each pair of columns grows from position to position: (size/2,)"""
+    even = torch.arange(0, size, 2, device=device)
+    return torch.exp(even * (-math.log(10_000.0) / size))
+
+
 class AbsolutePositions(nn.Module):
-    """What is added to embeddings: sinusoids, a learned table, or nothing (rotary and ALiBi enter in attention)."""
+    """Vectors added to embeddings: sinusoids, a learned table, or nothing (rotary and ALiBi enter in attention)."""
 
     def __init__(self, kind: str, size: int, max_positions: int):
         super().__init__()
-        self.kind, self.size = kind, size
-        self.table = nn.Embedding(max_positions, size) if kind == "learned" else None
-        if self.table is not None:
+        self.kind = kind
+        self.size = size
+        self.table: nn.Embedding | None = None
+        if kind == "learned":
+            self.table = nn.Embedding(max_positions, size)
             nn.init.normal_(self.table.weight, std=size**-0.5)
 
     def forward(self, embedded: Tensor, first: int = 0) -> Tensor:
         """(B, T, E) whose first column is position ``first``. Past a learned table's end its last row is repeated."""
         length = embedded.shape[1]
         if self.table is not None:
-            positions = torch.arange(first, first + length, device=embedded.device)
-            return embedded + self.table(positions.clamp(max=self.table.num_embeddings - 1))
+            positions = torch.arange(first, first + length, device=embedded.device)  # (T,)
+            known = positions.clamp(max=self.table.num_embeddings - 1)
+            return embedded + self.table(known)
         if self.kind == "sinusoidal":
-            return embedded + sinusoids(length, self.size, first, embedded.device).to(embedded.dtype)
+            table = sinusoids(length, self.size, first, embedded.device)  # (T, E)
+            return embedded + table.to(embedded.dtype)
         return embedded
 
 
 def rotate(heads: Tensor, first: int = 0) -> Tensor:
     """Rotary positions (Su 2021, equation 34) for queries or keys (B, H, T, D), the first at position ``first``."""
     length, size = heads.shape[-2:]
-    rate = torch.exp(torch.arange(0, size, 2, device=heads.device) * (-math.log(10_000.0) / size))
-    angle = torch.arange(first, first + length, device=heads.device)[:, None] * rate  # (T, D/2)
-    cosine, sine = angle.cos().to(heads.dtype), angle.sin().to(heads.dtype)
+    position = torch.arange(first, first + length, device=heads.device)[:, None]
+    angle = position * _rates(size, heads.device)  # (T, D/2)
+    cosine = angle.cos().to(heads.dtype)
+    sine = angle.sin().to(heads.dtype)
     left, right = heads.chunk(2, dim=-1)  # (B, H, T, D/2) each
-    return torch.cat((left * cosine - right * sine, left * sine + right * cosine), dim=-1)
+    rotated_left = left * cosine - right * sine
+    rotated_right = left * sine + right * cosine
+    return torch.cat((rotated_left, rotated_right), dim=-1)
 
 
 def distance_bias(heads: int, length: int, first: int, keys: int, device: torch.device) -> Tensor:
@@ -119,7 +132,9 @@ def distance_bias(heads: int, length: int, first: int, keys: int, device: torch.
 
     For queries from position ``first`` and keys from 0: (H, T, S).
     """
-    slopes = 2.0 ** (-8.0 * torch.arange(1, heads + 1, device=device) / heads)  # (H,)
-    positions = torch.arange(first, first + length, device=device)
-    distance = (positions[:, None] - torch.arange(keys, device=device)).abs()  # (T, S)
+    numbers = torch.arange(1, heads + 1, device=device)
+    slopes = 2.0 ** (-8.0 * numbers / heads)  # (H,)
+    of_queries = torch.arange(first, first + length, device=device)
+    of_keys = torch.arange(keys, device=device)
+    distance = (of_queries[:, None] - of_keys).abs()  # (T, S)
     return -slopes[:, None, None] * distance

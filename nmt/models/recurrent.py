@@ -178,12 +178,10 @@ class RecurrentModel(Model):
         for number, layer in enumerate(self.layers):
             outputs, _ = layer.run(_beside(states, above), None, cells[number])  # (B, T, H)
             states = self._between(number, states, outputs)
-            above = readings[-1].context if readings else None
             if number in self.asks_at:
-                reading = self._read(self.asks_at[number], states, state, positions)
-                readings.append(reading)
-                context = reading.context  # (B, T, D)
-                above = context
+                readings.append(self._read(self.asks_at[number], states, state, positions))
+                context = readings[-1].context  # (B, T, D)
+            above = readings[-1].context if readings else None
         if not readings:
             return Output(self._predict(states, context))
         weights = readings[-1].weights if attend or self.sums else None  # (B, T, S)

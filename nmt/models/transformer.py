@@ -21,6 +21,7 @@ from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
 ACTIVATIONS = ("relu", "gelu", "swiglu")
+KeysValues = tuple[Tensor, Tensor]  # (B, H, S, D/H) each
 
 
 @dataclass
@@ -84,7 +85,7 @@ class MultiHead(nn.Module):
             if not self.score.uses_query:
                 self.query = None
 
-    def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    def keys_values(self, states: Tensor, first: int = 0) -> KeysValues:
         """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
         both = self.key_value(states).unflatten(-1, (2, self.heads, -1))  # (B, S, 2, H, D/H)
         key, value = both.transpose(1, 3).unbind(dim=2)  # (B, H, S, D/H) each
@@ -149,7 +150,8 @@ class FeedForward(nn.Module):
         super().__init__()
         self.activation = options.activation
         wide = options.feed_forward_size
-        self.widen = nn.Linear(options.size, 2 * wide if self.activation == "swiglu" else wide)
+        widened = 2 * wide if self.activation == "swiglu" else wide  # SwiGLU: gates and values
+        self.widen = nn.Linear(options.size, widened)
         self.narrow = nn.Linear(wide, options.size)
         self.dropout = Dropout(options.dropout)
         for layer in (self.widen, self.narrow):
@@ -157,17 +159,26 @@ class FeedForward(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
         if self.activation == "relu":
-            wide, scale = self.dropout.after_relu(self.widen(inputs.flatten(0, 1)))  # (B * T, F)
-            if scale == 1:
-                return self.narrow(wide).view_as(inputs)
-            narrow = F.linear(wide, self.narrow.weight)  # (B * T, D)
-            return torch.add(self.narrow.bias.to(narrow.dtype), narrow, alpha=scale).view_as(inputs)
+            return self._by_relu(inputs)
         wide = self.widen(inputs)  # (B, T, F)
         if self.activation == "swiglu":
             gate, wide = wide.chunk(2, dim=-1)
-            return self.narrow(self.dropout(F.silu(gate) * wide))
-        return self.narrow(self.dropout(F.gelu(wide)))
+            activated = F.silu(gate) * wide
+        else:
+            activated = F.gelu(wide)
+        return self.narrow(self.dropout(activated))
+
+    def _by_relu(self, inputs: Tensor) -> Tensor:
+        """The same with ReLU, whose dropout leaves its factor to the narrower output."""
+        rows = inputs.flatten(0, 1)  # (B * T, D)
+        wide, scale = self.dropout.after_relu(self.widen(rows))  # (B * T, F)
+        if scale == 1:
+            return self.narrow(wide).view_as(inputs)
+        narrow = F.linear(wide, self.narrow.weight)  # (B * T, D)
+        bias = self.narrow.bias.to(narrow.dtype)
+        return torch.add(bias, narrow, alpha=scale).view_as(inputs)
 
 
 class Residual(nn.Module):
@@ -175,17 +186,22 @@ class Residual(nn.Module):
 
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        self.norm, self.pre_norm = make_norm(options), options.pre_norm
+        self.norm = make_norm(options)
+        self.pre_norm = options.pre_norm
         self.dropout = Dropout(options.dropout)
 
     def before(self, inputs: Tensor) -> Tensor:
-        """What the sublayer is given: under autocast in the format of products, once for all of its maps."""
-        given = self.norm(inputs) if self.pre_norm else inputs
-        return given.to(product_kind(given))
+        """The sublayer's inputs: under autocast in the format of products, once for all of its maps."""
+        if self.pre_norm:
+            inputs = self.norm(inputs)
+        return inputs.to(product_kind(inputs))
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """The sum of the sublayer's outputs and what it began with."""
         total = inputs + self.dropout(outputs)
-        return total if self.pre_norm else self.norm(total)
+        if self.pre_norm:
+            return total
+        return self.norm(total)
 
 
 def make_norm(options: TransformerOptions) -> nn.Module:
@@ -193,50 +209,67 @@ def make_norm(options: TransformerOptions) -> nn.Module:
 
 
 class EncoderBlock(nn.Module):
+    """Self-attention, then the feed-forward layer."""
+
     def __init__(self, options: TransformerOptions):
         super().__init__()
         self.attention = MultiHead(options, options.positions)
         self.feed_forward = FeedForward(options)
-        self.attention_residual, self.feed_forward_residual = Residual(options), Residual(options)
+        self.attention_residual = Residual(options)
+        self.feed_forward_residual = Residual(options)
 
     def forward(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """States (B, S, D) to states; ``allowed`` (B, 1, 1, S), None for all."""
         inputs = self.attention_residual.before(states)
-        attended, _ = self.attention(inputs, *self.attention.keys_values(inputs), allowed)
+        key, value = self.attention.keys_values(inputs)
+        attended, _ = self.attention(inputs, key, value, allowed)
         states = self.attention_residual.after(states, attended)
         inputs = self.feed_forward_residual.before(states)
         return self.feed_forward_residual.after(states, self.feed_forward(inputs))
 
 
 class DecoderBlock(nn.Module):
+    """Self-attention, attention to the source, then the feed-forward layer."""
+
     def __init__(self, options: TransformerOptions):
         super().__init__()
         self.self_attention = MultiHead(options, options.positions)
         self.cross_attention = MultiHead(options)
         self.feed_forward = FeedForward(options)
-        self.self_residual, self.cross_residual, self.feed_forward_residual = (Residual(options) for _ in range(3))
+        self.self_residual = Residual(options)
+        self.cross_residual = Residual(options)
+        self.feed_forward_residual = Residual(options)
 
     def forward(
         self,
         states: Tensor,
-        past: tuple[Tensor, Tensor] | None,
+        past: KeysValues | None,
         causal: Tensor | None,
-        source: tuple[Tensor, Tensor],
+        source: KeysValues,
         source_allowed: Tensor | None,
         want_weights: bool,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+    ) -> tuple[Tensor, KeysValues, Tensor | None]:
         """New positions (B, T, D) after ``past`` keys and values: states, all keys and values, weights (B, H, T, S)."""
-        first = past[0].shape[2] if past else 0
         inputs = self.self_residual.before(states)
-        key, value = self.self_attention.keys_values(inputs, first)
-        if past:
-            key, value = torch.cat((past[0], key), dim=2), torch.cat((past[1], value), dim=2)
+        first = 0
+        if past is None:
+            key, value = self.self_attention.keys_values(inputs)
+        else:
+            past_key, past_value = past
+            first = past_key.shape[2]
+            key, value = self.self_attention.keys_values(inputs, first)
+            key = torch.cat((past_key, key), dim=2)
+            value = torch.cat((past_value, value), dim=2)
         attended, _ = self.self_attention(inputs, key, value, causal, first)
         states = self.self_residual.after(states, attended)
+
         inputs = self.cross_residual.before(states)
         attended, weights = self.cross_attention(inputs, *source, source_allowed, first, want_weights)
         states = self.cross_residual.after(states, attended)
+
         inputs = self.feed_forward_residual.before(states)
-        return self.feed_forward_residual.after(states, self.feed_forward(inputs)), (key, value), weights
+        states = self.feed_forward_residual.after(states, self.feed_forward(inputs))
+        return states, (key, value), weights
 
 
 class TransformerModel(Model):
@@ -248,9 +281,8 @@ class TransformerModel(Model):
         self.source_embedding, self.target_embedding, self.output = make_embeddings(
             vocabulary, options.size, options.tie_embeddings, scaled=True
         )
-        self.source_positions, self.target_positions = (
-            AbsolutePositions(options.positions, options.size, options.max_positions) for _ in range(2)
-        )
+        self.source_positions = AbsolutePositions(options.positions, options.size, options.max_positions)
+        self.target_positions = AbsolutePositions(options.positions, options.size, options.max_positions)
         self.encoder = nn.ModuleList(EncoderBlock(options) for _ in range(options.encoder_layers))
         self.decoder = nn.ModuleList(DecoderBlock(options) for _ in range(options.decoder_layers))
         # Pre-norm leaves the last sum unnormalised.
@@ -262,8 +294,9 @@ class TransformerModel(Model):
         return [*self.encoder, *(block.feed_forward for block in self.decoder)]
 
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
-        states = self.dropout(self.source_positions(self.source_embedding(source)))  # (B, S, D)
-        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+        embedded = self.source_positions(self.source_embedding(source))  # (B, S, D)
+        states = self.dropout(embedded)
+        allowed = _allowed(mask)
         for block in self.encoder:
             states = block(states, allowed)
         states = self.encoder_norm(states)
@@ -274,38 +307,56 @@ class TransformerModel(Model):
         of_hypothesis: dict[str, Tensor] = {}
         for i, block in enumerate(self.decoder):
             key, value = block.cross_attention.keys_values(memory.states)
-            of_source |= {f"{i}.key": key, f"{i}.value": value}
+            of_source[f"{i}.key"] = key
+            of_source[f"{i}.value"] = value
             empty = key[:, :, :0]  # (B, H, 0, D/H)
-            of_hypothesis |= {f"{i}.key": empty, f"{i}.value": empty}
+            of_hypothesis[f"{i}.key"] = empty
+            of_hypothesis[f"{i}.value"] = empty
         return State(of_source, of_hypothesis)
 
     def decode(self, memory: Memory, target_in: Tensor, attend: bool = False, heads: bool = False) -> Output:
         layers = len(self.decoder) if heads else int(attend)
         hidden, _, weights = self._advance(target_in, self.start(memory), layers)
-        return Output(hidden, weights[-1].mean(dim=1) if layers else None, torch.stack(weights, 1) if heads else None)
+        attention = weights[-1].mean(dim=1) if layers else None  # (B, T, S)
+        of_heads = torch.stack(weights, dim=1) if heads else None  # (B, L, H, T, S)
+        return Output(hidden, attention, of_heads)
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         hidden, state, weights = self._advance(tokens[:, None], state, int(attend))
-        return Step(self.output(hidden[:, 0]), state, weights[-1].mean(dim=1)[:, 0] if attend else None)
+        logits = self.output(hidden[:, 0])  # (B, V)
+        attention = weights[-1].mean(dim=1)[:, 0] if attend else None  # (B, S)
+        return Step(logits, state, attention)
 
     def _advance(self, tokens: Tensor, state: State, layers: int) -> tuple[Tensor, State, list[Tensor]]:
         """New tokens (B, T): hidden (B, T, D), the longer state, and the last so many layers' weights (B, H, T, S)."""
-        source, past = state.of_source, state.of_hypothesis
-        first, length = past["0.key"].shape[2], tokens.shape[1]
-        states = self.dropout(self.target_positions(self.target_embedding(tokens), first))  # (B, T, D)
+        source = state.of_source
+        past = state.of_hypothesis
+        first = past["0.key"].shape[2]
+        length = tokens.shape[1]
+        embedded = self.target_positions(self.target_embedding(tokens), first)  # (B, T, D)
+        states = self.dropout(embedded)
         causal = None
         if length > 1:  # position t sees all of the past and up to itself
-            causal = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device).tril(first)
-        mask = source["mask"]
-        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+            seen = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device)
+            causal = seen.tril(first)  # (T, past + T)
+        source_allowed = _allowed(source["mask"])
         longer: dict[str, Tensor] = {}
-        found = []
+        weights = []
         for i, block in enumerate(self.decoder):
-            cached = (past[f"{i}.key"], past[f"{i}.value"]) if first else None
+            key = f"{i}.key"
+            value = f"{i}.value"
+            of_past = (past[key], past[value]) if first else None
+            of_source = (source[key], source[value])
             wanted = i + layers >= len(self.decoder)
-            keys_values = (source[f"{i}.key"], source[f"{i}.value"])
-            states, (key, value), weights = block(states, cached, causal, keys_values, allowed, wanted)
-            longer |= {f"{i}.key": key, f"{i}.value": value}
-            if wanted and weights is not None:
-                found.append(weights)
-        return self.decoder_norm(states), State(source, longer), found
+            states, keys_values, of_layer = block(states, of_past, causal, of_source, source_allowed, wanted)
+            longer[key], longer[value] = keys_values
+            if wanted and of_layer is not None:
+                weights.append(of_layer)
+        return self.decoder_norm(states), State(source, longer), weights
+
+
+def _allowed(mask: Tensor) -> Tensor | None:
+    """Where queries may look, (B, 1, 1, S), of a mask (B, S); None where that is everywhere."""
+    if bool(mask.all()):
+        return None
+    return mask[:, None, None]

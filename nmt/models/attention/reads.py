@@ -56,10 +56,13 @@ class HardSample(Read):
     def __call__(self, scores: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         weights = softmax(scores)
         if training:
-            chosen = torch.multinomial(weights.flatten(0, 1), 1).view(*weights.shape[:2], 1)
+            rows, length, _ = weights.shape
+            drawn = torch.multinomial(weights.flatten(0, 1), 1)  # (B * T, 1)
+            chosen = drawn.view(rows, length, 1)
         else:
             chosen = weights.argmax(dim=-1, keepdim=True)  # (B, T, 1)
-        return torch.zeros_like(weights).scatter(-1, chosen, 1.0), weights
+        one_hot = torch.zeros_like(weights).scatter(-1, chosen, 1.0)
+        return one_hot, weights
 
 
 class HardMarginal(Read):
@@ -76,7 +79,8 @@ class HardMarginal(Read):
 def sparsemax(scores: Tensor) -> Tensor:
     """The distribution nearest to the scores in the sum of squares. (..., S)"""
     ordered = scores.sort(dim=-1, descending=True).values
-    ordered = ordered.masked_fill(ordered == float("-inf"), torch.finfo(scores.dtype).min / 1e6)
+    finite = torch.finfo(scores.dtype).min / 1e6  # for minus infinity, which can't be summed
+    ordered = ordered.masked_fill(ordered == float("-inf"), finite)
     rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)  # (S,)
     sums = ordered.cumsum(dim=-1)
     support = (1 + rank * ordered > sums).sum(dim=-1, keepdim=True)  # (..., 1)

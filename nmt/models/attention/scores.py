@@ -53,18 +53,23 @@ class Additive(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        self.key_size = size = options.size
-        self.query = nn.Linear(query_size, size, bias=False)
-        self.key = nn.Linear(state_size, size)
-        self.vector = nn.Parameter(torch.empty(size).uniform_(-1, 1) * math.sqrt(3 / size))
-        self.length = nn.Parameter(torch.tensor(1.0)) if options.normed else None
+        self.key_size = options.size
+        self.query = nn.Linear(query_size, options.size, bias=False)
+        self.key = nn.Linear(state_size, options.size)
+        self.vector = _vector(options.size)
+        self.length = None
+        if options.normed:
+            self.length = nn.Parameter(torch.tensor(1.0))
 
     def keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        mixed = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, T, S, K)
-        vector = self.vector if self.length is None else self.length * F.normalize(self.vector, dim=0)
+        query = self.query(query)  # (B, T, K)
+        mixed = torch.tanh(query[:, :, None] + keys[:, None])  # (B, T, S, K)
+        vector: Tensor = self.vector
+        if self.length is not None:
+            vector = self.length * F.normalize(vector, dim=0)
         return mixed @ vector.to(mixed.dtype)
 
 
@@ -110,9 +115,10 @@ class Concat(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        self.query_size, self.key_size = query_size, options.size
+        self.query_size = query_size
+        self.key_size = options.size
         self.joint = nn.Linear(query_size + state_size, options.size, bias=False)
-        self.vector = nn.Parameter(torch.empty(options.size).uniform_(-1, 1) * math.sqrt(3 / options.size))
+        self.vector = _vector(options.size)
 
     def keys(self, states: Tensor) -> Tensor:
         return F.linear(states, self.joint.weight[:, self.query_size :])
@@ -137,7 +143,8 @@ class Location(Score):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         scores = self.position(query)  # (B, T, P)
-        known = torch.arange(keys.shape[1], device=keys.device).clamp(max=scores.shape[-1] - 1)  # (S,)
+        positions = torch.arange(keys.shape[1], device=keys.device)  # (S,), of the source
+        known = positions.clamp(max=scores.shape[-1] - 1)
         return scores.index_select(2, known)
 
 
@@ -157,7 +164,8 @@ class ScaledDot(Score):
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return product(self.query(query) * self.scale, keys, transposed=True)
+        query = self.query(query) * self.scale  # (B, T, K)
+        return product(query, keys, transposed=True)
 
 
 class Cosine(Score):
@@ -175,7 +183,8 @@ class Cosine(Score):
         return F.normalize(states, dim=-1)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return self.sharpness * product(F.normalize(query, dim=-1), keys, transposed=True)
+        cosines = product(F.normalize(query, dim=-1), keys, transposed=True)  # (B, T, S)
+        return self.sharpness * cosines
 
 
 class Diagonal(Score):
@@ -193,7 +202,8 @@ class Diagonal(Score):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         source = torch.arange(keys.shape[1], device=keys.device)  # (S,)
-        return -(source - positions[..., None]).abs().float()
+        distance = (source - positions[..., None]).abs()  # (B, T, S)
+        return -distance.float()
 
 
 class Uniform(Score):
@@ -207,7 +217,14 @@ class Uniform(Score):
         return states[..., :1]
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return query.new_zeros(*query.shape[:2], keys.shape[1])
+        rows, length, _ = query.shape
+        return query.new_zeros(rows, length, keys.shape[1])
+
+
+def _vector(size: int) -> nn.Parameter:
+    """Weights (size,) of a variance of 1 / size."""
+    uniform = torch.empty(size).uniform_(-1, 1)
+    return nn.Parameter(uniform * math.sqrt(3 / size))
 
 
 def _same_sizes(name: str, query_size: int, state_size: int) -> None:
