@@ -34,8 +34,9 @@ def plain_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(D)) V, and the weights."""
-    scores = exact(query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5  # (B, H, T, S)
-    return weighted_values(scores, value, attn_mask)
+    scale = query.shape[-1] ** -0.5
+    products = query @ key.transpose(-1, -2)  # (B, H, T, S)
+    return weighted_values(exact(products) * scale, value, attn_mask)
 
 
 def fused_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:

@@ -76,25 +76,30 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             of_target = logits.gather(1, index).float()  # (C, 1)
             if needs_gradient:
                 probabilities = torch.softmax(logits, dim=-1, out=logits)
-                chosen = probabilities.gather(1, index).float().clamp_(min=1e-30).log_()  # (C, 1)
+                chosen = probabilities.gather(1, index).float()  # (C, 1)
+                chosen.clamp_(min=1e-30).log_()
                 number = torch.arange(len(labels), device=labels.device)
                 probabilities[number, labels] += smoothing - 1  # the gradient by the logits
                 torch.mm(probabilities, low_weight, out=grad_rows[chunk])
                 grad_weight += probabilities.t() @ rows[chunk]
                 grad_bias += probabilities.sum(dim=0)
             else:
-                chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, index)
+                logarithms = torch.log_softmax(logits.float(), dim=-1)
+                chosen = logarithms.gather(1, index)
             negative -= chosen.sum(dtype=torch.float64)
-            totals += (of_target - chosen).sum(dtype=torch.float64)
+            total = of_target - chosen
+            totals += total.sum(dtype=torch.float64)
         mean_weight = weight.mean(dim=0)  # (E,)
         sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
-        sum_logits = (sum_rows * mean_weight).sum() + len(rows) * bias.mean()  # of every row, the mean over words
+        of_weights = (sum_rows * mean_weight).sum()
+        sum_logits = of_weights + len(rows) * bias.mean()  # over rows; of each, the mean over words
         uniform = totals - sum_logits
         if needs_gradient:
             share = smoothing / len(weight)
             grad_weight -= share * sum_rows
             grad_bias -= share * len(rows)
-            grad_hidden = grad_rows.to(hidden.dtype) - smoothing * mean_weight.to(hidden.dtype)
+            of_smoothing = smoothing * mean_weight.to(hidden.dtype)
+            grad_hidden = grad_rows.to(hidden.dtype) - of_smoothing
             ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         likelihood = negative.float()
         ctx.mark_non_differentiable(likelihood)

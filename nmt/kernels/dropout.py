@@ -117,10 +117,12 @@ def kept_bits(inputs: Tensor, p: float) -> Tensor:
     factors = torch.tensor(FACTORS, dtype=kind)[:, None]
     multiples = (words * factors).view(-1)  # (4 * quarter,)
     bits = multiples[: inputs.numel()].view(inputs.shape)
-    half = 2 ** (8 * width - 2)  # halved, so that a difference of two does not overflow
-    bound = min(round((1 - 2 * p) * half), half - 1)
-    negative_where_kept = bits.bitwise_right_shift_(1).sub_(bound)
-    return negative_where_kept.bitwise_right_shift_(8 * width - 1)  # copies the sign to all bits
+    half = 2 ** (8 * width - 2)
+    bound = round((1 - 2 * p) * half)
+    bound = min(bound, half - 1)
+    bits.bitwise_right_shift_(1)  # halved, so that a difference of two does not overflow
+    bits.sub_(bound)  # negative where kept
+    return bits.bitwise_right_shift_(8 * width - 1)  # copies the sign to all bits
 
 
 @lru_cache(maxsize=4)  # layers of several widths take turns
@@ -134,10 +136,10 @@ def random_words(count: int) -> Tensor:
 
     Made of vector operations, it is many times faster than drawing every word from the generator.
     """
-    seeds = torch.empty(2, dtype=torch.int64).random_(-(2**31), 2**31)
-    first, second = seeds.tolist()
-    places = _places(1 << max(count - 1, 1).bit_length())
-    words = places[:count] + first
+    seeds = torch.empty(2, dtype=torch.int64)
+    first, second = seeds.random_(-(2**31), 2**31).tolist()
+    power_of_two = 1 << max(count - 1, 1).bit_length()
+    words = _places(power_of_two)[:count] + first
     shifted = torch.empty_like(words)
 
     def mix(shift: int) -> None:

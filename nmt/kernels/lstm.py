@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from nmt.kernels.process import without_autocast
 
-CellState = tuple[Tensor, ...]  # (B, H) each: hidden, and the memory of an LSTM
+CellState = tuple[Tensor, ...]  # the output (B, H), and what else a cell keeps: an LSTM its memory (B, H)
 # Goes on by steps: inputs (B, S, D), the number of the first of these columns, and the state before it.
 Steps = Callable[[Tensor, int, CellState], tuple[list[Tensor], CellState]]
 
@@ -67,8 +67,11 @@ def run_packed(rnn: nn.RNNBase, inputs: Tensor, lengths: Tensor, state: CellStat
 
 def _to_library(rnn: nn.RNNBase, state: CellState, kind: torch.dtype | None) -> Tensor | CellState:
     """(1, B, H) each; a cell with one tensor takes it by itself."""
-    parts = tuple(part[None].to(kind or part.dtype).contiguous() for part in state)
-    return parts if isinstance(rnn, nn.LSTM) else parts[0]
+    tensors = []
+    for part in state:
+        tensor = part[None].to(kind or part.dtype)
+        tensors.append(tensor.contiguous())
+    return tuple(tensors) if isinstance(rnn, nn.LSTM) else tensors[0]
 
 
 def _from_library(final: Tensor | CellState) -> CellState:
@@ -79,15 +82,16 @@ def _from_library(final: Tensor | CellState) -> CellState:
 
 def plain_lstm(rnn: nn.LSTM, inputs: Tensor, lengths: Tensor | None, state: CellState) -> tuple[Tensor, CellState]:
     """The formula, step by step: what `run_layer` gives for an LSTM, with zeros at padding."""
+    if lengths is None:
+        lengths = torch.full((len(inputs),), inputs.shape[1], device=inputs.device)
     weight, recurrent_weight, bias, recurrent_bias = rnn.all_weights[0]
     hidden, memory = state
     outputs = []
     for t, column in enumerate(inputs.unbind(dim=1)):
-        gates = F.linear(column, weight, bias) + F.linear(hidden, recurrent_weight, recurrent_bias)  # (B, 4 H)
+        of_column = F.linear(column, weight, bias)
+        gates = of_column + F.linear(hidden, recurrent_weight, recurrent_bias)  # (B, 4 H)
         next_hidden, next_memory = plain_lstm_gates(gates, memory)
-        real = torch.ones(len(inputs), 1, dtype=torch.bool, device=inputs.device)
-        if lengths is not None:
-            real = (lengths > t)[:, None]
+        real = (lengths > t)[:, None]  # (B, 1)
         outputs.append(next_hidden * real)
         hidden = torch.where(real, next_hidden, hidden)
         memory = torch.where(real, next_memory, memory)
@@ -104,8 +108,11 @@ def lstm_gates(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
 def plain_lstm_gates(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
     """The formula (Hochreiter 1997), with the forget gate of Gers 2000."""
     enter, forget, candidate, leave = gates.chunk(4, dim=1)
-    memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(candidate)
-    return torch.sigmoid(leave) * torch.tanh(memory), memory
+    kept = torch.sigmoid(forget) * memory
+    entered = torch.sigmoid(enter) * torch.tanh(candidate)
+    memory = kept + entered
+    output = torch.sigmoid(leave) * torch.tanh(memory)
+    return output, memory
 
 
 class LstmGates(torch.autograd.Function):
@@ -128,11 +135,16 @@ class LstmGates(torch.autograd.Function):
     def backward(ctx: Any, of_output: Tensor, of_memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         active, memory, bounded = ctx.saved_tensors
         enter, forget, candidate, leave = active.chunk(4, dim=1)
-        of_following = torch.addcmul(of_memory, of_output * leave, 1 - bounded * bounded)
+        slope_of_bounded = 1 - bounded * bounded
+        of_following = torch.addcmul(of_memory, of_output * leave, slope_of_bounded)
         slope = torch.addcmul(active, active, active, value=-1)  # of the sigmoid: a - a^2
         of_enter, of_forget, of_candidate, of_leave = slope.chunk(4, dim=1)
-        of_enter.mul_(candidate).mul_(of_following)
-        of_forget.mul_(memory).mul_(of_following)
-        torch.addcmul(of_following, of_following, candidate * candidate, value=-1, out=of_candidate).mul_(enter)
-        of_leave.mul_(bounded).mul_(of_output)
+        of_enter.mul_(candidate)
+        of_enter.mul_(of_following)
+        of_forget.mul_(memory)
+        of_forget.mul_(of_following)
+        torch.addcmul(of_following, of_following, candidate * candidate, value=-1, out=of_candidate)
+        of_candidate.mul_(enter)
+        of_leave.mul_(bounded)
+        of_leave.mul_(of_output)
         return slope, of_following * forget

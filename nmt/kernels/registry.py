@@ -102,7 +102,10 @@ def _layer_examples(large: bool) -> tuple[Any, ...]:
     rows, columns, size = (128, 20, 256) if large else (4, 6, 3)
     layer = nn.LSTM(size, size, batch_first=True)
     lengths = torch.randint(1, columns + 1, (rows,))
-    return layer, torch.randn(rows, columns, size), lengths, torch.randn(rows, size), torch.randn(rows, size)
+    inputs = torch.randn(rows, columns, size)
+    hidden = torch.randn(rows, size)
+    memory = torch.randn(rows, size)
+    return layer, inputs, lengths, hidden, memory
 
 
 def _flat(outputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -129,7 +132,9 @@ def _loop_examples(large: bool) -> tuple[Any, ...]:
     """Weight (4 H, 2 H), encoder states (B, S, H), and gates of each step (B, T, 4 H)."""
     rows, steps, size = (256, 15, 256) if large else (3, 4, 5)
     weight = torch.randn(4 * size, 2 * size) * 0.5 * size**-0.5
-    return weight, torch.randn(rows, steps, size), torch.randn(rows, steps, 4 * size)
+    states = torch.randn(rows, steps, size)
+    gates = torch.randn(rows, steps, 4 * size)
+    return weight, states, gates
 
 
 def _loop(weight: Tensor, states: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,7 +155,11 @@ def _prepared_loop(weight: Tensor, states: Tensor, gates: Tensor) -> tuple[Tenso
 def _loss_examples(large: bool) -> tuple[Any, ...]:
     """Hidden (N, E), weight (V, E), bias (V,), and labels (N,)."""
     rows, size, words = (2048, 256, 8000) if large else (7, 5, 11)
-    return torch.randn(rows, size), torch.randn(words, size), torch.randn(words), torch.randint(0, words, (rows,))
+    hidden = torch.randn(rows, size)
+    weight = torch.randn(words, size)
+    bias = torch.randn(words)
+    target = torch.randint(0, words, (rows,))
+    return hidden, weight, bias, target
 
 
 def _plain_loss(hidden: Tensor, weight: Tensor, bias: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,8 @@ VECTOR = 16  # fp32 numbers in the widest register of a CPU
 
 def softmax(scores: Tensor, dim: int = -1) -> Tensor:
     """As `torch.softmax`, for scores of fp32 or more."""
-    if scores.device.type == "cpu" and dim == -1 and scores.shape[-1] < VECTOR:
+    on_cpu = scores.device.type == "cpu"
+    if on_cpu and dim == -1 and scores.shape[-1] < VECTOR:
         return widened_softmax(scores)
     return plain_softmax(scores, dim)
 
@@ -34,6 +35,5 @@ def widened_softmax(scores: Tensor) -> Tensor:
 
 def exact(scores: Tensor) -> Tensor:
     """Scores in fp32 or more: half precision is too coarse for positions and exponentials."""
-    if scores.dtype in (torch.bfloat16, torch.float16):
-        return scores.float()
-    return scores
+    is_half = scores.dtype in (torch.bfloat16, torch.float16)
+    return scores.float() if is_half else scores

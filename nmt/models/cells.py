@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.kernels.loop import linear, repeat
-from nmt.kernels.lstm import lstm_gates, run_layer
+from nmt.kernels.lstm import CellState, lstm_gates, run_layer
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
-from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
+from nmt.models.minimal import MINIMAL, Factors, MinimalLayer
 
 # The tensors of a state, each so many times as wide as the layer.
 CELLS = {
@@ -64,7 +64,8 @@ class RecurrentLayer(nn.Module):
 
     def initial(self, inputs: Tensor) -> CellState:
         """Zeros, for inputs of any shape (B, ...)."""
-        return tuple(inputs.new_zeros(len(inputs), self.size) for _ in CELLS[self.cell])
+        rows = len(inputs)
+        return tuple(inputs.new_zeros(rows, self.size) for _ in CELLS[self.cell])
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: CellState | None = None) -> tuple[Tensor, CellState]:
         """Outputs (B, S, H), undefined at padding, and each row's state after its last real token.
@@ -84,22 +85,25 @@ class RecurrentLayer(nn.Module):
         weights = self.step_weights(0)
         for t, of_step in enumerate(gates.unbind(dim=1), first):
             real = (lengths > t)[:, None]  # (B, 1)
-            following = self.step(of_step, None, state, weights)
-            state = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
-            outputs.append(state[0][:, None])
+            before_and_after = zip(state, self.step(of_step, None, state, weights), strict=True)
+            state = tuple(torch.where(real, after, before) for before, after in before_and_after)
+            hidden = state[0]
+            outputs.append(hidden[:, None])
         return outputs, state
 
     def input_gates(self, inputs: Tensor) -> Tensor:
         """The share of the gates that the first columns of the input bring: (..., D) to (..., G)."""
-        weight = self.rnn.weight_ih_l0[:, : inputs.shape[-1]]
+        columns = inputs.shape[-1]
+        weight = self.rnn.weight_ih_l0[:, :columns]
         bias = self.rnn.bias_ih_l0
         if self.cell != "gru":  # whose recurrent bias is inside the reset gate
             bias = bias + self.rnn.bias_hh_l0
         return F.linear(inputs, weight, bias)
 
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
+    def step_weights(self, fed_size: int) -> Factors:
         """The factors of `step`, made once for many steps: the columns of ``fed`` join those of the state."""
-        fed_weight = self.rnn.weight_ih_l0[:, self.rnn.input_size - fed_size :]
+        first = self.rnn.input_size - fed_size
+        fed_weight = self.rnn.weight_ih_l0[:, first:]
         weight = self.rnn.weight_hh_l0
         if self.cell == "gru":
             return repeat(fed_weight), repeat(weight), self.rnn.bias_hh_l0
@@ -107,7 +111,7 @@ class RecurrentLayer(nn.Module):
             weight = torch.cat((fed_weight, weight), dim=1)
         return (repeat(weight),)
 
-    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
+    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: Factors) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         hidden = state[0]
         if self.cell == "gru":

@@ -75,8 +75,8 @@ def make_embeddings(
 
 def sinusoids(length: int, size: int, first: int = 0, device: torch.device | None = None) -> Tensor:
     """Vaswani 2017, section 3.5: sines in the even columns, cosines in the odd ones. (length, size)"""
-    position = torch.arange(first, first + length, device=device, dtype=torch.float32)[:, None]
-    angle = position * _rates(size, device)  # (length, size/2)
+    position = torch.arange(first, first + length, device=device, dtype=torch.float32)
+    angle = position[:, None] * _rates(size, device)  # (length, size/2)
     table = torch.zeros(length, size, device=device)
     table[:, 0::2] = torch.sin(angle)
     table[:, 1::2] = torch.cos(angle)
@@ -117,8 +117,8 @@ class AbsolutePositions(nn.Module):
 def rotate(heads: Tensor, first: int = 0) -> Tensor:
     """Rotary positions (Su 2021, equation 34) for queries or keys (B, H, T, D), the first at position ``first``."""
     length, size = heads.shape[-2:]
-    position = torch.arange(first, first + length, device=heads.device)[:, None]
-    angle = position * _rates(size, heads.device)  # (T, D/2)
+    position = torch.arange(first, first + length, device=heads.device)
+    angle = position[:, None] * _rates(size, heads.device)  # (T, D/2)
     cosine = angle.cos().to(heads.dtype)
     sine = angle.sin().to(heads.dtype)
     left, right = heads.chunk(2, dim=-1)  # (B, H, T, D/2) each

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError
+from nmt.kernels.lstm import CellState
 from nmt.kernels.process import without_autocast
-from nmt.models.minimal import CellState, MappedLayer
+from nmt.models.minimal import Factors, MappedLayer
 
 KEY_SIZE = 16
 HEAD_SIZE = 32  # values a head; a smaller layer is one head
@@ -83,18 +84,21 @@ class GatedLinearLayer(MappedLayer):
             last = outputs[torch.arange(len(outputs)), lengths - 1]
         return outputs, (last, last_matrix.flatten(1))
 
-    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
+    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: Factors) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         maps = self._maps(self.mapped(gates, fed, weights))
         _, matrix = state
-        decayed = maps.decay.exp()[..., None, None] * self._matrix(matrix)  # (B, heads, V, K)
-        matrix = decayed + maps.value[..., None] * maps.key[..., None, :]
-        read = (matrix * maps.query[..., None, :]).sum(dim=-1)  # (B, heads, V)
+        decay = maps.decay.exp()[..., None, None]  # (B, heads, 1, 1)
+        written = maps.value[..., None] * maps.key[..., None, :]  # (B, heads, V, K)
+        matrix = decay * self._matrix(matrix) + written
+        by_key = matrix * maps.query[..., None, :]
+        read = by_key.sum(dim=-1)  # (B, heads, V)
         return self._leave(read, maps.gate), matrix.flatten(1)
 
     def _maps(self, mapped: Tensor) -> Maps:
         """From the linear maps (..., G) of the input."""
-        value, gate, query, key, decay = mapped.float().split(self.widths, dim=-1)
+        mapped = mapped.float()
+        value, gate, query, key, decay = mapped.split(self.widths, dim=-1)
         by_head = (self.heads, -1)
         return Maps(
             value=value.unflatten(-1, by_head),
@@ -110,8 +114,9 @@ class GatedLinearLayer(MappedLayer):
 
     def _leave(self, read: Tensor, gate: Tensor) -> Tensor:
         """(..., heads, V) to (..., H): each head is brought to one size, then gated."""
-        normed = F.rms_norm(read, read.shape[-1:], eps=1e-5).flatten(-2)  # (..., H)
-        return self.leave(normed * F.silu(gate))
+        normed = F.rms_norm(read, read.shape[-1:], eps=1e-5)
+        gated = normed.flatten(-2) * F.silu(gate)  # (..., H)
+        return self.leave(gated)
 
 
 def by_chunks(query: Tensor, key: Tensor, value: Tensor, decay: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -121,11 +126,9 @@ def by_chunks(query: Tensor, key: Tensor, value: Tensor, decay: Tensor, matrix: 
     """
     reads = []
     with without_autocast(query.device):
-        for start in range(0, query.shape[2], CHUNK):
-            chunk = slice(start, start + CHUNK)
-            read, matrix = _one_chunk(
-                query[:, :, chunk], key[:, :, chunk], value[:, :, chunk], decay[:, :, chunk], matrix
-            )
+        by_chunk = [part.split(CHUNK, dim=2) for part in (query, key, value, decay)]
+        for queries, keys, values, decays in zip(*by_chunk, strict=True):
+            read, matrix = _one_chunk(queries, keys, values, decays, matrix)
             reads.append(read)
     return torch.cat(reads, dim=2), matrix
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.kernels.loop import linear, repeat
+from nmt.kernels.lstm import CellState
 
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
-CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
+Factors = tuple[Tensor, ...]  # of the products of a step, prepared for many steps
 
 
 class MappedLayer(nn.Module):
@@ -24,14 +25,16 @@ class MappedLayer(nn.Module):
 
     def input_gates(self, inputs: Tensor) -> Tensor:
         """The share of the maps that the first columns of the input bring: (..., D) to (..., G)."""
-        return F.linear(inputs, self.maps.weight[:, : inputs.shape[-1]], self.maps.bias)
+        columns = inputs.shape[-1]
+        weight = self.maps.weight[:, :columns]
+        return F.linear(inputs, weight, self.maps.bias)
 
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
+    def step_weights(self, fed_size: int) -> Factors:
         """The columns of what is fed at each step."""
         first = self.maps.in_features - fed_size
         return (repeat(self.maps.weight[:, first:]),)
 
-    def mapped(self, gates: Tensor, fed: Tensor | None, weights: tuple[Tensor, ...]) -> Tensor:
+    def mapped(self, gates: Tensor, fed: Tensor | None, weights: Factors) -> Tensor:
         """All maps of one step, from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         if fed is None:
             return gates
@@ -57,7 +60,8 @@ class MinimalLayer(MappedLayer):
         """Outputs (B, S, H), undefined at padding, and each row's state after its last real token."""
         keep, add = self._coefficients(self.maps(inputs))  # (B, S, H) each
         (start,) = state or self.initial(inputs)
-        first = add[:, :1] + keep[:, :1] * start.to(add.dtype)[:, None]
+        start = start.to(add.dtype)[:, None]  # (B, 1, H)
+        first = add[:, :1] + keep[:, :1] * start
         add = torch.cat((first, add[:, 1:]), dim=1)
         outputs = scan(keep, add)  # (B, S, H)
         if lengths is None:
@@ -66,7 +70,7 @@ class MinimalLayer(MappedLayer):
         final = outputs.gather(1, last.expand(-1, 1, self.size))  # (B, 1, H)
         return outputs, (final[:, 0],)
 
-    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
+    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: Factors) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         keep, add = self._coefficients(self.mapped(gates, fed, weights))
         hidden = state[0].to(keep.dtype)
@@ -81,7 +85,8 @@ class MinimalLayer(MappedLayer):
             return 1 - update, update * candidate
         # Section 3.2.3: f and i made to sum to one; by logarithms, for both may be too small to divide by.
         forget, enter, candidate = maps.chunk(3, dim=-1)
-        forget = torch.sigmoid(F.logsigmoid(forget) - F.logsigmoid(enter))
+        difference = F.logsigmoid(forget) - F.logsigmoid(enter)
+        forget = torch.sigmoid(difference)
         return forget, (1 - forget) * candidate
 
 

@@ -103,8 +103,11 @@ class RecurrentModel(Model):
         above_size = size  # of what enters the other layers
         if self.attends and options.attention.place != "top":
             above_size = size + self.encoder.size
-        inputs = [embedding_size + self.fed_size] + [above_size] * (options.decoder_layers - 1)
-        self.layers = nn.ModuleList(make_layer(options.cell, width, size) for width in inputs)
+        self.layers = nn.ModuleList()
+        input_size = embedding_size + self.fed_size
+        for _ in range(options.decoder_layers):
+            self.layers.append(make_layer(options.cell, input_size, size))
+            input_size = above_size
         self.readout = nn.Linear(size + context_size, embedding_size)
         self.dropout = Dropout(options.dropout)
 
@@ -264,7 +267,8 @@ class RecurrentModel(Model):
                 context = readings[-1].context[:, 0]  # (B, D)
                 above = context
         if self.sums:
-            hidden = self._predict_each(top[:, None], readings[-1].context)[:, 0]  # (B, S, E)
+            each = self._predict_each(top[:, None], readings[-1].context)  # (B, 1, S, E)
+            hidden = each[:, 0]
         else:
             hidden = self._predict(top, context, step_weights.readout)  # (B, E)
         return hidden, self._next_state(state, next_cells, hidden, readings), readings

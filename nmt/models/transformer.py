@@ -139,7 +139,9 @@ class MultiHead(nn.Module):
         """
         rows, heads, _, _ = query.shape
         keys = self.score.keys(key.flatten(0, 1))  # (B * H, S, K)
-        scores = self.score(query.flatten(0, 1), keys, positions.expand(rows * heads, -1))
+        queries = query.flatten(0, 1)  # (B * H, T, D/H)
+        positions = positions.expand(rows * heads, -1)
+        scores = self.score(queries, keys, positions)  # (B * H, T, S)
         return exact(scores).unflatten(0, (rows, heads))
 
 

@@ -93,6 +93,7 @@ def choice_loss(choice: Choice, rewards: Tensor, mask: Tensor) -> Tensor:
     if choice.lasting:
         rewards = rewards.flip(1).cumsum(dim=1).flip(1)
     surprise = rewards - choice.baseline.float()  # (B, T)
-    reinforced = -surprise.detach() * choice.log_probability - choice.entropy_weight * choice.entropy
+    of_entropy = choice.entropy_weight * choice.entropy
+    reinforced = -surprise.detach() * choice.log_probability - of_entropy
     of_baseline = 0.5 * surprise.square()
     return (reinforced + of_baseline)[mask].sum()

@@ -68,7 +68,8 @@ class Attention(nn.Module):
             )
         self.options = options
         self.read = READS[options.read]()
-        self.heads = nn.ModuleList(Head(query_size, state_size, options) for _ in range(options.heads))
+        heads = [Head(query_size, state_size, options) for _ in range(options.heads)]
+        self.heads = nn.ModuleList(heads)
         self.values = None
         if options.heads > 1:
             self.values = nn.Linear(state_size, state_size, bias=False)
@@ -101,7 +102,8 @@ class Attention(nn.Module):
             keys = keys + self._of_coverage(covered, keys)
         if self.values is None:
             return self._read_by_one(query, keys, states, mask, positions)
-        *of_heads, values = keys.split(self._widths(keys.shape[-1], states.shape[-1]), dim=-1)
+        widths = self._widths(keys.shape[-1], states.shape[-1])
+        *of_heads, values = keys.split(widths, dim=-1)
         shares = values.chunk(len(of_heads), dim=-1)  # (B, S, D/H) each
         all_weights = []
         contexts = []
@@ -123,7 +125,8 @@ class Attention(nn.Module):
         """What is added to the keys (B, S, K) for how much each position has been looked at."""
         missing = keys.shape[-1] - len(self.coverage)
         direction = F.pad(self.coverage, (0, missing))  # (K,): values are left alone
-        return covered[..., None].to(keys.dtype) * direction.to(keys.dtype)
+        covered = covered[..., None].to(keys.dtype)  # (B, S, 1)
+        return covered * direction.to(keys.dtype)
 
     def _choice(self, query: Tensor, weights: Tensor, distribution: Tensor) -> Choice | None:
         if self.baseline is None:

@@ -81,7 +81,8 @@ def sparsemax(scores: Tensor) -> Tensor:
     ordered = scores.sort(dim=-1, descending=True).values
     finite = torch.finfo(scores.dtype).min / 1e6  # for minus infinity, which can't be summed
     ordered = ordered.masked_fill(ordered == float("-inf"), finite)
-    rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)  # (S,)
+    length = scores.shape[-1]
+    rank = torch.arange(1, length + 1, device=scores.device, dtype=scores.dtype)  # (S,)
     sums = ordered.cumsum(dim=-1)
     support = (1 + rank * ordered > sums).sum(dim=-1, keepdim=True)  # (..., 1)
     threshold = (sums.gather(-1, support - 1) - 1) / support
