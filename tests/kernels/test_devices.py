@@ -46,3 +46,14 @@ def test_only_kernels_ask_for_a_device_in_models_decoding_evaluation_and_report(
 
 def test_elsewhere_only_a_few_files_ask():
     assert {name for name in asking() if not name.startswith("kernels/")} <= MAY_ASK
+
+
+def test_kernels_import_nothing_of_ours_but_errors():
+    imported = set()
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("nmt"):
+                imported.add(node.module)
+            elif isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names if alias.name.startswith("nmt")}
+    assert all(name.startswith(("nmt.kernels.", "nmt.errors")) for name in imported), imported
