@@ -29,7 +29,7 @@ from pathlib import Path
 from nmt.corpus.batches.batcher import BatchingOptions, Position
 from nmt.corpus.batches.cache import cached_pairs
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer
@@ -41,7 +41,8 @@ if how == "encode":
     count = len(cached_pairs(corpus, "train", CleaningOptions(), tokenizer, Path(cache)))
 else:
     sampling = 0.1 if how == "sampled" else 0.0
-    options = StreamOptions(corpus, CleaningOptions(), JoiningOptions(), BatchingOptions(stream=True), sampling, 1)
+    batching = BatchingOptions(stream=True)
+    options = StreamOptions(corpus, CleaningOptions(), ConcatenationOptions(), batching, sampling, 1)
     count = 0
     groups = Stream(options, tokenizer).groups(Position(), 1)  # held: its processes are measured, too
     for batches, after in groups:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.kinds.files import FilesOptions, read_place
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.lines import lines_of
@@ -108,7 +108,7 @@ class Fuzzer:
         self.write("both.jsonl", content)
         for place in ("both.{language}", "both.tsv", "both.jsonl"):
             try:
-                found = list(read_place(str(self.folder / place), FilesOptions()))
+                found = list(FilesOptions().read_file(str(self.folder / place)))
             except UserError:
                 continue
             report = CleaningReport()

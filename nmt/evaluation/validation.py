@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nmt.corpus.batches.batcher import Batcher
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator

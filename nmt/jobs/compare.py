@@ -8,8 +8,6 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.kinds.corpus import known_links, read_pairs, test_names
-from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, check_name, nearest
@@ -143,7 +141,7 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
             raise UserError(
                 f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
             )
-    known = test_names(first.corpus)
+    known = first.corpus.test_names()
     if not known:
         raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
     for name in config.test_sets:
@@ -178,8 +176,8 @@ def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None
 
 def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
     """Tells how many sentences each bucket of each test set holds, before any system is trained or scored."""
-    for name in config.test_sets or test_names(train_config.corpus):
-        sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
+    for name in config.test_sets or train_config.corpus.test_names():
+        sources = [pair.source for pair in train_config.corpus.read(name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         buckets = make_buckets(sources, config.evaluation.bucket_bounds)
@@ -203,7 +201,7 @@ def _gather(
         by_system = {
             system: {str(seed): evaluated[system, seed][index] for seed in config.seeds} for system in config.systems
         }
-        gold = known_links(trained[next(iter(trained))][0].config.corpus, shown.test_set)
+        gold = trained[next(iter(trained))][0].config.corpus.known_links(shown.test_set)
         made, found = compare_on(by_system, config.baseline, config.evaluation, gold)
         places += recall_by_place(by_system, config.evaluation, gold)
         gradients += gradient_rows(by_system, config.evaluation)
@@ -269,7 +267,7 @@ def _capacities(
     """For generated tasks only: there, what is wrong was not held."""
     corpus = next(iter(trained.values()))[0].config.corpus
     contexts = {run.system: run.context for run in runs}
-    return capacities(rows, test_sets, contexts) if isinstance(corpus, TaskOptions) else []
+    return capacities(rows, test_sets, contexts) if corpus.measures_capacity else []
 
 
 def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:

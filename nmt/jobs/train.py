@@ -19,7 +19,6 @@ from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import check_tags, read_pairs, test_names, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.decoding.beam import DecodingOptions
@@ -66,7 +65,7 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
     guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks)
-    check_tags(config.corpus, run.tokenizer)
+    config.corpus.check_tokenizer(run.tokenizer)
     batches, known = _batches(config, run.tokenizer, ranks)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
@@ -123,7 +122,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
     """Of the training text, with what is known of it beforehand."""
     part, guided = (ranks.number, ranks.count), config.trainer.guided_alignment > 0
     if not config.batching.stream:
-        if config.tokenizer.sampling or weights_of_places(config.corpus):
+        if config.tokenizer.sampling or config.corpus.needs_stream:
             raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
         def read() -> EncodedPairs:
@@ -182,7 +181,7 @@ def _validation(config: TrainConfig, run: Run, ranks: Ranks) -> tuple[Validation
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
-    readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
+    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
     batch_size = 256 if ranks.device.type == "cuda" else 64
@@ -216,11 +215,11 @@ def evaluate_run(
         },
     }
     evaluations = run.folder / "evaluations"
-    names = list(test_sets) or test_names(run.config.corpus)
+    names = list(test_sets) or run.config.corpus.test_names()
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     return [
-        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), evaluations / name, identity, shown)
+        evaluate(translator, name, list(run.config.corpus.read(name)), evaluations / name, identity, shown)
         for name in names
     ]
 

@@ -6,7 +6,8 @@ from nmt.corpus.batches.batch import make_batch, pad
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder, encode_pairs
-from nmt.corpus.kinds.corpus import FilesOptions, Pair
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import END, PADDING, START, TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
 

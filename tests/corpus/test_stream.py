@@ -15,7 +15,7 @@ from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
 
 
@@ -44,7 +44,7 @@ def stream(
     places = ["first"] + (["second"] if weights else [])
     corpus = FilesOptions(train=[f"{text}/{name}.{{language}}" for name in places], weights=list(weights))
     batching = BatchingOptions(tokens=tokens, stream=True, block=block)
-    options = StreamOptions(corpus, cleaning or CleaningOptions(), JoiningOptions(), batching, sampling, seed=1)
+    options = StreamOptions(corpus, cleaning or CleaningOptions(), ConcatenationOptions(), batching, sampling, seed=1)
     return Stream(options, tokenizer, part, most)
 
 

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.batches.encoded import encode_pairs
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.translator import Translator

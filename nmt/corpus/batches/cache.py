@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
-from nmt.corpus.kinds.corpus import CorpusOptions, Pair, fingerprint, read_pairs
+from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
-from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean, for_training
-from nmt.corpus.text.concatenation import JoiningOptions, join
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
@@ -83,16 +84,14 @@ def _damage(folder: Path) -> str:
     return f"{different[0]} is not what was written" if different else ""
 
 
-def cached_tokenizer(
-    corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
-) -> Tokenizer:
+def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path) -> Tokenizer:
     """The tokenizer of this training text and these options, trained where the cache has none."""
     read_as, made_as = asdict(replace(cleaning, train_words=0)), asdict(replace(options, sampling=0.0))
-    key = _key(TOKENIZER_FORMAT, fingerprint(corpus, "train"), read_as, made_as)
+    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), read_as, made_as)
     report = CleaningReport()
 
     def read() -> Iterable[Pair]:
-        return clean(read_pairs(corpus, "train"), cleaning, report)
+        return clean(corpus.read("train"), cleaning, report)
 
     def make(folder: Path) -> None:
         joint = "joint" if options.joint else "separate"
@@ -108,12 +107,12 @@ def cached_tokenizer(
 
 
 def cached_pairs(
-    corpus: CorpusOptions,
+    corpus: Corpus,
     split: str,
     cleaning: CleaningOptions,
     tokenizer: Tokenizer,
     cache: Path,
-    joining: JoiningOptions | None = None,
+    joining: ConcatenationOptions | None = None,
     with_links: bool = False,
 ) -> EncodedPairs:
     """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
@@ -121,16 +120,16 @@ def cached_pairs(
     Raises UserError when no pair is left.
     """
     joining = joining if joining and joining.share else None
-    cleaning = for_training(cleaning) if split == "train" else replace(cleaning, train_words=0)
+    cleaning = cleaning.for_training() if split == "train" else replace(cleaning, train_words=0)
     more = [asdict(joining)] if joining else []
     more += [{"links": True}] if with_links else []
-    key = _key(PAIRS_FORMAT, fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)
+    key = _key(PAIRS_FORMAT, corpus.fingerprint(split), asdict(cleaning), tokenizer.digest, *more)
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(read_pairs(corpus, split), cleaning, report)
+        pairs = clean(corpus.read(split), cleaning, report)
         if joining:
-            pairs = join(pairs, joining, report)
+            pairs = with_joined(pairs, joining, report)
         shown = counted(pairs, f"encoding {split}", "pairs")
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
+from nmt.corpus.text.lines import chunks
 from nmt.corpus.text.links import piece_links, words_of
 
 CHUNK = 5000  # pairs that are encoded together: enough for all cores
 
-T = TypeVar("T")
 Ids = list[list[int]]
 
 
@@ -155,12 +153,6 @@ def encoded(chunk: Sequence[Pair], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
         tokenizer.encode_sources([pair.source for pair in chunk]),
         tokenizer.encode_targets([pair.target for pair in chunk]),
     )
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
 
 
 def _linked_pieces(pair: Pair, source: list[int], target: list[int], tokenizer: Tokenizer) -> list[int]:

@@ -13,17 +13,17 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 
 from nmt.corpus.batches.batch import Batch
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
-from nmt.corpus.batches.encoded import CHUNK, EncodedPairs, Ids, RaggedBuilder, chunks, encoded, fitting
-from nmt.corpus.kinds.corpus import CorpusOptions, read_group, read_train
-from nmt.corpus.kinds.files import FilesOptions, Pair
+from nmt.corpus.batches.encoded import CHUNK, EncodedPairs, Ids, RaggedBuilder, encoded, fitting
+from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.subwords.workers import SLICE, SamplingWorkers
-from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean, for_training
-from nmt.corpus.text.concatenation import JoiningOptions, join
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
+from nmt.corpus.text.lines import chunks
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -33,9 +33,9 @@ log = logging.getLogger("nmt")
 class StreamOptions:
     """What a stream is made of, from the parts of a run's configuration."""
 
-    corpus: CorpusOptions
+    corpus: Corpus
     cleaning: CleaningOptions
-    joining: JoiningOptions
+    joining: ConcatenationOptions
     batching: BatchingOptions
     sampling: float  # of segmentations
     seed: int
@@ -116,9 +116,9 @@ class Stream:
         """This process's pairs of the next block."""
         options, tokenizer = self.options, self.tokenizer
         sources, targets = RaggedBuilder(tokenizer.source_size), RaggedBuilder(tokenizer.target_size)
-        pairs = clean(mixture.block(options.batching.block), for_training(options.cleaning), self.report)
+        pairs = clean(mixture.block(options.batching.block), options.cleaning.for_training(), self.report)
         if options.joining.share:
-            pairs = join(pairs, options.joining, self.report)
+            pairs = with_joined(pairs, options.joining, self.report)
         own = itertools.islice(pairs, self.part[0], None, self.part[1])
         for chunk, source_ids, target_ids in self._ids(own, number, workers):
             if ended.is_set():
@@ -143,12 +143,10 @@ class _Mixture:
     many pairs since then; an epoch is one reading of the first.
     """
 
-    def __init__(self, corpus: CorpusOptions, read: tuple[tuple[int, int], ...]):
-        self.weights = [1.0]
-        opens: list[Callable[[int], Iterator[Pair]]] = [partial(read_train, corpus)]
-        if isinstance(corpus, FilesOptions) and corpus.weights:
-            self.weights = corpus.weights
-            opens = [partial(read_group, corpus, "train", group) for group in range(len(corpus.weights))]
+    def __init__(self, corpus: Corpus, read: tuple[tuple[int, int], ...]):
+        mixture = corpus.mixture()
+        self.weights = [place.weight for place in mixture]
+        opens = [place.read for place in mixture]
         self.places = [_Place(*pair) for pair in zip(opens, read or ((0, 0),) * len(opens), strict=True)]
 
     def read(self) -> tuple[tuple[int, int], ...]:

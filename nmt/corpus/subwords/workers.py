@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nmt.corpus.batches.encoded import Ids
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, cores
 from nmt.errors import UserError
 
