@@ -72,7 +72,7 @@ def test_every_kind_reads_on_from_any_pair(corpora, kind):
     assert CORPUS_OPTIONS[kind] is type(corpus) and corpus.kind == kind
     pairs = list(corpus.read("train"))
     assert len(pairs) >= 20
-    for first in (0, 1, 17):
+    for first in (0, 1, 17, len(pairs), len(pairs) + 9):
         assert list(corpus.read("train", first)) == pairs[first:]
 
 

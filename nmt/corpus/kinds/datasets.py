@@ -36,6 +36,8 @@ class DatasetsOptions(PlacedCorpus):
         [place] = self.places(split)
         loaded = self._loaded(place)
         self._check_columns(loaded.column_names)
+        if not self.streaming and first >= len(loaded):  # skip() takes only the number of a record
+            return
         for number, record in enumerate(loaded.skip(first), first):
             where = f"corpus.path={self.path}, split '{place}', record {number}"
             if self.source_column:
@@ -60,11 +62,12 @@ class DatasetsOptions(PlacedCorpus):
         import datasets
 
         folder = Path(self.path).expanduser()
+        was_saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+        path = str(folder) if folder.is_dir() else self.path
         try:
-            if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-                loaded = datasets.load_from_disk(str(folder))
+            if was_saved:
+                loaded = datasets.load_from_disk(path)
                 return loaded[split] if isinstance(loaded, dict) else loaded
-            path = str(folder) if folder.is_dir() else self.path
             return datasets.load_dataset(path, self.name or None, split=split, streaming=self.streaming)
         except KeyError:
             raise UserError(f"corpus.path={self.path}: no split '{split}'; {nearest(split, loaded)}") from None
