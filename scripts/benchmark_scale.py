@@ -26,7 +26,8 @@ from nmt.run import git_commit, machine
 READ = """
 import sys, time, torch
 from pathlib import Path
-from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.batches.position import Position
 from nmt.corpus.batches.cache import cached_pairs
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions

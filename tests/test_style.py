@@ -18,11 +18,6 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 EXEMPT = {
     "align.py",
     "config.py",
-    "corpus/batches/batch.py",
-    "corpus/batches/batcher.py",
-    "corpus/batches/cache.py",
-    "corpus/batches/encoded.py",
-    "corpus/batches/stream.py",
     "corpus/builtin/grammar.py",
     "corpus/subwords/subword_sampling.py",
     "corpus/subwords/tokenizer.py",

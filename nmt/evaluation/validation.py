@@ -41,9 +41,9 @@ class Validation:
     """
 
     def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
-        number, count = batcher.part
+        share = batcher.share
         self.batcher, self.tokenizer = batcher, tokenizer
-        self.pairs, self.own_pairs = pairs, pairs[number::count]
+        self.pairs, self.own_pairs = pairs, pairs[share.rank :: share.world]
         self.metrics = (Bleu(), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 

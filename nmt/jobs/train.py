@@ -18,6 +18,7 @@ from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
@@ -37,7 +38,7 @@ from nmt.training.finetuning import begin_with
 from nmt.training.journal import AnyJournal, Journal, NoJournal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
-from nmt.training.ranks import Ranks, join_ranks, own_device
+from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
 from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
@@ -120,7 +121,8 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
 
 def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
     """Of the training text, with what is known of it beforehand."""
-    part, guided = (ranks.number, ranks.count), config.trainer.guided_alignment > 0
+    share = _share(ranks)
+    guided = config.trainer.guided_alignment > 0
     if not config.batching.stream:
         if config.tokenizer.sampling or config.corpus.needs_stream:
             raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
@@ -131,7 +133,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
 
         ranks.first_tells(lambda: bool(len(read())), "the encoded text")
         pairs = read()
-        batcher = Batcher(pairs, config.batching, config.seed, part)
+        batcher = Batcher(pairs, config.batching, config.seed, share)
         padding = batcher.padding_share()
         log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
         return batcher, {"pairs": asdict(pairs.report), "padding": padding}
@@ -151,7 +153,11 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
         return int(ranks.gather([number], "the next block of text").max())
 
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
-    return Stream(options, tokenizer, part, most), {}
+    return Stream(options, tokenizer, share, most), {}
+
+
+def _share(ranks: Ranks) -> Share:
+    return Share(ranks.number, ranks.count, processes_here())
 
 
 def _open(config: TrainConfig, ranks: Ranks) -> Run:
@@ -183,7 +189,7 @@ def _validation(config: TrainConfig, run: Run, ranks: Ranks) -> tuple[Validation
         log.info("validation: %s", encoded.report)
     readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
-    batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
+    batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
     batch_size = 256 if ranks.device.type == "cuda" else 64
     samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
     return Validation(batcher, pairs, run.tokenizer, batch_size), samples if samples.pairs else None

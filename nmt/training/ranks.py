@@ -31,6 +31,11 @@ def rank_and_count() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def processes_here() -> int:
+    """Returns how many processes torchrun started on this machine; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
 @dataclass(frozen=True)
 class Ranks:
     """This process, and how many there are. Nothing is shared but what is told here."""

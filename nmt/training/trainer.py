@@ -15,7 +15,8 @@ from typing import Protocol
 import torch
 
 from nmt.corpus.batches.batch import Batch
-from nmt.corpus.batches.batcher import Batches, Position
+from nmt.corpus.batches.batcher import Batches
+from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training.checkpoints import file as ck

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.batches.position import Position
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
@@ -72,6 +73,11 @@ def test_processes_draw_what_is_drawn_here_and_in_order(tokenizer, slices, worke
     assert drawn == list(here.drawn(slices, range(10))) and [pairs for pairs, _, _ in drawn] == slices
     assert len({str(sources) for _, sources, _ in here.drawn(slices[:1] * 3, range(3))}) == 3
     assert not here.processes
+
+
+def test_processes_that_train_on_one_machine_share_its_cores(tokenizer, monkeypatch):
+    monkeypatch.setattr(sampling_workers, "cores", lambda: 6)
+    assert [SamplingWorkers(tokenizer, 0.3, trainers).count for trainers in (1, 2, 4, 9)] == [6, 3, 1, 1]
 
 
 @pytest.mark.parametrize("pairs_of_a_slice", [20, 5000])

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nmt.corpus.batches.batcher import Position
+from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.training.checkpoints import file as ck
 from nmt.training.checkpoints import folder as checkpoint_folder

@@ -12,8 +12,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.batches.position import Position
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.decoding.beam import DecodingOptions

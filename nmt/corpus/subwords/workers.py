@@ -28,14 +28,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # for
 
 
 class SamplingWorkers:
-    """Draws for slices of pairs, as many at once as there are cores for each of the processes that train here.
+    """Draws for slices of pairs, as many at once as there are cores for each of the ``trainers``: the processes that
+    train on this machine.
 
     What is drawn depends on the slices and their seeds alone, not on who draws it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, rate: float):
-        self.tokenizer, self.rate = tokenizer, rate
-        self.count = min(MOST, max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    def __init__(self, tokenizer: Tokenizer, rate: float, trainers: int = 1):
+        self.tokenizer = tokenizer
+        self.rate = rate
+        self.count = min(MOST, max(1, cores() // trainers))
         self.processes: list[subprocess.Popen[bytes]] = []
         self._closed = False
         self._lock = threading.Lock()

@@ -23,7 +23,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nmt.corpus.batches.batcher import Position
+from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.training.sharding import own_part, placed, rows_of
 
@@ -197,8 +197,7 @@ def _load_file(path: Path) -> TrainState:
         raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
     if _digest(tensors, metadata) != written:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
-    place = fields.pop("position")
-    position = Position(**{**place, "read": tuple((passes, count) for passes, count in place.get("read", ()))})
+    position = Position.from_dict(fields.pop("position"))
     unknown = sorted(fields.keys() - {option.name for option in dataclasses.fields(Progress)})
     if unknown:
         raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
