@@ -1,4 +1,4 @@
-"""Segmentations drawn by processes of their own: it is Python that draws them, and training would wait for it.
+"""Segmentations are drawn in Python, which would stall training, so worker processes do it.
 
 Such a process reads pickled texts from its standard input and writes pickled ids: it shares no lock with the one that
 trains, and ends with it, however that ends.
@@ -43,7 +43,7 @@ class SamplingWorkers:
         self._lock = threading.Lock()
 
     def drawn(self, slices: Iterable[list[Pair]], seeds: Iterable[int]) -> Iterator[tuple[list[Pair], Ids, Ids]]:
-        """Pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
+        """Yields pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
         waiting: deque[tuple[list[Pair], subprocess.Popen[bytes]]] = deque()
         for number, (pairs, seed) in enumerate(zip(slices, seeds, strict=False)):
             texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
@@ -67,7 +67,9 @@ class SamplingWorkers:
                 process.communicate()
 
     def _process(self, number: int) -> subprocess.Popen[bytes]:
-        """One more than work at once, so that none waits while another is given its texts."""
+        """Returns the process for a slice: of one more than work at once, so that none waits while another is given its
+        texts.
+        """
         with self._lock:
             if self._closed:
                 raise UserError("tokenizer.sampling: no more segmentations are drawn")
@@ -123,10 +125,11 @@ def _draw(
 
 
 def main() -> None:
-    """Of a process that draws."""
+    """Draws for another process until that ends."""
     os.nice(5)
     rate, source, *target = sys.argv[1:]
-    tokenizer = Tokenizer(Path(source), Path(target[0]) if target else None)
+    target_path = Path(target[0]) if target else None
+    tokenizer = Tokenizer(Path(source), target_path)
     while True:
         try:
             asked = pickle.load(sys.stdin.buffer)
