@@ -12,13 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nmt"
-MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 405, 60, 10.7
+MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 400, 60, 10.7
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Files that do not keep the rules of a line yet. A file leaves the list when it does; none may come.
 EXEMPT = {
     "align.py",
     "config.py",
-    "corpus/builtin/grammar.py",
     "decoding/beam.py",
     "decoding/ctranslate2_engine.py",
     "decoding/one_path.py",

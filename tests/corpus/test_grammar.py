@@ -31,7 +31,8 @@ def test_the_same_seed_gives_the_same_corpus_and_another_seed_another():
 
 
 def test_links_join_words_that_translate_each_other():
-    adjectives = {stem: english for english, stem in ADJECTIVES.items()}
+    adjectives = {stem: english for english, stem in ADJECTIVES}
+    adverbs = dict(ADVERBS)
     checked = 0
     for pair in SMALL.read("train"):
         source, target = pair.source.lower().rstrip(".").split(), pair.target.rstrip(".").split()
@@ -39,11 +40,11 @@ def test_links_join_words_that_translate_each_other():
         assert {j for _, j in pair.links} == set(range(len(target))), "every target word is linked"
         for i, j in pair.links:
             german = target[j].strip(",").lower()
-            if german in ADVERBS.values() and source[i].strip(",") in ADVERBS:
-                assert ADVERBS[source[i].strip(",")] == german
+            if german in adverbs.values() and source[i].strip(",") in adverbs:
+                assert adverbs[source[i].strip(",")] == german
                 checked += 1
             stem = german[:-2] if german[:-2] in adjectives else german[:-1]
-            if stem in adjectives and source[i].strip(",") in ADJECTIVES:
+            if stem in adjectives and source[i].strip(",") in adjectives.values():
                 assert source[i].strip(",") == adjectives[stem]
                 checked += 1
     assert checked > 200
@@ -64,8 +65,8 @@ def test_german_order_main_clause_second_subordinate_last():
 def test_any_length_can_be_grown(seed, words):
     import random
 
-    english, german = Grammar(random.Random(seed)).sentence(words)
-    grown = sum(concept >= 0 for _, concept in english)
+    sentence = Grammar(random.Random(seed)).sentence(words)
+    grown = sum(concept >= 0 for _, concept in sentence.english)
     assert 0.4 * words - 2 <= grown <= words + 8
-    concepts = [{concept for _, concept in words} - {-1} for words in (english, german)]
+    concepts = [{concept for _, concept in words} - {-1} for words in (sentence.english, sentence.german)]
     assert concepts[0] == concepts[1]

@@ -32,7 +32,9 @@ class Batch:
         if device.type == "cpu":
             return self
         names = ("source", "source_mask", "target_in", "target_out", "target_mask")
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        moved = {}
+        for name in names:
+            moved[name] = getattr(self, name).to(device, non_blocking=True)
         links = None if self.links is None else self.links.to(device)
         return replace(self, **moved, links=links)
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import ClassVar
 
-from nmt.corpus.builtin.grammar import Grammar, Word
+from nmt.corpus.builtin.clauses import Both, Word
+from nmt.corpus.builtin.grammar import Grammar
 from nmt.corpus.kinds.generated import GeneratedCorpus
 from nmt.corpus.pair import Link, Pair
 from nmt.errors import UserError
@@ -107,17 +108,17 @@ def _drawn(rng: random.Random, options: GrammarOptions, lengths: _Lengths, seen:
             wanted = round(rng.lognormvariate(math.log(options.median_words), options.sigma))
         if not low <= wanted <= high:
             continue
-        pair = _pair(*Grammar(rng).sentence(wanted))
+        pair = _pair(Grammar(rng).sentence(wanted))
         if low <= len(pair.source.split()) <= high and pair.source not in seen:
             seen.add(pair.source)
             done += 1
             yield pair
 
 
-def _pair(english: list[Word], german: list[Word]) -> Pair:
+def _pair(sentence: Both) -> Pair:
     """Links the words that express the same concept."""
-    source, source_concepts = _finish(english)
-    target, target_concepts = _finish(german)
+    source, source_concepts = _finish(sentence.english)
+    target, target_concepts = _finish(sentence.german)
     positions: dict[int, list[int]] = {}
     for j, concept in enumerate(target_concepts):
         positions.setdefault(concept, []).append(j)
