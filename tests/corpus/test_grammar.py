@@ -1,11 +1,13 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.corpus.builtin.grammar import Grammar
 from nmt.corpus.builtin.lexicon import ADJECTIVES, ADVERBS
 from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.errors import UserError
 
 SMALL = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10)
 
@@ -28,6 +30,25 @@ def test_the_same_seed_gives_the_same_corpus_and_another_seed_another():
     assert list(again.read("train")) == list(SMALL.read("train"))
     other = GrammarOptions(train_pairs=400, valid_pairs=50, test_pairs_per_bucket=10, seed=2)
     assert list(other.read("train")) != list(SMALL.read("train"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"test_bounds": [10, 5]}, r"corpus\.test_bounds=\[10, 5\]: numbers from 3 on"),
+        ({"test_bounds": [2, 5]}, r"corpus\.test_bounds=\[2, 5\]"),
+        ({"median_words": 0.0}, r"corpus\.median_words=0\.0: must be above 0"),
+    ],
+)
+def test_options_that_no_sentence_fits_are_refused_at_once(values, message):
+    with pytest.raises(UserError, match=message):
+        GrammarOptions(**values)
+
+
+def test_a_length_that_has_too_few_sentences_is_told():
+    far_too_long = GrammarOptions(median_words=1e6, max_words=3, valid_pairs=7, test_bounds=[3])
+    with pytest.raises(UserError, match="only 0 distinct sentences of 3 to 3 words for the 7 asked for"):
+        list(far_too_long.read("valid"))
 
 
 def test_links_join_words_that_translate_each_other():

@@ -46,6 +46,15 @@ class GrammarOptions(GeneratedCorpus):
         "max_words",
     )
 
+    def __post_init__(self) -> None:
+        bounds = list(self.test_bounds)
+        if any(high <= low for low, high in itertools.pairwise([MIN_WORDS - 1, *bounds])):
+            raise UserError(
+                f"corpus.test_bounds={bounds}: numbers from {MIN_WORDS} on, each larger than the one before"
+            )
+        if self.median_words <= 0:
+            raise UserError(f"corpus.median_words={self.median_words}: must be above 0")
+
     def generate(self, split: str) -> tuple[Pair, ...]:
         """No source sentence is in two splits, or twice in one.
 
