@@ -12,8 +12,9 @@ from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder, encode_pairs
 from nmt.corpus.batches.position import Position, Share
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
-from nmt.corpus.subwords.tokenizer import END, PADDING, START, TokenizerOptions
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
+from nmt.tokens import END, PADDING, START
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=80)
 

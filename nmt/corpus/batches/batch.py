@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.corpus.subwords.tokenizer import END, PADDING, START
+from nmt.tokens import END, PADDING, START
 
 Ids = Sequence[int] | np.ndarray
 

@@ -16,11 +16,8 @@ import sentencepiece
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
+from nmt.tokens import END, PADDING, START, UNKNOWN
 
-PADDING = 0
-START = 1
-END = 2
-UNKNOWN = 3
 RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
 KINDS = ("bpe", "unigram", "char", "word")
 # SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
