@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
-from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import one_line
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec

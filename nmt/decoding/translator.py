@@ -10,9 +10,10 @@ import torch
 
 from nmt.corpus.batches.batch import pad
 from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
-from nmt.decoding.beam import DecodingOptions, beam_search, penalty
+from nmt.decoding.beam import beam_search
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.one_path import forbid, sample
+from nmt.decoding.options import DecodingOptions, penalty
 from nmt.errors import UserError
 from nmt.kernels.process import products_in
 from nmt.models.interface import Memory, Model

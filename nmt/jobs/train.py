@@ -22,8 +22,8 @@ from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.corpus import check_tags, read_pairs, test_names, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
-from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START
-from nmt.decoding.beam import DecodingOptions, beam_search, penalty
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions, penalty
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model

@@ -8,7 +8,7 @@ import sacrebleu
 import torch
 
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.evaluation.validation import Validation
 from nmt.models.build import build_model

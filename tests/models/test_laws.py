@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nmt.decoding.beam import DecodingOptions, beam_search
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions
 from nmt.models import cells, minimal, recurrent
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import READS

@@ -16,7 +16,7 @@ from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
 from nmt.corpus.batches.encoded import encode_pairs
 from nmt.corpus.kinds.corpus import Pair
 from nmt.corpus.text.cleaning import CleaningReport
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.scores import Bleu
