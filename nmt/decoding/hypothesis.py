@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nmt.decoding.options import DecodingOptions, penalty
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -16,6 +18,11 @@ class Hypothesis:
     score: float  # log_probability under the length penalty: what candidates are ranked by
     attention: np.ndarray | None = None  # (target tokens, source tokens), only if asked for
     heads: np.ndarray | None = None  # (layers, heads, target tokens, source tokens), only if asked for
+
+    @classmethod
+    def ranked(cls, tokens: tuple[int, ...], log_probability: float, options: DecodingOptions) -> Hypothesis:
+        """A hypothesis with its score under the length penalty of ``options``."""
+        return cls(tokens, log_probability, log_probability / penalty(len(tokens), options))
 
 
 @dataclass(frozen=True)
