@@ -14,8 +14,8 @@ import torch
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
 from nmt.decoding.hypothesis import Translation
+from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions
-from nmt.decoding.translator import one_line
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -188,7 +188,5 @@ class Engine:
     def _pieces(self, line: str, number: int) -> list[str]:
         ids = self.tokenizer.encode_source(line)
         limit = min(self.options.max_source_tokens, MAX_TOKENS)
-        if len(ids) > limit:
-            log.warning("line %d: %d tokens, cut at %d", number, len(ids), limit)
-            ids = [*ids[: limit - 1], END]
+        ids = cut_source(ids, limit, number, str(limit))
         return self.tokenizer.source_pieces(ids)

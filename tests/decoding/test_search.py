@@ -98,8 +98,9 @@ def test_penalties_are_their_formulas():
 def test_sampling_follows_the_distribution():
     model = Table(3)
     count = 4000
+    options = DecodingOptions(temperature=1.0)
     generators = [torch.Generator().manual_seed(i) for i in range(count)]
-    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), 1.0, generators)
+    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), options, generators)
     logits = model.table[0, START].clone()
     logits[[PADDING, START]] = -math.inf
     expected = torch.softmax(logits, -1)

@@ -134,7 +134,7 @@ def test_beam_of_one_equals_greedy(model, random_batch):
     for penalty in ("none", "average", "gnmt"):
         options = DecodingOptions(beam_size=1, length_penalty=penalty)
         beams = beam_search(model, memory, limits, options)
-        greedy = sample(model, memory, limits)
+        greedy = sample(model, memory, limits, options)
         for [found], expected in zip(beams, greedy, strict=True):
             assert found.tokens == expected.tokens
             assert found.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
