@@ -210,11 +210,18 @@ class Translator:
 
 @contextmanager
 def _evaluating(model: Model) -> Iterator[None]:
-    """Switches dropout off within."""
-    was_training = model.training
+    """Switches dropout off within; a model that is trained is in training again afterwards, whatever happens.
+
+    A model that was opened to translate is left alone, so that several threads may use it.
+    """
+    if not model.training:
+        yield
+        return
     model.eval()
-    yield
-    model.train(was_training)
+    try:
+        yield
+    finally:
+        model.train()
 
 
 def _generator(seed: int, number: int) -> torch.Generator:

@@ -218,3 +218,28 @@ def test_a_likelier_translation_has_a_higher_forced_score(translators):
     best = translator.translate([line])[0].text
     scores = [t.score for t in translator.force([line] * 2, [best, "völlig anders"])]
     assert scores[0] > scores[1]
+
+
+def test_a_model_in_training_is_so_again_when_its_search_fails(translators):
+    translator = translators(beam_size=2)
+
+    modes = []
+
+    def fails(tokens, state):
+        modes.append(translator.model.training)
+        raise KeyboardInterrupt
+
+    translator.model.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(translator.model, "step", fails)
+        with pytest.raises(KeyboardInterrupt):
+            translator.translate(LINES)
+    assert modes == [False] and translator.model.training
+    translator.model.eval()
+
+
+def test_a_model_that_only_translates_is_never_switched(translators, monkeypatch):
+    translator = translators(beam_size=2)
+    translator.model.eval()
+    monkeypatch.setattr(translator.model, "train", None)
+    assert translator.translate(LINES)[1].text == ""
