@@ -47,11 +47,11 @@ def _translate(config: TranslateConfig) -> None:
         raise UserError(f"shard_lines={config.shard_lines}: must be 1 or more")
     if not config.input and os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError("several processes share a file: give input and output")
-    translate = open_engine(config)
+    engine = open_engine(config)
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["weights"] = [stamp(path) for path in open_run(config.run).checkpoints.files(config.checkpoint)]
-        translate_file(translate, Path(config.input), Path(config.output), config.shard_lines, work)
+        translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
         return
     numbered = enumerate(counted(sys.stdin.buffer, "translating", "lines read"), 1)
     for block in chunks(numbered, LINES_AT_ONCE):
@@ -61,7 +61,7 @@ def _translate(config: TranslateConfig) -> None:
                 lines.append(line.rstrip(b"\r\n").decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise UserError(f"standard input, line {number}: not valid UTF-8 ({error.reason})") from None
-        for translation in translate(lines, first_line=block[0][0]):
+        for translation in engine.translate(lines, first_line=block[0][0]):
             sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
         sys.stdout.flush()
 

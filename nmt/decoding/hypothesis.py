@@ -1,8 +1,10 @@
-"""What search finds."""
+"""What search finds, and what finds it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -35,3 +37,10 @@ class Translation:
     target_pieces: tuple[str, ...] = ()
     attention: np.ndarray | None = None
     heads: np.ndarray | None = None
+
+
+class Translates(Protocol):
+    """An engine: our own search, or that of a library."""
+
+    def translate(self, lines: Sequence[str], *, first_line: int = 1) -> list[Translation]:
+        """One Translation per line, in their order; ``first_line`` is the number of the first, in messages."""

@@ -7,12 +7,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nmt.corpus.text.lines import lines_of
-from nmt.decoding.hypothesis import Translation
+from nmt.decoding.hypothesis import Translates, Translation
 from nmt.errors import UserError
 from nmt.locks import if_free
 from nmt.progress import Progress
@@ -22,17 +22,13 @@ log = logging.getLogger("nmt")
 LINES_AT_ONCE = 4096  # sorted by length and translated together
 POLL = 0.5  # seconds between looks at what other processes still work on
 
-Translate = Callable[..., Sequence[Translation]]
 
-
-def in_blocks(translate: Translate, lines: Sequence[str], first_line: int) -> Iterator[Translation]:
+def in_blocks(engine: Translates, lines: Sequence[str], first_line: int) -> Iterator[Translation]:
     for start in range(0, len(lines), LINES_AT_ONCE):
-        yield from translate(lines[start : start + LINES_AT_ONCE], first_line=first_line + start)
+        yield from engine.translate(lines[start : start + LINES_AT_ONCE], first_line=first_line + start)
 
 
-def translate_file(
-    translate: Translate, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]
-) -> None:
+def translate_file(engine: Translates, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]) -> None:
     """Line i of ``target`` is that of ``source``. Every process that is given the same work takes shards that no other
     has; whichever ends last joins them. Until then they lie in ``<target>.parts``, and the same command goes on.
 
@@ -54,7 +50,7 @@ def translate_file(
             _check_same(source, known)
             free = {number for number in missing if _is_free(_part(parts, number))}
             if free:
-                _translate_free(translate, source, target, shard_lines, free)
+                _translate_free(engine, source, target, shard_lines, free)
             else:
                 time.sleep(POLL)
     with if_free(parts / "join") as mine:
@@ -68,7 +64,7 @@ def _is_free(path: Path) -> bool:
         return mine
 
 
-def _translate_free(translate: Translate, source: Path, target: Path, shard_lines: int, free: set[int]) -> None:
+def _translate_free(engine: Translates, source: Path, target: Path, shard_lines: int, free: set[int]) -> None:
     """Those of these shards that nobody has taken meanwhile."""
     parts = Path(f"{target}.parts")
     for number, lines in enumerate(_blocks(source, shard_lines)):
@@ -78,7 +74,7 @@ def _translate_free(translate: Translate, source: Path, target: Path, shard_line
         with if_free(path) as mine:
             if not mine or path.exists() or target.exists():
                 continue
-            made = in_blocks(translate, lines, number * shard_lines + 1)
+            made = in_blocks(engine, lines, number * shard_lines + 1)
             aside = path.with_suffix(".partial")
             aside.write_bytes(b"".join(translation.text.encode() + b"\n" for translation in made))
             os.replace(aside, path)
