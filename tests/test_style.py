@@ -34,7 +34,6 @@ EXEMPT = {
     "corpus/text/cleaning.py",
     "corpus/text/concatenation.py",
     "corpus/text/links.py",
-    "decoding/shards.py",
     "door.py",
     "evaluate.py",
     "evaluation/alignment.py",
