@@ -20,7 +20,7 @@ from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.alignment import check_join
 from nmt.evaluation.published import PublishedOptions

@@ -25,7 +25,7 @@ from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, TokenizerOptions,
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import read_links
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model

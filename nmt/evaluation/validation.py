@@ -11,7 +11,7 @@ import torch
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
-from nmt.decoding.beam import DecodingOptions
-from nmt.decoding.hypothesis import Translation
+from nmt.decoding.hypothesis import Translates
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap
@@ -237,7 +237,7 @@ def open_translator(folder: str, checkpoint: str, device: str, decoding: Decodin
     return Translator(model, run.tokenizer, decoding or DecodingOptions())
 
 
-def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
+def open_engine(config: TranslateConfig) -> Translates:
     """What translates lines, as the configuration says. Raises UserError where there is no run, or no export of it."""
     if config.engine not in ENGINES:
         raise UserError(f"engine={config.engine}: {nearest(config.engine, ENGINES)}")
@@ -245,11 +245,11 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     if config.engine == "pytorch":
         if config.compute_type != "default":
             raise UserError(f"compute_type={config.compute_type} is for engine=ctranslate2")
-        return open_translator(config.run, config.checkpoint, device, config.decoding).translate
+        return open_translator(config.run, config.checkpoint, device, config.decoding)
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)
-    return Engine(folder, config.decoding, device, config.compute_type).translate
+    return Engine(folder, config.decoding, device, config.compute_type)
 
 
 def weights_digest(model: torch.nn.Module) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.corpus.batches.position import Share
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.evaluation.validation import Validation
 from nmt.models.build import build_model

@@ -17,7 +17,7 @@ from nmt.corpus.batches.encoded import encode_pairs
 from nmt.corpus.batches.position import Position
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningReport
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.scores import Bleu
