@@ -73,8 +73,6 @@ EXEMPT = {
     "report/write.py",
     "run.py",
     "score.py",
-    "training/checkpoints/file.py",
-    "training/checkpoints/folder.py",
     "training/journal.py",
     "training/loss.py",
     "training/optim.py",

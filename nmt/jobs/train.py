@@ -33,7 +33,7 @@ from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
-from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
 from nmt.training.journal import AnyJournal, Journal, NoJournal
 from nmt.training.optim import FALLING
@@ -47,7 +47,7 @@ log = logging.getLogger("nmt")
 ENGINES = ("pytorch", "ctranslate2")
 
 
-def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Progress]:
+def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it, together with the other processes that torchrun started.
 
     Raises UserError for what the user can mend.
@@ -62,7 +62,7 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
         return _train(config, ranks)
 
 
-def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
+def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters]:
     guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks)

@@ -18,16 +18,14 @@ from nmt.corpus.batches.batch import Batch
 from nmt.corpus.batches.batcher import Batches, Position
 from nmt.errors import UserError
 from nmt.models.interface import Model
-from nmt.training.checkpoints import file as ck
-from nmt.training.checkpoints import state as snapshot
-from nmt.training.checkpoints.file import Progress
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.state import Counters, load_weights, restore, take, take_weights, weights_of
 from nmt.training.journal import AnyJournal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
-from nmt.training.sharding import own_part, shard, whole_in_all
+from nmt.training.sharding import local_part, shard, whole_in_all
 from nmt.training.signals import Broken, Interrupted, Signals
 from nmt.training.trainer_options import TrainerOptions
 from nmt.training.update import Objective, Update
@@ -79,14 +77,14 @@ class Trainer:
             shard(objective, model, self.ranks)
         self.optimizer = make_optimizer(model, optimizer_options)
         self.update = Update(objective, self.optimizer, precision, self.ranks, options.clip_norm, sharded)
-        self.average = {n: w.clone() for n, w in ck.weights_of(model).items()} if options.average_decay else {}
-        self.progress = Progress()
+        self.average = {n: w.clone() for n, w in weights_of(model).items()} if options.average_decay else {}
+        self.progress = Counters()
         self.meter = Meter()
         self.signals = Signals()
         self.stop = 0  # the signal that ends the run, once all processes know of it
         self.saved = 0.0  # seconds of training at the last checkpoint
 
-    def fit(self) -> Progress:
+    def fit(self) -> Counters:
         """Trains until a budget is spent or patience runs out. Raises Interrupted on SIGINT, SIGTERM and Slurm's."""
         self._resume()
         progress = self.progress
@@ -205,7 +203,7 @@ class Trainer:
         if self.average:
             # Early on the average follows closely, so that the first weights are soon forgotten.
             decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
-            own, new = ([own_part(w) for w in kept.values()] for kept in (self.average, ck.weights_of(self.model)))
+            own, new = ([local_part(w) for w in kept.values()] for kept in (self.average, weights_of(self.model)))
             torch._foreach_lerp_(own, new, 1 - decay)
 
     def _give_up(self, batches: list[Batch]) -> None:
@@ -308,8 +306,8 @@ class Trainer:
     def _save(self, is_best: bool = False) -> None:
         """The first process writes a checkpoint; where weights are spread, each its part."""
         told, sharded = (self.update, self.average, self.progress, self.ranks), self.update.sharded
-        state = snapshot.take(*told)
-        best = snapshot.take_weights(*told) if is_best and sharded else None
+        state = take(*told)
+        best = take_weights(*told) if is_best and sharded else None
         self.saved = self.progress.seconds
         if self.ranks.first or sharded:
             self.checkpoints.save(state, is_best, best)
@@ -339,30 +337,30 @@ class Trainer:
     @contextmanager
     def _judged(self) -> Iterator[Model]:
         """The model in evaluation mode, with the moving average for its weights where there is one."""
-        own, place = ck.weights_of(self.model), self.checkpoints.folder
+        own, place = weights_of(self.model), self.checkpoints.folder
         if self.update.sharded and self.replica:
             with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
                 model = self.replica()
-            ck.load_weights(model, whole_in_all(self.average or own), place)
+            load_weights(model, whole_in_all(self.average or own), place)
             yield model.to(self.device).eval()
             return
         kept = {name: weight.clone() for name, weight in own.items()} if self.average else {}
         if kept:
-            ck.load_weights(self.model, self.average, place)
+            load_weights(self.model, self.average, place)
         self.model.eval()
         try:
             yield self.model
         finally:
             self.model.train()
             if kept:
-                ck.load_weights(self.model, kept, place)
+                load_weights(self.model, kept, place)
 
     def _resume(self) -> bool:
         """Whether there was a checkpoint to go on from."""
-        state = self.checkpoints.latest(self.ranks, spread=self.update.sharded)
+        state = self.checkpoints.latest(self.ranks, sharded=self.update.sharded)
         if state is None:
             return False
-        snapshot.restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
+        restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
         self.progress, self.saved = state.progress, state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True

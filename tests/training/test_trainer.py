@@ -24,8 +24,9 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
-from nmt.training.checkpoints.file import load_state, weights_of
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.parts import load_state
+from nmt.training.checkpoints.state import weights_of
 from nmt.training.journal import Journal, Look, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
