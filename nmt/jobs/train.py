@@ -35,11 +35,10 @@ from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
-from nmt.training.journal import AnyJournal, Journal, NoJournal
+from nmt.training.journal import Journal, open_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device
-from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
@@ -87,11 +86,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters]:
         run.folder,
     )
 
-    def journal(step: int) -> AnyJournal:
+    def journal(step: int) -> Journal:
         if not ranks.first:
-            return NoJournal()
-        second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
-        made = Journal(run.folder, step, second)
+            return Journal()
+        made = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
         facts = {"parameters": model.parameter_count(), "precision": precision.name, **known}
         facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
         made.event("start", step, **facts, processes=ranks.count)

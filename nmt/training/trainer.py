@@ -20,7 +20,7 @@ from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters, load_weights, restore, take, take_weights, weights_of
-from nmt.training.journal import AnyJournal, Look
+from nmt.training.journal import Journal, Look
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
@@ -60,7 +60,7 @@ class Trainer:
         optimizer_options: OptimizerOptions,
         precision: Precision,
         checkpoints: Checkpoints,
-        journal: Callable[[int], AnyJournal],
+        journal: Callable[[int], Journal],
         look: Callable[[Model], Look] | None = None,
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
@@ -242,7 +242,7 @@ class Trainer:
         )
         return max(amount / budget for amount, budget in spent if budget)
 
-    def _report(self, journal: AnyJournal) -> None:
+    def _report(self, journal: Journal) -> None:
         progress = self.progress
         values = self.meter.read(self.ranks)
         rate = self.optimizer.param_groups[0]["lr"]
@@ -262,7 +262,7 @@ class Trainer:
             f"step {progress.step}  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s",
         )
 
-    def _validate(self, journal: AnyJournal, ended: bool) -> bool:
+    def _validate(self, journal: Journal, ended: bool) -> bool:
         """Scores the weights, keeps a checkpoint, and says whether the run is over.
 
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.

@@ -27,7 +27,7 @@ from nmt.models.transformer import TransformerOptions
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.parts import load_state
 from nmt.training.checkpoints.state import weights_of
-from nmt.training.journal import Journal, Look, read_journal
+from nmt.training.journal import Look, open_journal, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
 from nmt.training.signals import Interrupted
@@ -89,7 +89,7 @@ def make(encoded, tokenizer, tmp_path):
             optimizer or OptimizerOptions(warmup_steps=3, learning_rate=3e-3),
             CPU,
             Checkpoints(place / "checkpoints"),
-            lambda step: Journal(place, step),
+            lambda step: open_journal(place, step),
             look,
         )
 
@@ -501,7 +501,7 @@ def test_a_look_that_fails_loses_no_checkpoint(make):
 
 
 def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     journal.event("train", 1, loss=float("nan"), gradient_norm_of={"encoder": float("inf"), "decoder": 1.0})
     journal.close()
     [event] = read_journal(tmp_path)
