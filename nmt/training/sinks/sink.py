@@ -39,7 +39,7 @@ class Look:
 
 
 class Sink:
-    """One place that a journal writes to. A subclass overrides the methods for what it can show; the others do nothing."""
+    """One place that a journal writes to. A subclass overrides what it can show; the other methods do nothing."""
 
     def event(self, event: Event) -> None:
         """Writes what happened at a step."""
