@@ -78,8 +78,6 @@ EXEMPT = {
     "training/precision.py",
     "training/ranks.py",
     "training/signals.py",
-    "training/trainer.py",
-    "training/update.py",
 }
 
 

@@ -15,7 +15,7 @@ from nmt.training.sinks.sink import Event, Look, Sink
 from nmt.training.sinks.tensorboard import TensorBoard
 from nmt.training.sinks.wandb import WeightsAndBiases
 
-__all__ = ["Journal", "JournalOptions", "Look", "open_journal", "read_journal"]
+__all__ = ["Journal", "JournalOptions", "Look", "is_shown", "open_journal", "read_journal"]
 
 SECOND = ("none", "wandb")
 MODES = ("online", "offline")
@@ -85,6 +85,11 @@ def open_journal(
     if options.second == "wandb":
         second.append(WeightsAndBiases(folder, step, name, options.project, options.mode, settings or {}))
     return Journal([JsonLines(folder, step), TensorBoard(folder, step), *second, Console()])
+
+
+def is_shown(validation: int) -> bool:
+    """Whether a validation has a look: the first twenty, then ten in each doubling, so that a long run's stay few."""
+    return validation % (1 << max(0, (validation // 10).bit_length() - 1)) == 0
 
 
 def _finite(value: Any) -> Any:
