@@ -74,10 +74,7 @@ EXEMPT = {
     "run.py",
     "score.py",
     "training/loss.py",
-    "training/optim.py",
     "training/precision.py",
-    "training/ranks.py",
-    "training/signals.py",
 }
 
 

@@ -37,14 +37,17 @@ def part_path(folder: Path, number: int, count: int) -> Path:
 def part_paths(folder: Path) -> list[Path]:
     """All parts of a checkpoint, in order. Raises UserError where one is missing."""
     digits = 5 * "[0-9]"
-    present = sorted(folder.glob(f"{digits}-of-{digits}.safetensors"))
+    pattern = f"{digits}-of-{digits}.safetensors"
+    present = sorted(folder.glob(pattern))
     if not present:
         raise UserError(f"{folder}: no checkpoint in this folder")
-    count = int(present[-1].stem.rpartition("-")[2])
-    paths = [part_path(folder, number, count) for number in range(count)]
-    for path in paths:
+    _, _, count = present[-1].stem.rpartition("-")
+    paths = []
+    for number in range(int(count)):
+        path = part_path(folder, number, int(count))
         if not path.exists():
             raise UserError(f"{path}: this part is missing, and the checkpoint damaged without it")
+        paths.append(path)
     return paths
 
 
@@ -61,12 +64,13 @@ def _load_parts(folder: Path, number: int, count: int) -> TrainState:
     """Reads the files that hold rows of this process, and one in so many besides, so that together all are checked."""
     headers = [_read_header(path) for path in part_paths(folder)]
     _check_same_checkpoint(headers)
-    wanted = {}
+    wanted: dict[str, range] = {}  # the rows of this process
+    pieces: dict[str, list[Tensor]] = {}  # of them, what each file has
+    whole: Tensors = {}  # what is not sharded
     for name in headers[0].rows:
         length = max(header.rows[name].stop for header in headers)
         wanted[name] = rows_of(length, number, count)
-    pieces: dict[str, list[Tensor]] = {name: [] for name in wanted}
-    whole: Tensors = {}
+        pieces[name] = []
     for place, header in enumerate(headers):
         holds_mine = any(_common(header.rows[name], rows) for name, rows in wanted.items())
         checked_here = place % count == number % len(headers)  # together, the processes check every file
@@ -75,7 +79,8 @@ def _load_parts(folder: Path, number: int, count: int) -> TrainState:
         state = load_file(header.path)
         for name, tensor in state.tensors.items():
             if name in wanted:
-                pieces[name].append(_cut(tensor, header.rows[name], wanted[name]))
+                piece = _cut(tensor, header.rows[name], wanted[name])
+                pieces[name].append(piece)
             else:
                 whole[name] = tensor
     joined = {name: torch.cat(tensors) for name, tensors in pieces.items()}
@@ -97,7 +102,8 @@ def _check_same_checkpoint(headers: list[Header]) -> None:
     """Raises UserError where the parts are of several steps, or of several models."""
     first = headers[0]
     for header in headers:
-        if header.step != first.step or header.rows.keys() != first.rows.keys():
+        is_same = header.step == first.step and header.rows.keys() == first.rows.keys()
+        if not is_same:
             raise UserError(
                 f"{header.path}: of another checkpoint (step {header.step}) than {first.path.name} (step {first.step})"
             )
@@ -106,10 +112,12 @@ def _check_same_checkpoint(headers: list[Header]) -> None:
 def _cut(tensor: Tensor, rows: range, wanted: range) -> Tensor:
     """A copy of those wanted rows that a part has; ``rows`` are the part's."""
     common = _common(rows, wanted)
-    return tensor[common.start - rows.start : common.stop - rows.start].clone()
+    first = common.start - rows.start
+    return tensor[first : first + len(common)].clone()
 
 
 def _common(first: range, second: range) -> range:
     """The numbers that two ranges share."""
     start = max(first.start, second.start)
-    return range(start, max(start, min(first.stop, second.stop)))
+    stop = min(first.stop, second.stop)
+    return range(start, max(start, stop))

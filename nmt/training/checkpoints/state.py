@@ -57,20 +57,21 @@ def take(update: Update, average: Tensors, progress: Counters, ranks: Ranks) -> 
     """The state of a run, with the rows of sharded tensors that lie in this process. Collective: every rank must call
     it, since the random generators of all are kept.
     """
-    scaler = update.scaler.state_dict()
-    tensors = {
-        **_named("model", weights_of(update.model)),
-        **_named("average", average),
-        **_named("optimizer", optimizer_tensors(update.model, update.optimizer)),
-        **_named("scaler", {name: torch.tensor(value, dtype=torch.float64) for name, value in scaler.items()}),
-        **_named("random", _generators(ranks)),
-    }
+    scaler = {}
+    for name, value in update.scaler.state_dict().items():
+        scaler[name] = torch.tensor(value, dtype=torch.float64)
+    tensors = _named("model", weights_of(update.model))
+    tensors |= _named("average", average)
+    tensors |= _named("optimizer", optimizer_tensors(update.model, update.optimizer))
+    tensors |= _named("scaler", scaler)
+    tensors |= _named("random", _generators(ranks))
     if not update.sharded:
         return TrainState(progress, tensors)
     first_rows = {}
     for name, tensor in tensors.items():
         if is_sharded(tensor):
-            first_rows[name] = rows_of(len(tensor), ranks.number, ranks.count).start
+            rows = rows_of(len(tensor), ranks.number, ranks.count)
+            first_rows[name] = rows.start
     parts = {name: local_part(tensor) for name, tensor in tensors.items()}
     return TrainState(progress, parts, ranks.number, ranks.count, first_rows)
 
@@ -92,9 +93,10 @@ def restore(state: TrainState, update: Update, average: Tensors, ranks: Ranks, p
         if name in average:
             average[name].copy_(placed(tensor, average[name]))
     if update.scaler.is_enabled():
-        scaler = {name: tensor.item() for name, tensor in tensors_under("scaler", state.tensors).items()}
-        for name in ("growth_interval", "_growth_tracker"):
-            scaler[name] = int(scaler[name])
+        scaler = {}
+        for name, tensor in tensors_under("scaler", state.tensors).items():
+            is_count = name in ("growth_interval", "_growth_tracker")
+            scaler[name] = int(tensor) if is_count else float(tensor)
         update.scaler.load_state_dict(scaler)
     update.largest = state.progress.largest_batch
     _set_generators(tensors_under("random", state.tensors), ranks)
@@ -111,10 +113,10 @@ def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:
     """Copies ``weights`` into the model. Raises UserError, which names ``place``, when they are of another model."""
     targets = weights_of(model)
     different = sorted(targets.keys() ^ weights.keys())
-    if not different:
-        for name, target in targets.items():
-            if weights[name].shape not in (target.shape, local_part(target).shape):
-                different.append(name)
+    for name, target in targets.items():
+        fitting = (target.shape, local_part(target).shape)
+        if name in weights and weights[name].shape not in fitting:
+            different.append(name)
     if different:
         raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); check model options")
     with torch.no_grad():
@@ -146,7 +148,11 @@ def load_optimizer(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: 
 def tensors_under(prefix: str, tensors: Tensors) -> Tensors:
     """The tensors whose names begin with ``prefix.``, named without it."""
     start = prefix + "."
-    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    named = {}
+    for name, tensor in tensors.items():
+        if name.startswith(start):
+            named[name.removeprefix(start)] = tensor
+    return named
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> Tensors:
@@ -160,7 +166,8 @@ def _generators(ranks: Ranks) -> Tensors:
         states["cuda"] = torch.cuda.get_rng_state(ranks.device)
     generators = {}
     for kind, state in states.items():
-        for number, row in enumerate(ranks.gather_tensors(state, "random generators")):
+        rows = ranks.gather_tensors(state, "random generators")
+        for number, row in enumerate(rows):
             generators[f"{number}.{kind}"] = row
     return generators
 

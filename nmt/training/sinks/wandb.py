@@ -6,7 +6,7 @@ import html
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nmt.errors import UserError
 from nmt.training.sinks.sink import Event, Look, Sink
@@ -35,13 +35,14 @@ class WeightsAndBiases(Sink):
             identity.unlink(missing_ok=True)
         if not identity.exists():
             identity.write_text(secrets.token_hex(4))
+        connection: Literal["online", "offline"] = "offline" if mode == "offline" else "online"
         try:
             self._run = wandb.init(
                 project=project,
                 name=name,
                 id=identity.read_text(),
                 resume="allow",
-                mode="offline" if mode == "offline" else "online",
+                mode=connection,
                 dir=str(folder),
                 config=dict(settings),
                 settings=wandb.Settings(silent=True),
