@@ -28,8 +28,8 @@ from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.models.build import MODEL_OPTIONS
 from nmt.training.finetuning import FinetuningOptions
+from nmt.training.journal import JournalOptions
 from nmt.training.optim import OptimizerOptions
-from nmt.training.second_journal import JournalOptions
 from nmt.training.trainer_options import TrainerOptions
 
 _PACKAGE = Path(__file__).parent

@@ -23,8 +23,8 @@ from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
-from nmt.training.checkpoints.file import load_weights
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.state import load_weights
 from nmt.training.precision import choose_precision
 
 log = logging.getLogger("nmt")

@@ -9,7 +9,7 @@ import torch
 
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.run import open_run
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_SIZES, door
 from tests.test_doors import fails

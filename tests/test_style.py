@@ -52,17 +52,8 @@ EXEMPT = {
     "report/write.py",
     "run.py",
     "score.py",
-    "training/checkpoints/file.py",
-    "training/checkpoints/folder.py",
-    "training/journal.py",
     "training/loss.py",
-    "training/optim.py",
     "training/precision.py",
-    "training/ranks.py",
-    "training/second_journal.py",
-    "training/signals.py",
-    "training/trainer.py",
-    "training/update.py",
 }
 
 

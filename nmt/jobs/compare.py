@@ -34,8 +34,8 @@ from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sen
 from nmt.evaluation.translations import Evaluation, write_scores
 from nmt.jobs.train import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
-from nmt.training.checkpoints.file import Progress
 from nmt.training.checkpoints.folder import NAMED
+from nmt.training.checkpoints.state import Counters
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
@@ -75,7 +75,7 @@ def _compare(
 ) -> tuple[Comparison, Path] | None:
     folder = Path(config.runs) / config.name
     shown = config.evaluation.shown_sentences
-    trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
+    trained: dict[tuple[str, int], tuple[Run, Counters]] = {}
     evaluated: dict[tuple[str, int], list[Evaluation]] = {}
     for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
         log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
@@ -158,7 +158,7 @@ def _shared(options: object) -> object:
     return replace(options, sampling=0.0) if isinstance(options, TokenizerOptions) else options
 
 
-def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
+def _check_spent(config: CompareConfig, system: str, progress: Counters) -> None:
     """A run that was trained longer before is not what this comparison matches."""
     spent = {
         "minutes": progress.seconds / 60,
@@ -187,7 +187,7 @@ def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
 def _gather(
     config: CompareConfig,
     command: str,
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    trained: dict[tuple[str, int], tuple[Run, Counters]],
     evaluated: dict[tuple[str, int], list[Evaluation]],
 ) -> Comparison:
     rows: list[Row] = []
@@ -244,7 +244,7 @@ def _gather(
 
 
 def _provenance(
-    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Progress]]
+    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Counters]]
 ) -> dict[str, str]:
     """How the comparison was made."""
     return {
@@ -259,7 +259,7 @@ def _provenance(
 
 
 def _capacities(
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    trained: dict[tuple[str, int], tuple[Run, Counters]],
     rows: list[Row],
     test_sets: dict[str, dict[str, int]],
     runs: list[RunInfo],
@@ -270,7 +270,7 @@ def _capacities(
     return capacities(rows, test_sets, contexts) if corpus.measures_capacity else []
 
 
-def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:
+def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Counters]]) -> list[CostRow]:
     """Of every system's first seed, all in one run."""
     if not config.evaluation.cost_lengths:
         return []
@@ -281,7 +281,7 @@ def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Prog
 
 
 def _published(
-    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]], rows: list[Row]
+    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Counters]], rows: list[Row]
 ) -> list[Published]:
     """What the experiments' papers say, where they say something."""
     found = []
@@ -297,7 +297,7 @@ def _published(
     return [published for published in found if published]
 
 
-def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:
+def _run_info(system: str, seed: int, run: Run, progress: Counters, decoding_seconds: float) -> RunInfo:
     events = read_journal(run.folder)
     start = next(event for event in events if event["event"] == "start")
     curve = [

@@ -33,13 +33,12 @@ from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
-from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
-from nmt.training.journal import AnyJournal, Journal, NoJournal
+from nmt.training.journal import Journal, open_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
-from nmt.training.second_journal import open_second
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
@@ -47,7 +46,7 @@ log = logging.getLogger("nmt")
 ENGINES = ("pytorch", "ctranslate2")
 
 
-def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Progress]:
+def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it, together with the other processes that torchrun started.
 
     Raises UserError for what the user can mend.
@@ -62,7 +61,7 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
         return _train(config, ranks)
 
 
-def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
+def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters]:
     guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks)
@@ -87,11 +86,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         run.folder,
     )
 
-    def journal(step: int) -> AnyJournal:
+    def journal(step: int) -> Journal:
         if not ranks.first:
-            return NoJournal()
-        second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
-        made = Journal(run.folder, step, second)
+            return Journal()
+        made = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
         facts = {"parameters": model.parameter_count(), "precision": precision.name, **known}
         facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
         made.event("start", step, **facts, processes=ranks.count)
