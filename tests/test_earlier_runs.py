@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 
 RUNS = Path(__file__).parent / "runs"
 COMMITS = ("5d01b3c", "dbcf5e1")
