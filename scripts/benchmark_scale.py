@@ -3,7 +3,7 @@
   python scripts/benchmark_scale.py                         about 15 minutes on 2 cores
   python scripts/benchmark_scale.py --pairs 1e5 1e6 1e7     how large the text grows (the last takes 1.6 GB of disk)
 
-Writes benchmark.md into --output; `scripts/update_readme.py runs/scale` puts it into README.md. Text is generated.
+Writes benchmark.md into --output; `scripts/update_results.py runs/scale` puts it into docs/speed.md. Text is generated.
 """
 
 from __future__ import annotations

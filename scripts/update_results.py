@@ -1,9 +1,10 @@
-"""Writes results into README.md and docs/results.md: no number there is typed.
+"""Writes the results of comparisons and benchmarks into the documents, so that nobody types a number.
 
-  python scripts/update_readme.py runs/demo runs/multi30k
+  python scripts/update_results.py runs/demo runs/multi30k
 
-For the folder of each comparison or benchmark, what lies between `<!-- NAME -->` and `<!-- /NAME -->` becomes its
-findings, table, cost and how it was made, and its figure is copied to docs/.
+For each folder, the text between `<!-- NAME -->` and `<!-- /NAME -->` in docs/results.md or docs/speed.md becomes the
+comparison's tables, findings, cost and provenance, and its figure is copied to docs/. README.md has a short form of one
+comparison, between `<!-- NAME-short -->` and `<!-- /NAME-short -->`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from nmt.evaluation.results import Comparison
@@ -20,18 +20,18 @@ from nmt.report import tables, words
 
 MANY = 5  # more systems stand one below the other
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/results.md")
+README = "README.md"
+PAGES = ("docs/results.md", "docs/speed.md")
 
 
-def section(comparison: Comparison, page: str) -> str:
-    """Markdown of one comparison; docs/results.md has room for more than README.md."""
+def section(comparison: Comparison) -> str:
+    """Markdown of one comparison: all its tables, findings and provenance."""
     parts = []
     for test_set in comparison.test_sets:
         make = tables.system_table if len(comparison.systems) > MANY else tables.comparison_table
         table = make(comparison, test_set, comparison.metrics[0])
         parts += [f"{words.NAMES[comparison.metrics[0]]} on {test_set}:", tables.markdown_table(*table)]
-        if page != "README.md":
-            parts += ["Beside it:", tables.markdown_table(*tables.diagnoses_table(comparison, test_set))]
+        parts += ["Beside it:", tables.markdown_table(*tables.diagnoses_table(comparison, test_set))]
     if comparison.capacities:
         parts += ["How many words fit:", tables.markdown_table(*tables.capacity_table(comparison))]
     if comparison.costs:
@@ -55,30 +55,48 @@ def _differing(comparison: Comparison) -> list[str]:
     return ["Training options that differ:", tables.markdown_table(*table)] if table[1] else []
 
 
-def place(name: str, make: Callable[[str], str]) -> None:
-    """Puts what is made for a page between the marks of ``name``. Stops where no page has them."""
-    for page in filter(Path.is_file, (ROOT / page for page in PAGES)):
-        text = page.read_text(encoding="utf-8")
-        found = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", text, re.DOTALL)
-        if found:
-            made = f"<!-- {name} -->\n{make(page.name)}\n<!-- /{name} -->"
-            page.write_text(text[: found.start()] + made + text[found.end() :], encoding="utf-8")
-            return
-    sys.exit(f"no page has a place for '{name}': add the lines <!-- {name} --> and <!-- /{name} --> to README.md")
+def short_section(comparison: Comparison) -> str:
+    """Markdown of a comparison's first test set: every second bucket and the row of the whole set."""
+    test_set = next(iter(comparison.test_sets))
+    header, rows = tables.comparison_table(comparison, test_set, comparison.metrics[0])
+    *buckets, whole = rows
+    return tables.markdown_table(header, [*buckets[::2], whole])
+
+
+def place(name: str, text: str) -> None:
+    """Puts ``text`` between the marks of ``name``. Ends the script if no page has them."""
+    if not any(_replace(page, name, text) for page in PAGES):
+        marks = f"<!-- {name} --> and <!-- /{name} -->"
+        sys.exit(f"no page has a place for '{name}': add the lines {marks} to {PAGES[0]}")
+
+
+def _replace(page: str, name: str, text: str) -> bool:
+    """Replaces the text between the marks of ``name``; false if the page has no such marks."""
+    path = ROOT / page
+    if not path.is_file():
+        return False
+    old = path.read_text(encoding="utf-8")
+    marked = re.search(rf"<!-- {name} -->.*?<!-- /{name} -->", old, re.DOTALL)
+    if marked is None:
+        return False
+    new = f"<!-- {name} -->\n{text}\n<!-- /{name} -->"
+    path.write_text(old[: marked.start()] + new + old[marked.end() :], encoding="utf-8")
+    return True
 
 
 def update(folder: Path) -> None:
-    """Rewrites one comparison's or benchmark's part of its page, and its figure."""
+    """Rewrites the tables of one comparison or benchmark, and copies its figure."""
     (ROOT / "docs").mkdir(exist_ok=True)
     benchmark = folder / "benchmark.md"
     if benchmark.is_file():
-        place(folder.name, lambda _: benchmark.read_text(encoding="utf-8").strip())
+        place(folder.name, benchmark.read_text(encoding="utf-8").strip())
         if (folder / "benchmark.png").is_file():
             shutil.copyfile(folder / "benchmark.png", ROOT / "docs" / f"{folder.name}.png")
         return
     comparison = Comparison.from_json(json.loads((folder / "report/report.json").read_text(encoding="utf-8")))
     name = comparison.name
-    place(name, lambda page: section(comparison, page))
+    place(name, section(comparison))
+    _replace(README, f"{name}-short", short_section(comparison))
     shutil.copyfile(folder / f"report/{comparison.metrics[0]}_by_length.png", ROOT / "docs" / f"{name}.png")
     if name == "demo":  # the pictures of docs/bottleneck.md
         for picture in (folder / "report").glob("attention_*.png"):
