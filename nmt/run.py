@@ -18,14 +18,13 @@ import torch
 
 from nmt import config as configuration
 from nmt.config import TrainConfig
-from nmt.corpus.kinds.corpus import counts_as, fingerprint, test_names
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
-from nmt.training.checkpoints.file import load_weights
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.state import load_weights
 from nmt.training.precision import choose_precision
 
 log = logging.getLogger("nmt")
@@ -130,11 +129,11 @@ def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | Non
     before = configuration.load_train(folder / "config.yaml").corpus
     unchecked = False
     for split in ("train", "valid"):
-        found = fingerprint(config.corpus, split)
+        found = config.corpus.fingerprint(split)
         if known[split] == found:
             continue
-        same_options = type(before) is type(config.corpus) and fingerprint(before, split) == found
-        if not (same_options and counts_as(known[split], config.corpus, split)):
+        same_options = type(before) is type(config.corpus) and before.fingerprint(split) == found
+        if not (same_options and config.corpus.counts_as(known[split], split)):
             return f"corpus.{split} (hash of the text)", known[split], found
         unchecked = True
     if unchecked:
@@ -159,11 +158,11 @@ def difference(old: Any, new: Any, free: Set[str] = FREE, path: str = "") -> tup
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
     """What else is needed to make the run again: versions, commit, hashes of the data."""
-    splits = ["train", "valid", *test_names(config.corpus)]
+    splits = ["train", "valid", *config.corpus.test_names()]
     return {
         "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
         "commit": git_commit(),
-        "data": {split: fingerprint(config.corpus, split) for split in splits},
+        "data": {split: config.corpus.fingerprint(split) for split in splits},
         "machine": machine(),
         "plugins": plugin_hashes(),
     }

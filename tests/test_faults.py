@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import ROOT, TINY_SIZES, door
 from tests.test_doors import TINY_TRAIN, fails, lines

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
 

@@ -12,33 +12,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nmt"
-MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 405, 60, 10.7
+MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 400, 60, 10.7
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Files that do not keep the rules of a line yet. A file leaves the list when it does; none may come.
 EXEMPT = {
     "align.py",
     "config.py",
-    "corpus/batches/batch.py",
-    "corpus/batches/batcher.py",
-    "corpus/batches/cache.py",
-    "corpus/batches/encoded.py",
-    "corpus/batches/stream.py",
-    "corpus/builtin/grammar.py",
-    "corpus/kinds/corpus.py",
-    "corpus/kinds/files.py",
-    "corpus/kinds/grammar.py",
-    "corpus/kinds/tasks.py",
-    "corpus/subwords/subword_sampling.py",
-    "corpus/subwords/tokenizer.py",
-    "corpus/subwords/workers.py",
-    "corpus/text/cleaning.py",
-    "corpus/text/concatenation.py",
-    "corpus/text/links.py",
-    "decoding/beam.py",
-    "decoding/ctranslate2_engine.py",
-    "decoding/one_path.py",
-    "decoding/shards.py",
-    "decoding/translator.py",
     "door.py",
     "evaluate.py",
     "evaluation/alignment.py",
@@ -62,15 +41,6 @@ EXEMPT = {
     "report/write.py",
     "run.py",
     "score.py",
-    "training/checkpoints/file.py",
-    "training/checkpoints/folder.py",
-    "training/journal.py",
-    "training/optim.py",
-    "training/ranks.py",
-    "training/second_journal.py",
-    "training/signals.py",
-    "training/trainer.py",
-    "training/update.py",
 }
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from nmt import config as configuration
 from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.kinds.corpus import known_links, read_pairs, test_names
-from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, check_name, nearest
@@ -36,8 +34,8 @@ from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sen
 from nmt.evaluation.translations import Evaluation, write_scores
 from nmt.jobs.train import evaluate_run, train_run
 from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
-from nmt.training.checkpoints.file import Progress
 from nmt.training.checkpoints.folder import NAMED
+from nmt.training.checkpoints.state import Counters
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
@@ -77,7 +75,7 @@ def _compare(
 ) -> tuple[Comparison, Path] | None:
     folder = Path(config.runs) / config.name
     shown = config.evaluation.shown_sentences
-    trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
+    trained: dict[tuple[str, int], tuple[Run, Counters]] = {}
     evaluated: dict[tuple[str, int], list[Evaluation]] = {}
     for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
         log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
@@ -143,7 +141,7 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
             raise UserError(
                 f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
             )
-    known = test_names(first.corpus)
+    known = first.corpus.test_names()
     if not known:
         raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
     for name in config.test_sets:
@@ -160,7 +158,7 @@ def _shared(options: object) -> object:
     return replace(options, sampling=0.0) if isinstance(options, TokenizerOptions) else options
 
 
-def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
+def _check_spent(config: CompareConfig, system: str, progress: Counters) -> None:
     """A run that was trained longer before is not what this comparison matches."""
     spent = {
         "minutes": progress.seconds / 60,
@@ -178,8 +176,8 @@ def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None
 
 def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
     """Tells how many sentences each bucket of each test set holds, before any system is trained or scored."""
-    for name in config.test_sets or test_names(train_config.corpus):
-        sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
+    for name in config.test_sets or train_config.corpus.test_names():
+        sources = [pair.source for pair in train_config.corpus.read(name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         buckets = make_buckets(sources, config.evaluation.bucket_bounds)
@@ -189,7 +187,7 @@ def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
 def _gather(
     config: CompareConfig,
     command: str,
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    trained: dict[tuple[str, int], tuple[Run, Counters]],
     evaluated: dict[tuple[str, int], list[Evaluation]],
 ) -> Comparison:
     rows: list[Row] = []
@@ -203,7 +201,7 @@ def _gather(
         by_system = {
             system: {str(seed): evaluated[system, seed][index] for seed in config.seeds} for system in config.systems
         }
-        gold = known_links(trained[next(iter(trained))][0].config.corpus, shown.test_set)
+        gold = trained[next(iter(trained))][0].config.corpus.known_links(shown.test_set)
         made, found = compare_on(by_system, config.baseline, config.evaluation, gold)
         places += recall_by_place(by_system, config.evaluation, gold)
         gradients += gradient_rows(by_system, config.evaluation)
@@ -246,7 +244,7 @@ def _gather(
 
 
 def _provenance(
-    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Progress]]
+    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Counters]]
 ) -> dict[str, str]:
     """How the comparison was made."""
     return {
@@ -261,7 +259,7 @@ def _provenance(
 
 
 def _capacities(
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
+    trained: dict[tuple[str, int], tuple[Run, Counters]],
     rows: list[Row],
     test_sets: dict[str, dict[str, int]],
     runs: list[RunInfo],
@@ -269,10 +267,10 @@ def _capacities(
     """For generated tasks only: there, what is wrong was not held."""
     corpus = next(iter(trained.values()))[0].config.corpus
     contexts = {run.system: run.context for run in runs}
-    return capacities(rows, test_sets, contexts) if isinstance(corpus, TaskOptions) else []
+    return capacities(rows, test_sets, contexts) if corpus.measures_capacity else []
 
 
-def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:
+def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Counters]]) -> list[CostRow]:
     """Of every system's first seed, all in one run."""
     if not config.evaluation.cost_lengths:
         return []
@@ -283,7 +281,7 @@ def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Prog
 
 
 def _published(
-    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]], rows: list[Row]
+    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Counters]], rows: list[Row]
 ) -> list[Published]:
     """What the experiments' papers say, where they say something."""
     found = []
@@ -299,7 +297,7 @@ def _published(
     return [published for published in found if published]
 
 
-def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:
+def _run_info(system: str, seed: int, run: Run, progress: Counters, decoding_seconds: float) -> RunInfo:
     events = read_journal(run.folder)
     start = next(event for event in events if event["event"] == "start")
     curve = [

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,12 @@ from nmt.config import TrainConfig, TranslateConfig, flat
 from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import check_tags, read_pairs, test_names, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
-from nmt.decoding.beam import DecodingOptions
-from nmt.decoding.hypothesis import Translation
+from nmt.decoding.hypothesis import Translates
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap
@@ -34,13 +34,12 @@ from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
-from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
-from nmt.training.journal import AnyJournal, Journal, NoJournal
+from nmt.training.journal import Journal, open_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
-from nmt.training.ranks import Ranks, join_ranks, own_device
-from nmt.training.second_journal import open_second
+from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
@@ -48,7 +47,7 @@ log = logging.getLogger("nmt")
 ENGINES = ("pytorch", "ctranslate2")
 
 
-def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Progress]:
+def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it, together with the other processes that torchrun started.
 
     Raises UserError for what the user can mend.
@@ -63,11 +62,11 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Pro
         return _train(config, ranks)
 
 
-def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
+def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters]:
     guided = config.trainer.guided_alignment > 0
     precision = choose_precision(ranks.device, config.trainer.precision)
     run = _open(config, ranks)
-    check_tags(config.corpus, run.tokenizer)
+    config.corpus.check_tokenizer(run.tokenizer)
     batches, known = _batches(config, run.tokenizer, ranks)
     torch.manual_seed(config.seed)
     model = build_model(config.model, run.vocabulary()).to(ranks.device)
@@ -88,11 +87,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
         run.folder,
     )
 
-    def journal(step: int) -> AnyJournal:
+    def journal(step: int) -> Journal:
         if not ranks.first:
-            return NoJournal()
-        second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
-        made = Journal(run.folder, step, second)
+            return Journal()
+        made = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
         facts = {"parameters": model.parameter_count(), "precision": precision.name, **known}
         facts |= {"commit": git_commit(), "machine": machine(), "context": model.fixed_context}
         made.event("start", step, **facts, processes=ranks.count)
@@ -122,9 +120,10 @@ def _train(config: TrainConfig, ranks: Ranks) -> tuple[Run, Progress]:
 
 def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
     """Of the training text, with what is known of it beforehand."""
-    part, guided = (ranks.number, ranks.count), config.trainer.guided_alignment > 0
+    share = _share(ranks)
+    guided = config.trainer.guided_alignment > 0
     if not config.batching.stream:
-        if config.tokenizer.sampling or weights_of_places(config.corpus):
+        if config.tokenizer.sampling or config.corpus.needs_stream:
             raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
         def read() -> EncodedPairs:
@@ -133,7 +132,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
 
         ranks.first_tells(lambda: bool(len(read())), "the encoded text")
         pairs = read()
-        batcher = Batcher(pairs, config.batching, config.seed, part)
+        batcher = Batcher(pairs, config.batching, config.seed, share)
         padding = batcher.padding_share()
         log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
         return batcher, {"pairs": asdict(pairs.report), "padding": padding}
@@ -153,7 +152,11 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
         return int(ranks.gather([number], "the next block of text").max())
 
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
-    return Stream(options, tokenizer, part, most), {}
+    return Stream(options, tokenizer, share, most), {}
+
+
+def _share(ranks: Ranks) -> Share:
+    return Share(ranks.number, ranks.count, processes_here())
 
 
 def _open(config: TrainConfig, ranks: Ranks) -> Run:
@@ -183,9 +186,9 @@ def _validation(config: TrainConfig, run: Run, ranks: Ranks) -> tuple[Validation
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
-    readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
+    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
-    batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
+    batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
     batch_size = limits(ranks.device).validation_sentences
     samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
     return Validation(batcher, pairs, run.tokenizer, batch_size), samples if samples.pairs else None
@@ -217,11 +220,11 @@ def evaluate_run(
         },
     }
     evaluations = run.folder / "evaluations"
-    names = list(test_sets) or test_names(run.config.corpus)
+    names = list(test_sets) or run.config.corpus.test_names()
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     return [
-        evaluate(translator, name, list(read_pairs(run.config.corpus, name)), evaluations / name, identity, shown)
+        evaluate(translator, name, list(run.config.corpus.read(name)), evaluations / name, identity, shown)
         for name in names
     ]
 
@@ -233,7 +236,7 @@ def open_translator(folder: str, checkpoint: str, device: str, decoding: Decodin
     return Translator(model, run.tokenizer, decoding or DecodingOptions())
 
 
-def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
+def open_engine(config: TranslateConfig) -> Translates:
     """What translates lines, as the configuration says. Raises UserError where there is no run, or no export of it."""
     if config.engine not in ENGINES:
         raise UserError(f"engine={config.engine}: {nearest(config.engine, ENGINES)}")
@@ -241,11 +244,11 @@ def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
     if config.engine == "pytorch":
         if config.compute_type != "default":
             raise UserError(f"compute_type={config.compute_type} is for engine=ctranslate2")
-        return open_translator(config.run, config.checkpoint, device, config.decoding).translate
+        return open_translator(config.run, config.checkpoint, device, config.decoding)
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)
-    return Engine(folder, config.decoding, device, config.compute_type).translate
+    return Engine(folder, config.decoding, device, config.compute_type)
 
 
 def weights_digest(model: torch.nn.Module) -> str:

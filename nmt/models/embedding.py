@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from nmt.errors import UserError
 from nmt.kernels.dropout import dropout, relu_dropout
 from nmt.models.interface import Vocabulary
+from nmt.tokens import PADDING
 
-PADDING = 0
 POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "none")
 TYING = ("none", "target", "all")
 
