@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 import shutil
-import statistics
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from statistics import median
 
 import torch
-from gpu_results import Report, one_line
+from gpu_results import Report
 from gpu_setting import Setting, seconds_each
 from torch import Tensor
 from torch.nn import functional as F
@@ -106,112 +107,131 @@ def _warm_seconds(run: Callable[[], object], setting: Setting, repeats: int) -> 
 
 @dataclass(frozen=True)
 class Heads:
-    """The inputs of one attention."""
+    """The inputs of one attention, laid out in memory as the Transformer's own."""
 
-    query: Tensor  # (B, H, T, D), as key and value
+    query: Tensor  # (B, T, H, D), as key and value
     key: Tensor
     value: Tensor
     mask: Tensor  # (B, 1, 1, T); True means a real token
 
 
-Attend = Callable[[Heads], Tensor]
+@dataclass(frozen=True)
+class Kernel:
+    """A way to attend, with what is expected of it at about (900, 8, 28, 64)."""
+
+    name: str
+    attend: Callable[[Heads], Tensor]
+    new_shape: str = ""  # predicted time of the first forward with a shape
+    known_shape: str = ""  # and of the forwards after it
+    needs_cuda: bool = False
 
 
 def attention(setting: Setting, report: Report) -> None:
     """Measures each attention kernel: the first call with a new shape, and the calls after it."""
+    prepare(setting.torch_device, "bf16")  # as nmt sets the process up
+    for kernel in _kernels(report):
+        if kernel.needs_cuda and not setting.cuda:
+            report.skip(kernel.name, "for GPUs only")
+            continue
+        with report.trying(kernel.name):
+            _measure(setting, report, kernel)
+
+
+def _kernels(report: Report) -> list[Kernel]:
+    def cudnn(heads: Heads) -> Tensor:
+        torch.backends.cuda.enable_cudnn_sdp(True)  # nmt has turned it off
+        try:
+            with sdpa_kernel([SDPBackend.CUDNN_ATTENTION]):
+                return _masked(heads)
+        finally:
+            torch.backends.cuda.enable_cudnn_sdp(False)
+
+    def flash(heads: Heads) -> Tensor:
+        with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):
+            return _causal(heads)
+
+    def efficient(heads: Heads) -> Tensor:
+        with sdpa_kernel([SDPBackend.EFFICIENT_ATTENTION]):
+            return _masked(heads)
+
+    kernels = [
+        Kernel("as nmt sets it, padding mask", _masked, "below 1 ms: no kernel builds plans", "100-150 us"),
+        Kernel("cuDNN, padding mask", cudnn, "20-500 ms", needs_cuda=True),
+        Kernel("flash, causal", flash, known_shape="60-90 us"),
+        Kernel("memory-efficient, padding mask", efficient, known_shape="100-150 us", needs_cuda=True),
+    ]
+    varlen = "variable length, packed"
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        report.skip(varlen, f"torch {torch.__version__} has none")
+        return kernels
+
+    def packed(heads: Heads) -> Tensor:
+        rows, length, _, _ = heads.query.shape
+        starts = torch.arange(0, rows * length + 1, length, dtype=torch.int32, device=heads.query.device)  # (B + 1,)
+        query, key, value = heads.query.flatten(0, 1), heads.key.flatten(0, 1), heads.value.flatten(0, 1)
+        return varlen_attn(query, key, value, starts, starts, length, length)  # (B * T, H, D)
+
+    return [*kernels, Kernel(varlen, packed, known_shape="60-90 us", needs_cuda=True)]
+
+
+def _masked(heads: Heads) -> Tensor:
+    query, key, value = heads.query.transpose(1, 2), heads.key.transpose(1, 2), heads.value.transpose(1, 2)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=heads.mask)
+
+
+def _causal(heads: Heads) -> Tensor:
+    query, key, value = heads.query.transpose(1, 2), heads.key.transpose(1, 2), heads.value.transpose(1, 2)
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+def _measure(setting: Setting, report: Report, kernel: Kernel) -> None:
+    """Adds the rows of one kernel. A kernel that this machine has not is skipped."""
+    device, name = setting.torch_device, kernel.name
+    first_forward, first_both, forward, both = [], [], [], []
+    finite = True
+    for number in range(NEW_SHAPES):
+        heads = _heads(setting, number)
+        run = partial(kernel.attend, heads)
+        run_both = partial(_both_ways, kernel, heads)
+        try:
+            first_forward.append(seconds_each(run, device, 1))
+        except RuntimeError as error:
+            if "No available kernel" not in str(error):
+                raise
+            report.skip(name, "PyTorch has no such kernel for these inputs here")
+            return
+        first_both.append(seconds_each(run_both, device, 1))
+        forward.append(seconds_each(run, device, 10))
+        both.append(seconds_each(run_both, device, 10))
+        finite = finite and bool(heads.query.grad.isfinite().all())
+    note = ""
+    if not finite:
+        note = "its gradients are NOT finite"
+    # The very first call loads libraries: it is left out of the medians.
+    report.figure(f"{name}: new shape, forward", 1e3 * median(first_forward[1:]), "ms", kernel.new_shape)
+    report.figure(f"{name}: then forward and backward", 1e3 * median(first_both[1:]), "ms")
+    report.figure(f"{name}: known shape, forward", 1e6 * median(forward), "us", kernel.known_shape)
+    report.figure(f"{name}: known shape, both", 1e6 * median(both), "us", note=note)
+
+
+def _both_ways(kernel: Kernel, heads: Heads) -> None:
+    kernel.attend(heads).sum().backward()
+
+
+def _heads(setting: Setting, number: int) -> Heads:
+    """About 900 sentences of 28 tokens, each number with a shape of its own; every other row ends in padding."""
+    rows, length, heads, width = 900 - 7 * number, 28 + number, 8, 64
+    if setting.tiny:
+        rows, length, heads, width = 6 - number, 7 + number, 2, 16
     device = setting.torch_device
     kind = torch.float32
     if setting.cuda:
         kind = torch.bfloat16
-    prepare(device, "bf16")  # as nmt sets the process up
-    first = "60-90 us forward"
-    _measure(setting, report, kind, "as nmt sets it, padding mask", _masked, "no kernel builds plans")
-    if setting.cuda:
-        torch.backends.cuda.enable_cudnn_sdp(True)
-        cudnn = _by(SDPBackend.CUDNN_ATTENTION, _masked)
-        _measure(setting, report, kind, "cuDNN, padding mask", cudnn, "20-500 ms for a new shape")
-        torch.backends.cuda.enable_cudnn_sdp(False)
-    else:
-        report.skip("cuDNN, padding mask", "a CPU has no cuDNN")
-    _measure(setting, report, kind, "flash, causal", _by(SDPBackend.FLASH_ATTENTION, _causal), first)
-    efficient = _by(SDPBackend.EFFICIENT_ATTENTION, _masked)
-    if setting.cuda:
-        _measure(setting, report, kind, "memory-efficient, padding mask", efficient, "100-150 us forward")
-    else:
-        report.skip("memory-efficient, padding mask", "for GPUs only")
-    _measure_varlen(setting, report, kind)
-
-
-def _measure_varlen(setting: Setting, report: Report, kind: torch.dtype) -> None:
-    what = "variable length, packed"
-    if not setting.cuda:
-        report.skip(what, "for GPUs only")
-        return
-    try:
-        from torch.nn.attention.varlen import varlen_attn
-    except ImportError:
-        report.skip(what, f"torch {torch.__version__} has none")
-        return
-
-    def packed(heads: Heads) -> Tensor:
-        rows, _, length, _ = heads.query.shape
-        starts = torch.arange(0, rows * length + 1, length, dtype=torch.int32, device=heads.query.device)  # (B + 1,)
-        flat = [tensor.transpose(1, 2).flatten(0, 1) for tensor in (heads.query, heads.key, heads.value)]
-        return varlen_attn(*flat, starts, starts, length, length)  # (B * T, H, D)
-
-    _measure(setting, report, kind, what, packed, "60-90 us forward and the packing")
-
-
-def _masked(heads: Heads) -> Tensor:
-    return F.scaled_dot_product_attention(heads.query, heads.key, heads.value, attn_mask=heads.mask)
-
-
-def _causal(heads: Heads) -> Tensor:
-    return F.scaled_dot_product_attention(heads.query, heads.key, heads.value, is_causal=True)
-
-
-def _by(backend: SDPBackend, attend: Attend) -> Attend:
-    def run(heads: Heads) -> Tensor:
-        with sdpa_kernel([backend]):
-            return attend(heads)
-
-    return run
-
-
-def _measure(setting: Setting, report: Report, kind: torch.dtype, what: str, attend: Attend, predicted: str) -> None:
-    """Adds the rows of one kernel. A kernel that refuses these inputs is skipped, with its reason."""
-    device = setting.torch_device
-    first_forward, first_both, forward, both = [], [], [], []
-    try:
-        for number in range(NEW_SHAPES):
-            heads = _heads(setting, number, kind)
-            first_forward.append(seconds_each(lambda heads=heads: attend(heads), device, 1))
-            first_both.append(seconds_each(lambda heads=heads: _both_ways(attend, heads), device, 1))
-            forward.append(seconds_each(lambda heads=heads: attend(heads), device, 10))
-            both.append(seconds_each(lambda heads=heads: _both_ways(attend, heads), device, 10))
-    except RuntimeError as error:
-        report.skip(what, one_line(error))
-        return
-    # The very first call loads libraries: it is left out of the medians.
-    report.figure(f"{what}: new shape, forward", 1e3 * statistics.median(first_forward[1:]), "ms", predicted)
-    report.figure(f"{what}: then forward and backward", 1e3 * statistics.median(first_both[1:]), "ms")
-    report.figure(f"{what}: known shape, forward", 1e6 * statistics.median(forward), "us")
-    report.figure(f"{what}: known shape, both", 1e6 * statistics.median(both), "us")
-
-
-def _both_ways(attend: Attend, heads: Heads) -> None:
-    attend(heads).sum().backward()
-
-
-def _heads(setting: Setting, number: int, kind: torch.dtype) -> Heads:
-    """About (900, 8, 28, 64), each number with a shape of its own; a tenth of each row is padding."""
-    rows, heads, length, width = 900 - 7 * number, 8, 28 + number, 64
-    if setting.tiny:
-        rows, heads, length, width = 6 - number, 2, 7 + number, 16
-    device = setting.torch_device
     tensors = []
     for _ in range(3):
-        tensor = torch.randn(rows, heads, length, width, device=device, dtype=kind)
+        tensor = torch.randn(rows, length, heads, width, device=device, dtype=kind)
         tensors.append(tensor.requires_grad_())
     mask = torch.ones(rows, 1, 1, length, dtype=torch.bool, device=device)
     mask[::2, ..., -(length // 10 + 1) :] = False
