@@ -14,7 +14,7 @@ from gpu_setting import Setting
 LAWS = [
     "tests/models/test_laws.py",
     "tests/models/test_cells.py",
-    "tests/kernels/test_loop.py",
+    "tests/kernels",
     "tests/models/test_attention.py",
     "tests/models/test_hard_attention.py",
     "tests/models/test_transformer.py",

@@ -9,7 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,9 @@ from torch import Tensor
 from torch.autograd import DeviceType
 from torch.nn import functional as F
 
-import nmt.training.loss as loss_module
 from nmt.config import TrainConfig, compose_train
 from nmt.corpus.batches.batch import Batch, make_batch
+from nmt.kernels.limits import LIMITS
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.training.optim import make_optimizer
@@ -75,12 +75,13 @@ def cudnn_attention() -> Iterator[None]:
 @contextmanager
 def more_loss_rows() -> Iterator[None]:
     """Makes the loss in larger chunks."""
-    before = loss_module.CHUNK_ROWS
-    loss_module.CHUNK_ROWS = MORE_ROWS
+    before = dict(LIMITS)
+    for name, limits in before.items():
+        LIMITS[name] = replace(limits, loss_rows=MORE_ROWS)
     try:
         yield
     finally:
-        loss_module.CHUNK_ROWS = before
+        LIMITS.update(before)
 
 
 @contextmanager

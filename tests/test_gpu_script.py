@@ -109,4 +109,4 @@ def test_every_stage_has_its_function_and_every_law_its_file():
     import gpu_laws
 
     for path in gpu_laws.LAWS:
-        assert (ROOT / path).is_file(), path
+        assert (ROOT / path).exists(), path

@@ -14,12 +14,11 @@ from nmt.decoding.beam import DecodingOptions, beam_search, penalty
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.one_path import forbid, sample
 from nmt.errors import UserError
-from nmt.kernels.process import products_in
+from nmt.kernels.limits import limits
+from nmt.kernels.process import has_format, products_in
 from nmt.models.interface import Memory, Model
 
 log = logging.getLogger("nmt")
-
-CELLS = 32_768  # source cells times beam in one batch: long sentences come in smaller batches
 
 
 def one_line(text: str) -> str:
@@ -31,7 +30,7 @@ class Translator:
     """A model with its tokenizer and search options."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
-        if options.precision == "tf32" and model.device.type == "cpu":
+        if not has_format(options.precision, model.device):
             raise UserError("decoding.precision=tf32 needs a GPU; use bf16 or fp32 on CPU")
         self.model, self.tokenizer, self.options = model, tokenizer, options
 
@@ -123,10 +122,11 @@ class Translator:
     def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
         """Rows of like length, longest first, so that memory peaks at once; those of no length are left out."""
         order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
+        cells = limits(self.model.device).search_cells
         start = 0
         while start < len(order):
             longest = lengths[order[start]]
-            count = max(1, min(self.options.batch_size, CELLS // (longest * self.options.beam_size)))
+            count = max(1, min(self.options.batch_size, cells // (longest * self.options.beam_size)))
             yield order[start : start + count]
             start += count
 

@@ -29,6 +29,7 @@ from nmt.errors import UserError, nearest
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.translations import Evaluation, evaluate
 from nmt.evaluation.validation import Samples, Validation
+from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.report.board import record_options
@@ -185,7 +186,7 @@ def _validation(config: TrainConfig, run: Run, ranks: Ranks) -> tuple[Validation
     readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
-    batch_size = 256 if ranks.device.type == "cuda" else 64
+    batch_size = limits(ranks.device).validation_sentences
     samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
     return Validation(batcher, pairs, run.tokenizer, batch_size), samples if samples.pairs else None
 

@@ -10,15 +10,23 @@ from torch.nn import functional as F
 from nmt.errors import UserError
 from nmt.models.attention.attention import Attention
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import softmax, sparsemax
-from nmt.models.attention.scopes import SCOPES, make_scope
-from nmt.models.attention.scores import SCORES, make_score
+from nmt.models.attention.reads import sparsemax
+from nmt.models.attention.scopes import SCOPES, Scope
+from nmt.models.attention.scores import SCORES, Score
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from tests.conftest import DEVICE
 
 OPTIONS = AttentionOptions(size=5, max_positions=3, window=2)
+
+
+def make_score(query_size: int, state_size: int, options: AttentionOptions) -> Score:
+    return SCORES[options.score](query_size, state_size, options)
+
+
+def make_scope(query_size: int, options: AttentionOptions) -> Scope:
+    return SCOPES[options.scope](query_size, options)
 
 
 def test_each_score_is_its_paper_s_formula():
@@ -61,9 +69,33 @@ def test_a_normed_additive_score_has_a_vector_of_its_learnt_length():
     torch.testing.assert_close(score(query, score.keys(states), positions), before)
 
 
-def test_the_fixed_scores_learn_nothing():
-    for name in ("cosine", "diagonal", "uniform"):
-        assert not list(Attention(replace(OPTIONS, score=name), 4, 4).parameters())
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_says_whether_it_learns(name):
+    assert SCORES[name].learns == bool(list(make_score(4, 4, replace(OPTIONS, score=name)).parameters()))
+
+
+@pytest.mark.parametrize("name", SCOPES)
+def test_a_scope_says_whether_it_learns(name):
+    assert SCOPES[name].learns == bool(list(make_scope(4, replace(OPTIONS, scope=name)).parameters()))
+
+
+def test_a_score_that_learns_nothing_is_one_class():
+    class Nearest(Score):
+        name = "nearest"
+        learns = False
+
+        def keys(self, states):
+            return states
+
+        def forward(self, query, keys, positions):
+            return -torch.cdist(query, keys)
+
+    try:
+        with pytest.raises(UserError, match="every head of nearest would be the same"):
+            AttentionOptions(score="nearest", heads=2)
+        assert AttentionOptions(score="nearest", heads=2, scope="local_p").heads == 2
+    finally:
+        del SCORES["nearest"]
 
 
 EVERY = [replace(OPTIONS, size=3, score=name) for name in SCORES]
@@ -124,27 +156,27 @@ def test_sparsemax_is_the_nearest_distribution(values, shift):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"attention": AttentionOptions(score="aditive")}, "did you mean 'additive'"),
-        ({"attention": AttentionOptions(score="dot"), "encoder_size": 7}, "of one size only"),
-        ({"attention": AttentionOptions(score="cosine"), "encoder_size": 7}, "of one size only"),
-        ({"attention": AttentionOptions(scope="local")}, "did you mean 'local_"),
-        ({"attention": AttentionOptions(read="hard")}, "model.attention.read=hard"),
-        ({"attention": AttentionOptions(window=0)}, "window=0"),
-        ({"attention": AttentionOptions(heads=3)}, "must divide"),
-        ({"attention": AttentionOptions(heads=2, score="uniform")}, "would be the same"),
-        ({"attention": AttentionOptions(heads=2, score="dot"), "encoder_size": 128}, "would be the same"),
+        ({"attention": {"score": "aditive"}}, "did you mean 'additive'"),
+        ({"attention": {"score": "dot"}, "encoder_size": 7}, "of one size only"),
+        ({"attention": {"score": "cosine"}, "encoder_size": 7}, "of one size only"),
+        ({"attention": {"scope": "local"}}, "did you mean 'local_"),
+        ({"attention": {"read": "hard"}}, "model.attention.read=hard"),
+        ({"attention": {"window": 0}}, "window=0"),
+        ({"attention": {"heads": 3}}, "must divide"),
+        ({"attention": {"heads": 2, "score": "uniform"}}, "would be the same"),
+        ({"attention": {"heads": 2, "score": "dot"}, "encoder_size": 128}, "would be the same"),
         (
-            {"attention": AttentionOptions(normed=True, score="dot"), "encoder_size": 128},
+            {"attention": {"normed": True, "score": "dot"}, "encoder_size": 128},
             "is for model.attention.score=additive",
         ),
-        ({"attention": AttentionOptions(query="next")}, "model.attention.query=next"),
-        ({"attention": AttentionOptions(place="frst")}, "did you mean 'first'"),
-        ({"attention": AttentionOptions(place="first")}, "needs model.attention.query=current"),
-        ({"attention": AttentionOptions(place="first", query="current", read="hard_sample")}, "place=top"),
-        ({"attention": AttentionOptions(place="each", query="current", coverage=True)}, "keeps one account"),
-        ({"attention": AttentionOptions(coverage=True, score="location")}, "score=location has none"),
-        ({"attention": AttentionOptions(coverage=True, query="current", read="hard_marginal")}, "step by step"),
-        ({"attention": AttentionOptions(input_feeding=True)}, "needs model.attention.query=current"),
+        ({"attention": {"query": "next"}}, "model.attention.query=next"),
+        ({"attention": {"place": "frst"}}, "did you mean 'first'"),
+        ({"attention": {"place": "first"}}, "needs model.attention.query=current"),
+        ({"attention": {"place": "first", "query": "current", "read": "hard_sample"}}, "place=top"),
+        ({"attention": {"place": "each", "query": "current", "coverage": True}}, "keeps one account"),
+        ({"attention": {"coverage": True, "score": "location"}}, "score=location has none"),
+        ({"attention": {"coverage": True, "query": "current", "read": "hard_marginal"}}, "step by step"),
+        ({"attention": {"input_feeding": True}}, "needs model.attention.query=current"),
         ({"feed_context": True}, "is for model.context=fixed"),
         ({"cell": "lstmm"}, "did you mean 'lstm'"),
         ({"context": "fix"}, "did you mean 'fixed'"),
@@ -155,7 +187,8 @@ def test_sparsemax_is_the_nearest_distribution(values, shift):
 )
 def test_options_without_meaning_are_refused_with_the_reason(options, message):
     with pytest.raises(UserError, match=message):
-        build_model(RecurrentOptions(**options), Vocabulary(30, 20, joint=False))
+        attention = AttentionOptions(**options.pop("attention", {}))
+        build_model(RecurrentOptions(**options, attention=attention), Vocabulary(30, 20, joint=False))
 
 
 def test_coverage_is_the_sum_of_all_weights_before(random_batch):
@@ -179,16 +212,3 @@ def test_the_first_layer_s_context_reaches_the_layers_above():
     each = build_model(options, Vocabulary(40, 40, joint=True))
     assert [layer.rnn.input_size for layer in first.layers] == [8, 32, 32]
     assert (len(first.attentions), len(each.attentions)) == (1, 3)
-
-
-@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
-@pytest.mark.parametrize("length", [1, 5, 15, 16, 17])
-def test_softmax_of_widened_rows_is_softmax(kind, length):
-    scores = torch.randn(3, 2, length, generator=torch.Generator().manual_seed(1)).to(DEVICE, kind)
-    scores[0, 0, 1:] = float("-inf")
-    fast, plain = (scores.clone().requires_grad_() for _ in range(2))
-    of_fast, of_plain = softmax(fast), torch.softmax(plain, dim=-1)
-    torch.testing.assert_close(of_fast, of_plain)
-    for made in (of_fast, of_plain):
-        made.backward(torch.linspace(-1, 1, made.numel(), device=DEVICE).view_as(made))
-    torch.testing.assert_close(fast.grad, plain.grad)

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.kernels.lstm import run_packed
 from nmt.models.cells import CELLS, MODULES, RecurrentLayer, flip, make_layer
 from nmt.models.minimal import MINIMAL, MinimalLayer, scan
 from tests.conftest import DEVICE
@@ -18,7 +19,7 @@ def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
     inputs = torch.randn(len(lengths), max(lengths), 5).to(DEVICE)
     count = torch.tensor(lengths).to(DEVICE)
     outputs, final = layer.run(inputs, count)
-    packed_outputs, packed_final = layer._packed(inputs, count, layer.initial(inputs))
+    packed_outputs, packed_final = run_packed(layer.rnn, inputs, count, layer.initial(inputs))
     real = torch.arange(max(lengths), device=DEVICE) < count[:, None]
     torch.testing.assert_close(outputs[real], packed_outputs[real])
     for ours, theirs in zip(final, packed_final, strict=True):
