@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.kernels.cross_entropy import ChunkedCrossEntropy, plain_cross_entropy
-from nmt.kernels.limits import LIMITS
+from nmt.kernels.limits import limits
+from tests.conftest import DEVICE
 
 
 @settings(max_examples=30, deadline=None)
@@ -19,8 +20,8 @@ from nmt.kernels.limits import LIMITS
 def test_chunked_equals_the_formula_with_its_gradients(rows, vocabulary, smoothing, seed):
     torch.manual_seed(seed)
     hidden, weight, bias = torch.randn(rows, 5), torch.randn(vocabulary, 5), torch.randn(vocabulary)
-    inputs = [tensor.requires_grad_() for tensor in (hidden, weight, bias)]
-    target = torch.randint(0, vocabulary, (rows,))
+    inputs = [tensor.to(DEVICE).requires_grad_() for tensor in (hidden, weight, bias)]
+    target = torch.randint(0, vocabulary, (rows,)).to(DEVICE)
     plain = plain_cross_entropy(*inputs, target, smoothing)
     fast = ChunkedCrossEntropy.apply(*inputs, target, smoothing, torch.float32)
     for ours, theirs in zip(fast, plain, strict=True):
@@ -32,9 +33,10 @@ def test_chunked_equals_the_formula_with_its_gradients(rows, vocabulary, smoothi
 
 def test_several_chunks_and_no_gradient_give_the_same_loss():
     torch.manual_seed(0)
-    rows = 2 * LIMITS["cpu"].loss_rows + 3
-    hidden, weight, bias = torch.randn(rows, 4), torch.randn(9, 4, requires_grad=True), torch.zeros(9)
-    target = torch.randint(0, 9, (rows,))
+    rows = 2 * limits(DEVICE).loss_rows + 3
+    hidden, weight = torch.randn(rows, 4).to(DEVICE), torch.randn(9, 4).to(DEVICE).requires_grad_()
+    bias = torch.zeros(9, device=DEVICE)
+    target = torch.randint(0, 9, (rows,)).to(DEVICE)
     with_gradient = ChunkedCrossEntropy.apply(hidden, weight, bias, target, 0.1, torch.float32)
     with torch.no_grad():
         without = ChunkedCrossEntropy.apply(hidden, weight, bias, target, 0.1, torch.float32)
@@ -44,8 +46,9 @@ def test_several_chunks_and_no_gradient_give_the_same_loss():
 
 def test_bf16_stays_near_the_exact_loss():
     torch.manual_seed(0)
-    hidden, weight, bias = torch.randn(600, 32), torch.randn(50, 32, requires_grad=True) / 4, torch.zeros(50)
-    target = torch.randint(0, 50, (600,))
+    hidden, weight = torch.randn(600, 32).to(DEVICE), torch.randn(50, 32).to(DEVICE).requires_grad_() / 4
+    bias = torch.zeros(50, device=DEVICE)
+    target = torch.randint(0, 50, (600,)).to(DEVICE)
     exact = plain_cross_entropy(hidden, weight, bias, target, 0.1)
     low = ChunkedCrossEntropy.apply(hidden, weight, bias, target, 0.1, torch.bfloat16)
     assert low[0].item() == pytest.approx(exact[0].item(), rel=2e-3)

@@ -4,22 +4,24 @@ import pytest
 import torch
 
 from nmt.kernels.dropout import FACTORS, dropout, find_factors, kept_bits, relu_dropout, worst_covariance
+from tests.conftest import DEVICE, same
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
     torch.manual_seed(0)
-    outputs = dropout(torch.ones(1000, 999), 0.3)
+    outputs = dropout(torch.ones(1000, 999, device=DEVICE), 0.3)
     assert (outputs == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
     assert outputs.mean().item() == pytest.approx(1.0, abs=0.01)
     assert outputs.unique().numel() == 2
-    assert torch.equal(dropout(outputs, 0.3, training=False), outputs)
+    same(dropout(outputs, 0.3, training=False), outputs)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("shape", [(7, 9), (1,), (0, 3)])
 def test_dropout_by_integers_scales_what_it_keeps_and_so_its_gradient(kind, shape):
     torch.manual_seed(0)
-    inputs = torch.full((*shape, 2), 3.0, dtype=kind).transpose(0, -1).requires_grad_()  # not in the memory's order
+    inputs = torch.full((*shape, 2), 3.0, dtype=kind, device=DEVICE)
+    inputs = inputs.transpose(0, -1).requires_grad_()  # not in the memory's order
     outputs = dropout(inputs, 0.5)
     kept = (outputs != 0).to(kind)
     torch.testing.assert_close(outputs, inputs * kept * 2)
@@ -30,7 +32,8 @@ def test_dropout_by_integers_scales_what_it_keeps_and_so_its_gradient(kind, shap
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("training", [True, False])
 def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
-    inputs = [torch.randn(50, 40, generator=torch.Generator().manual_seed(1)).to(kind) for _ in range(2)]
+    drawn = torch.randn(50, 40, generator=torch.Generator().manual_seed(1)).to(DEVICE, kind)
+    inputs = [drawn.clone() for _ in range(2)]
     inputs[0][0], inputs[1][0] = 0.0, 0.0  # where relu has no slope
 
     def in_one(x):
@@ -41,9 +44,10 @@ def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
     for of_one, rectified in zip(inputs, (in_one, lambda x: dropout(torch.relu(x), 0.3, training)), strict=True):
         torch.manual_seed(2)
         outputs = rectified(of_one.requires_grad_())
-        outputs.backward(torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(kind))
+        outputs.backward(torch.linspace(-1, 1, outputs.numel(), device=DEVICE).view_as(outputs).to(kind))
         results.append(outputs)
-    assert torch.equal(*results) and torch.equal(inputs[0].grad, inputs[1].grad)
+    same(*results)
+    same(inputs[0].grad, inputs[1].grad)
     assert (results[0] == 0).any() and results[0].max() > 0
 
 
@@ -72,7 +76,7 @@ def test_any_two_elements_are_dropped_together_as_often_as_if_drawn_apart(kind, 
 
 def test_dropout_drops_others_the_next_time():
     torch.manual_seed(0)
-    first, second = (dropout(torch.ones(100, 100), 0.5) for _ in range(2))
+    first, second = (dropout(torch.ones(100, 100, device=DEVICE), 0.5) for _ in range(2))
     assert 0.45 < (first == second).float().mean() < 0.55
 
 

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.kernels.loop import product, repeat
+from tests.conftest import DEVICE
 
 
 def double(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+    return torch.randn(*shape, dtype=torch.float64).to(DEVICE).requires_grad_()
 
 
 @settings(deadline=None, max_examples=30)
@@ -59,8 +60,8 @@ def test_a_pass_that_stops_early_leaves_nothing_for_the_next() -> None:
 
 
 def test_what_needs_no_gradient_is_left_alone() -> None:
-    matrix = torch.randn(2, 2)
+    matrix = torch.randn(2, 2).to(DEVICE)
     assert repeat(matrix) is matrix
     with torch.no_grad():
-        weights = torch.randn(2, 2, requires_grad=True)
+        weights = torch.randn(2, 2).to(DEVICE).requires_grad_()
         assert repeat(weights) is weights

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from nmt.kernels.lstm import LstmGates, plain_lstm_gates
+from tests.conftest import DEVICE
 
 
 def double(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+    return torch.randn(*shape, dtype=torch.float64).to(DEVICE).requires_grad_()
 
 
 @pytest.mark.parametrize("used", ["both", "output", "memory"])

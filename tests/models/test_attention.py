@@ -16,6 +16,7 @@ from nmt.models.attention.scores import SCORES, Score
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
+from tests.conftest import DEVICE
 
 OPTIONS = AttentionOptions(size=5, max_positions=3, window=2)
 
@@ -30,9 +31,9 @@ def make_scope(query_size: int, options: AttentionOptions) -> Scope:
 
 def test_each_score_is_its_paper_s_formula():
     torch.manual_seed(0)
-    query, states = torch.randn(2, 3, 6), torch.randn(2, 4, 6)
-    positions = torch.tensor([[0, 1, 2], [2, 3, 4]])
-    made = {name: make_score(6, 6, replace(OPTIONS, score=name)) for name in SCORES}
+    query, states = torch.randn(2, 3, 6).to(DEVICE), torch.randn(2, 4, 6).to(DEVICE)
+    positions = torch.tensor([[0, 1, 2], [2, 3, 4]], device=DEVICE)
+    made = {name: make_score(6, 6, replace(OPTIONS, score=name)).to(DEVICE) for name in SCORES}
     additive, general, scaled = made["additive"], made["general"], made["scaled_dot"]
     concat, location = made["concat"], made["location"]
     formulas = {
@@ -45,8 +46,8 @@ def test_each_score_is_its_paper_s_formula():
         "location": lambda q, h, t, s: (location.position.weight @ q)[min(s, 2)],
         "scaled_dot": lambda q, h, t, s: (scaled.query.weight @ q) @ (scaled.key.weight @ h) / math.sqrt(5),
         "cosine": lambda q, h, t, s: 8 * F.cosine_similarity(q, h, dim=0),
-        "diagonal": lambda q, h, t, s: torch.tensor(-abs(s - t), dtype=torch.float),
-        "uniform": lambda q, h, t, s: torch.tensor(0.0),
+        "diagonal": lambda q, h, t, s: torch.tensor(-abs(s - t), dtype=torch.float, device=DEVICE),
+        "uniform": lambda q, h, t, s: torch.tensor(0.0, device=DEVICE),
     }
     assert formulas.keys() == SCORES.keys()
     for name, score in made.items():
@@ -59,12 +60,13 @@ def test_each_score_is_its_paper_s_formula():
 
 
 def test_a_normed_additive_score_has_a_vector_of_its_learnt_length():
-    score = make_score(6, 6, replace(OPTIONS, normed=True))
-    query, states = torch.randn(1, 1, 6), torch.randn(1, 2, 6)
-    before = score(query, score.keys(states), torch.zeros(1, 1))
+    score = make_score(6, 6, replace(OPTIONS, normed=True)).to(DEVICE)
+    query, states = torch.randn(1, 1, 6).to(DEVICE), torch.randn(1, 2, 6).to(DEVICE)
+    positions = torch.zeros(1, 1, device=DEVICE)
+    before = score(query, score.keys(states), positions)
     with torch.no_grad():
         score.vector.mul_(3.0)
-    torch.testing.assert_close(score(query, score.keys(states), torch.zeros(1, 1)), before)
+    torch.testing.assert_close(score(query, score.keys(states), positions), before)
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -104,22 +106,24 @@ EVERY += [replace(OPTIONS, size=3, heads=2), replace(OPTIONS, size=3, normed=Tru
 @pytest.mark.parametrize("options", EVERY, ids=lambda o: f"{o.score}-{o.scope}-{o.read}-{o.heads}-{o.normed}")
 def test_gradients_of_every_attention_are_right_in_float64(options):
     torch.manual_seed(0)
-    attention = Attention(options, 4, 4).double()
-    mask = torch.tensor([[True, True, True], [True, False, False]])
-    positions = torch.tensor([[0, 1], [0, 1]])
-    query = torch.randn(2, 2, 4, dtype=torch.float64, requires_grad=True)
-    states = torch.randn(2, 3, 4, dtype=torch.float64, requires_grad=True)
+    attention = Attention(options, 4, 4).double().to(DEVICE)
+    mask = torch.tensor([[True, True, True], [True, False, False]], device=DEVICE)
+    positions = torch.tensor([[0, 1], [0, 1]], device=DEVICE)
+    query = torch.randn(2, 2, 4, dtype=torch.float64).to(DEVICE).requires_grad_()
+    states = torch.randn(2, 3, 4, dtype=torch.float64).to(DEVICE).requires_grad_()
 
     def context(query, states, *_):
         return attention(query, attention.keys(states), states, mask, positions).context
 
-    assert torch.autograd.gradcheck(context, (query, states, *attention.parameters()))
+    inputs = (query, states, *attention.parameters())
+    assert torch.autograd.gradcheck(context, inputs, nondet_tol=1e-10)  # sums of CUDA come in any order
 
 
 def test_local_m_sees_the_window_around_its_own_position():
-    scope = make_scope(4, replace(OPTIONS, scope="local_m"))
-    mask = torch.arange(8)[None] < 6
-    bias = scope(torch.zeros(1, 3, 4), torch.tensor([[0, 3, 20]]), mask)[0]
+    scope = make_scope(4, replace(OPTIONS, scope="local_m")).to(DEVICE)
+    mask = torch.arange(8, device=DEVICE)[None] < 6
+    positions = torch.tensor([[0, 3, 20]], device=DEVICE)
+    bias = scope(torch.zeros(1, 3, 4, device=DEVICE), positions, mask)[0]
     seen = [row.isfinite().nonzero()[:, 0].tolist() for row in bias]
     assert seen == [[0, 1, 2], [1, 2, 3, 4, 5], [3, 4, 5, 6, 7]], (
         "past the end, around the last token (padding goes later)"
@@ -127,18 +131,19 @@ def test_local_m_sees_the_window_around_its_own_position():
 
 
 def test_local_p_prefers_the_predicted_centre_by_a_gaussian():
-    scope = make_scope(4, replace(OPTIONS, scope="local_p"))
+    scope = make_scope(4, replace(OPTIONS, scope="local_p")).to(DEVICE)
     with torch.no_grad():
         scope.vector.weight.zero_()  # sigmoid(0): the middle
-    bias = scope(torch.randn(1, 1, 4), torch.zeros(1, 1), torch.ones(1, 9, dtype=torch.bool))[0, 0]
+    mask = torch.ones(1, 9, dtype=torch.bool, device=DEVICE)
+    bias = scope(torch.randn(1, 1, 4).to(DEVICE), torch.zeros(1, 1, device=DEVICE), mask)[0, 0]
     expected = [-((s - 4) ** 2) / 2 if abs(s - 4) <= 2.5 else -math.inf for s in range(9)]
-    torch.testing.assert_close(bias, torch.tensor(expected))
+    torch.testing.assert_close(bias, torch.tensor(expected, device=DEVICE))
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=8), st.floats(-3, 3))
 def test_sparsemax_is_the_nearest_distribution(values, shift):
-    scores = torch.tensor(values, dtype=torch.float64)
+    scores = torch.tensor(values, dtype=torch.float64, device=DEVICE)
     weights = sparsemax(scores)
     assert (weights >= 0).all() and abs(float(weights.sum()) - 1) < 1e-9
     torch.testing.assert_close(sparsemax(scores + shift), weights, atol=1e-9, rtol=0)
@@ -190,9 +195,9 @@ def test_coverage_is_the_sum_of_all_weights_before(random_batch):
     options = RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=16, attention=AttentionOptions(size=8))
     options.attention.coverage = True
     torch.manual_seed(3)
-    model = build_model(options, Vocabulary(40, 40, joint=True)).eval()
+    model = build_model(options, Vocabulary(40, 40, joint=True)).to(DEVICE).eval()
     source, mask, target = random_batch([5, 3], 4)
-    state, total = model.start(model.encode(source, mask)), torch.zeros(2, 5)
+    state, total = model.start(model.encode(source, mask)), torch.zeros(2, 5, device=DEVICE)
     for t in range(4):
         torch.testing.assert_close(state.of_hypothesis["covered"], total)
         step = model.step(target[:, t], state, attend=True)

@@ -6,11 +6,12 @@ from nmt.models.build import build_model
 from nmt.models.embedding import rotate, sinusoids
 from nmt.models.interface import Vocabulary
 from nmt.models.transformer import FeedForward, TransformerOptions
+from tests.conftest import DEVICE
 
 
 def test_rotary_scores_depend_on_distance_only():
     torch.manual_seed(0)
-    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    query, key = torch.randn(1, 1, 1, 8).to(DEVICE), torch.randn(1, 1, 1, 8).to(DEVICE)
     scores = [(rotate(query, first + 3) @ rotate(key, first).transpose(-1, -2)).item() for first in (0, 5, 40)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4) == pytest.approx(scores[2], abs=1e-4)
 
@@ -27,9 +28,11 @@ def test_sinusoids_are_the_paper_s():
 @pytest.mark.parametrize("training", [True, False])
 def test_the_feed_forward_layer_is_its_formula(training):
     torch.manual_seed(0)
-    layer = FeedForward(TransformerOptions(size=8, feed_forward_size=24, dropout=0.3)).double().train(training)
+    options = TransformerOptions(size=8, feed_forward_size=24, dropout=0.3)
+    layer = FeedForward(options).double().to(DEVICE).train(training)
     torch.nn.init.uniform_(layer.narrow.bias)
-    inputs = [torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(1)).double() for _ in range(2)]
+    drawn = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(1)).double().to(DEVICE)
+    inputs = [drawn.clone() for _ in range(2)]
     found = []
     for given, run in zip(
         inputs, (layer, lambda x: layer.narrow(layer.dropout(torch.relu(layer.widen(x))))), strict=True
@@ -37,7 +40,7 @@ def test_the_feed_forward_layer_is_its_formula(training):
         torch.manual_seed(2)
         layer.zero_grad()
         outputs = run(given.requires_grad_())
-        outputs.backward(torch.linspace(-1, 1, outputs.numel()).double().view_as(outputs))
+        outputs.backward(torch.linspace(-1, 1, outputs.numel()).double().to(DEVICE).view_as(outputs))
         found.append([outputs, given.grad, *(parameter.grad.clone() for parameter in layer.parameters())])
     for fast, plain in zip(*found, strict=True):
         torch.testing.assert_close(fast, plain)
