@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nmt.errors import UserError, nearest
 
@@ -35,6 +36,39 @@ class TrainerOptions:
     log_every: int = 50  # updates
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
+
+    # What may change when a run goes on: budgets, what is watched and kept, how the work is spread.
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "max_steps",
+            "max_epochs",
+            "max_tokens",
+            "max_minutes",
+            "patience",
+            "validate_every",
+            "accumulate",
+            "keep_checkpoints",
+            "checkpoint_minutes",
+            "log_every",
+            "threads",
+            "compile",
+            "timeout_minutes",
+            "sharding",
+        }
+    )
+    # What an experiment may be run with and still be the one that a paper describes.
+    NOT_THE_EXPERIMENT: ClassVar[frozenset[str]] = frozenset(
+        {
+            "validate_every",
+            "checkpoint_minutes",
+            "log_every",
+            "threads",
+            "compile",
+            "timeout_minutes",
+            "sharding",
+            "precision",
+        }
+    )
 
     def __post_init__(self) -> None:
         for name in (
