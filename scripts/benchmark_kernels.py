@@ -4,12 +4,16 @@ one takes, the median of all turns.
 python scripts/benchmark_kernels.py
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
 
+from nmt.environment import prepare_libraries
+
+prepare_libraries()  # before torch is imported
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -24,6 +24,7 @@ FLOORS = {
     "jobs": 8,
     "door": 9,
     "__init__": 9,
+    "__main__": 10,
 }
 DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export"}
 STRANGERS = [{"corpus", "models"}, {"training", "decoding"}]  # rooms of one floor that don't know each other

@@ -27,6 +27,7 @@ def test_a_wheel_in_an_empty_environment_trains_two_steps_with_its_own_configs(t
         python, "-c", "import nmt, nmt.config; print(nmt.__file__, nmt.config.CONFIG_FOLDER)", folder=tmp_path
     ).stdout
     assert place.count(str(packages)) == 2
+    assert (packages / "nmt/py.typed").exists()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     run(

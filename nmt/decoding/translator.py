@@ -172,7 +172,7 @@ class Translator:
     def _result(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
         text = one_line(self.tokenizer.decode_target(hypothesis.tokens))
         if not pieces:
-            return Translation(text, hypothesis.score)
+            return Translation(text, hypothesis.score, log_probability=hypothesis.log_probability)
         return Translation(
             text,
             hypothesis.score,
@@ -180,4 +180,5 @@ class Translator:
             tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
             hypothesis.attention,
             hypothesis.heads,
+            hypothesis.log_probability,
         )
