@@ -30,8 +30,6 @@ from nmt.schemas import (
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
-# Configurations that were shipped once, by group and name, and what to type instead.
-REPLACED: dict[str, dict[str, str]] = {"model": {}}
 
 
 DOORS: dict[str, type] = {

@@ -8,7 +8,7 @@ import sys
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
-from nmt.config import CONFIG_FOLDER, REPLACED
+from nmt.config import CONFIG_FOLDER
 from nmt.errors import nearest
 
 # What OmegaConf says of an override that it cannot take, and what to do.
@@ -19,6 +19,63 @@ MENDS = {
     "is not Optional": "can't be null; leave it out for what it is by default",
     "is not a subclass of": "holds options of its own; set those, as in trainer.max_steps=100",
     "does not support deletion": "can't be taken away; leave it out for what it is by default",
+}
+# Configurations that were shipped once, by group and name, and what to type instead.
+REPLACED: dict[str, dict[str, str]] = {
+    "model": {
+        "lstm_concat": "model=lstm_attention model.attention.score=concat model.attention.query=current",
+        "lstm_cosine": (
+            "model=lstm_attention model.attention.score=cosine model.attention.query=current "
+            "model.encoder_size=128 model.decoder_size=256"
+        ),
+        "lstm_coverage": "model=lstm_attention model.attention.coverage=true",
+        "lstm_diagonal": "model=lstm_attention model.attention.score=diagonal model.attention.query=current",
+        "lstm_each_layer": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.place=each model.encoder_layers=2 model.decoder_layers=2 model.residual=true"
+        ),
+        "lstm_gnmt": (
+            "model=lstm_attention model.attention.normed=true model.attention.query=current "
+            "model.attention.place=first model.encoder_layers=2 model.decoder_layers=4 model.residual=true"
+        ),
+        "lstm_hard": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.read=hard_sample"
+        ),
+        "lstm_hard_marginal": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.read=hard_marginal"
+        ),
+        "lstm_local_m": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.scope=local_m"
+        ),
+        "lstm_local_p": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.scope=local_p"
+        ),
+        "lstm_multihead": (
+            "model=lstm_attention model.attention.score=scaled_dot model.attention.query=current "
+            "model.attention.heads=4"
+        ),
+        "lstm_sparse": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.read=sparse"
+        ),
+        "lstm_uniform": "model=lstm_attention model.attention.score=uniform model.attention.query=current",
+        "luong_dot": (
+            "model=lstm_attention model.attention.score=dot model.attention.query=current "
+            "model.attention.input_feeding=true model.encoder_size=128 model.decoder_size=256"
+        ),
+        "luong_general": (
+            "model=lstm_attention model.attention.score=general model.attention.query=current "
+            "model.attention.input_feeding=true"
+        ),
+        "min_gru_attention": "model=min_lstm_attention model.cell=min_gru",
+        "rnn_fixed": "model=lstm_fixed model.cell=tanh",
+        "transformer_additive": "model=transformer model.score=additive",
+        "transformer_modern": "model=transformer model.positions=rotary model.norm=rms model.activation=swiglu",
+    },
 }
 NOISE = ("full_key:", "object_type=", "reference_type=")  # how lines begin that help no user
 
