@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 from nmt.errors import UserError
 
 if TYPE_CHECKING:
-    from nmt.decoding.beam import DecodingOptions
     from nmt.decoding.hypothesis import Translation
+    from nmt.decoding.options import DecodingOptions
     from nmt.jobs.open import LoadedRun
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["DecodingOptions", "LoadedRun", "Translation", "UserError", "__version__", "load"]
 
 # Names that are looked up when they are first used, as their modules import torch.
 _LATE = {
-    "DecodingOptions": "nmt.decoding.beam",
+    "DecodingOptions": "nmt.decoding.options",
     "Translation": "nmt.decoding.hypothesis",
     "LoadedRun": "nmt.jobs.open",
 }

@@ -34,9 +34,8 @@ def _align(config: AlignConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.kinds.corpus import check_links
     from nmt.corpus.kinds.files import read_parallel
-    from nmt.corpus.text.links import read_links
+    from nmt.corpus.text.links import check_links, read_links
     from nmt.errors import UserError
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.open import open_translator

@@ -28,7 +28,6 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
-    from nmt.corpus.kinds.corpus import known_links
     from nmt.evaluation.table import compare_on
     from nmt.evaluation.translations import write_scores
     from nmt.jobs.evaluate import evaluate_run
@@ -41,7 +40,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
-        gold = known_links(run.config.corpus, evaluation.test_set)
+        gold = run.config.corpus.known_links(evaluation.test_set)
         rows, _ = compare_on({name: {seed: evaluation}}, name, config.evaluation, gold)
         write_scores(folder, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")

@@ -17,7 +17,6 @@ from typing import Any, get_type_hints
 import torch
 
 from nmt.config import load_train, save
-from nmt.corpus.kinds.corpus import counts_as, fingerprint, test_names
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.errors import UserError
 from nmt.kernels.process import prepare
@@ -25,8 +24,8 @@ from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
 from nmt.schemas import TrainConfig
-from nmt.training.checkpoints.file import load_weights
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.state import load_weights
 
 log = logging.getLogger("nmt")
 
@@ -132,11 +131,11 @@ def _other_text(folder: Path, before: TrainConfig, config: TrainConfig) -> tuple
         return None
     unchecked = False
     for split in ("train", "valid"):
-        current = fingerprint(config.corpus, split)
+        current = config.corpus.fingerprint(split)
         if recorded[split] == current:
             continue
-        same_options = type(before.corpus) is type(config.corpus) and fingerprint(before.corpus, split) == current
-        if not (same_options and counts_as(recorded[split], config.corpus, split)):
+        same_options = type(before.corpus) is type(config.corpus) and before.corpus.fingerprint(split) == current
+        if not (same_options and config.corpus.counts_as(recorded[split], split)):
             return f"corpus.{split} (hash of the text)", recorded[split], current
         unchecked = True
     if unchecked:
@@ -162,12 +161,12 @@ def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str 
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
     """Returns what else is needed to make the run again: versions, commit, hashes of the data."""
-    splits = ["train", "valid", *test_names(config.corpus)]
+    splits = ["train", "valid", *config.corpus.test_names()]
     versions = {name: metadata.version(name) for name in LIBRARIES}
     return {
         "versions": {"python": platform.python_version(), **versions},
         "commit": git_commit(),
-        "data": {split: fingerprint(config.corpus, split) for split in splits},
+        "data": {split: config.corpus.fingerprint(split) for split in splits},
         "machine": machine(),
         "plugins": plugin_hashes(),
     }

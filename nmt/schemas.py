@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 from omegaconf import MISSING
 
 from nmt.corpus.batches.batcher import BatchingOptions
-from nmt.corpus.kinds.corpus import check_symbols, knows_links
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
-from nmt.decoding.beam import DecodingOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.alignment import check_join
 from nmt.evaluation.published import PublishedOptions
@@ -22,8 +21,8 @@ from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.training.checkpoints.folder import NAMED
 from nmt.training.finetuning import FinetuningOptions
+from nmt.training.journal import JournalOptions
 from nmt.training.optim import OptimizerOptions
-from nmt.training.second_journal import JournalOptions
 from nmt.training.trainer_options import TrainerOptions
 
 RESUME = ("auto", "never")
@@ -54,7 +53,7 @@ class TrainConfig:
     corpus: Any = MISSING
     model: Any = MISSING
     cleaning: CleaningOptions = field(default_factory=CleaningOptions)
-    joining: JoiningOptions = field(default_factory=JoiningOptions)
+    joining: ConcatenationOptions = field(default_factory=ConcatenationOptions)
     tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
     batching: BatchingOptions = field(default_factory=BatchingOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
@@ -81,7 +80,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raises UserError for options that are right by themselves and wrong together."""
         trainer = self.trainer
-        if trainer.guided_alignment > 0 and not knows_links(self.corpus, "train"):
+        if trainer.guided_alignment > 0 and not self.corpus.knows_links("train"):
             raise UserError(
                 "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
             )
@@ -91,7 +90,7 @@ class TrainConfig:
         if base and Path(base).resolve() == Path(self.run.dir).resolve():
             raise UserError(f"finetuning.run={base}: is run.dir itself; name another run.dir")
         if not base:
-            check_symbols(self.corpus, self.tokenizer.symbols)
+            self.corpus.check_symbols(self.tokenizer.symbols)
         if self.resume not in RESUME:
             raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
 

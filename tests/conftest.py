@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from nmt.corpus.batches.encoded import encode_pairs
-from nmt.corpus.kinds.corpus import Pair, read_pairs
 from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
 
@@ -59,7 +59,7 @@ def door(
 
 @pytest.fixture(scope="session")
 def tiny_pairs() -> list[Pair]:
-    return list(read_pairs(TINY_GRAMMAR, "train"))
+    return list(TINY_GRAMMAR.read("train"))
 
 
 @pytest.fixture(scope="session")

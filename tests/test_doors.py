@@ -17,7 +17,7 @@ import sacrebleu
 import torch
 
 from nmt import override_errors
-from nmt.config import compose_train
+from nmt.config import CONFIG_FOLDER, compose_train
 from nmt.door import NAMES
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door, environment
 from tests.processes import TINY_TRAIN, door_in_process, fails, start, wait_until
@@ -328,11 +328,12 @@ def test_a_configuration_that_was_replaced_says_what_to_type_instead(tmp_path, m
 
 @pytest.mark.parametrize("name", override_errors.REPLACED["model"])
 def test_every_replacement_can_be_typed(name):
+    assert not (CONFIG_FOLDER / "model" / f"{name}.yaml").exists()
     compose_train(override_errors.REPLACED["model"][name].split())
 
 
 MOST_FRAMES_TO_FIT = 3  # main, the task that Hydra calls, the job
-MOST_FRAMES = 9  # to the backward pass
+MOST_FRAMES = 6  # to the backward pass: three more from fit
 
 
 def test_few_frames_of_our_own_stand_between_main_and_the_backward_pass(tmp_path, monkeypatch):

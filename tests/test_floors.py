@@ -9,6 +9,7 @@ FLOORS = {
     "environment": 0,
     "kernels": 0,
     "progress": 0,
+    "tokens": 0,
     "locks": 1,
     "plugins": 1,
     "corpus": 1,

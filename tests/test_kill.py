@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_CORPUS, TINY_SIZES
 from tests.processes import has_step, start

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_CORPUS, TINY_SIZES, door
 from tests.processes import children_of, process_of, start, torchrun, wait_for_step

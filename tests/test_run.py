@@ -55,7 +55,7 @@ def test_an_older_record_does_not_count_for_other_options(older_run):
 
 
 def test_an_older_record_does_not_count_for_a_later_version_of_the_text(older_run, monkeypatch):
-    monkeypatch.setattr("nmt.corpus.kinds.grammar.VERSION", 2)
+    monkeypatch.setattr("nmt.corpus.kinds.grammar.GrammarOptions.version", 2)
     with pytest.raises(UserError, match=r"corpus\.train \(hash of the text\)"):
         start_run(config_of(older_run), no_tokenizer)
 

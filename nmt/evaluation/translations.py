@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import Link
 from nmt.decoding.translator import Translator

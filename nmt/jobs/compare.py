@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from nmt.config import compose_train, flat
-from nmt.corpus.kinds.corpus import known_links, read_pairs, test_names
-from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
@@ -38,7 +36,7 @@ from nmt.jobs.evaluate import evaluate_run
 from nmt.jobs.train import train_run
 from nmt.run import NOT_THE_EXPERIMENT, Run, commit_of, difference, git_commit, machine
 from nmt.schemas import MATCHED, CompareConfig, TrainConfig
-from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.state import Counters
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
@@ -62,7 +60,7 @@ class Trained:
     system: str
     seed: int
     run: Run
-    progress: Progress
+    progress: Counters
     evaluations: list[Evaluation]  # one a test set, in the order of all
 
 
@@ -132,7 +130,7 @@ def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
             raise UserError(f"published.metric={published.metric}: {nearest(published.metric, METRICS)}")
         if other.config.trainer.select_by != first.config.trainer.select_by:
             raise UserError(f"{systems} differ in trainer.select_by; a comparison needs one for all")
-    known = test_names(first.config.corpus)
+    known = first.config.corpus.test_names()
     if not known:
         raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
     for name in config.test_sets:
@@ -156,8 +154,8 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
 
     Raises UserError for a test set without sentences.
     """
-    for name in config.test_sets or test_names(train_config.corpus):
-        sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
+    for name in config.test_sets or train_config.corpus.test_names():
+        sources = [pair.source for pair in train_config.corpus.read(name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         buckets = make_buckets(sources, config.evaluation.bucket_bounds)
@@ -180,7 +178,7 @@ def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> 
     return trained
 
 
-def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
+def _check_spent(config: CompareConfig, system: str, progress: Counters) -> None:
     """Raises UserError for a run that was trained for longer before: it has had more than this comparison matches."""
     if config.match == "none":
         return
@@ -212,7 +210,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         by_system: dict[str, dict[str, Evaluation]] = {}
         for member in trained:
             by_system.setdefault(member.system, {})[str(member.seed)] = member.evaluations[index]
-        gold = known_links(trained[0].run.config.corpus, shown.test_set)
+        gold = trained[0].run.config.corpus.known_links(shown.test_set)
         rows_here, differences_here = compare_on(by_system, config.baseline, config.evaluation, gold)
         rows += rows_here
         differences += differences_here
@@ -278,7 +276,7 @@ def _capacities(
     firsts: Sequence[Trained], rows: Sequence[Row], test_sets: Mapping[str, Mapping[str, int]], runs: Sequence[RunInfo]
 ) -> list[CapacityRow]:
     """Measures capacity for generated tasks only: there, a wrong word is one that was not held."""
-    if not isinstance(firsts[0].run.config.corpus, TaskOptions):
+    if not firsts[0].run.config.corpus.measures_capacity:
         return []
     contexts = {run.system: run.context for run in runs}
     return capacities(rows, test_sets, contexts)

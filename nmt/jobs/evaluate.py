@@ -9,8 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from nmt.corpus.kinds.corpus import read_pairs, test_names
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.translations import Evaluation, evaluate
@@ -26,7 +25,7 @@ def evaluate_run(
     ``shown`` sentences of each test set keep their attention weights. Raises UserError where the corpus has none.
     """
     corpus = run.config.corpus
-    names = list(test_sets) or test_names(corpus)
+    names = list(test_sets) or corpus.test_names()
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     model, file = run.model(checkpoint, choose_device(device_name))
@@ -34,7 +33,7 @@ def evaluate_run(
     identity = {"checkpoint": file, "weights": weights_digest(model), "decoding": _search_identity(decoding)}
     evaluations = []
     for name in names:
-        pairs = list(read_pairs(corpus, name))
+        pairs = list(corpus.read(name))
         folder = run.folder / "evaluations" / name
         evaluations.append(evaluate(translator, name, pairs, folder, identity, shown))
     return evaluations

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.decoding.beam import DecodingOptions
-from nmt.decoding.hypothesis import Translation
+from nmt.decoding.hypothesis import Translates, Translation
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.run import Run, open_run
 from nmt.schemas import TranslateConfig
@@ -52,15 +52,15 @@ def open_translator(folder: str, checkpoint: str, device: str, decoding: Decodin
     return load_run(folder, checkpoint, device, decoding).translator
 
 
-def open_engine(config: TranslateConfig) -> Callable[..., list[Translation]]:
-    """Returns the function that translates lines by the configured engine.
+def open_engine(config: TranslateConfig) -> Translates:
+    """Returns the engine that is configured.
 
     Raises UserError where there is no run, or for ``engine=ctranslate2`` no export of it.
     """
     device = str(own_device(choose_device(config.device)))
     if config.engine == "pytorch":
-        return open_translator(config.run, config.checkpoint, device, config.decoding).translate
+        return open_translator(config.run, config.checkpoint, device, config.decoding)
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
 
     folder = find_export(Path(config.run), config.checkpoint)
-    return Engine(folder, config.decoding, device, config.compute_type).translate
+    return Engine(folder, config.decoding, device, config.compute_type)

@@ -18,8 +18,8 @@ from nmt.config import flat
 from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import check_tags, read_pairs, weights_of_places
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.errors import UserError
@@ -31,19 +31,18 @@ from nmt.models.interface import Model
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.schemas import TrainConfig
-from nmt.training.checkpoints.file import Progress
+from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
-from nmt.training.journal import AnyJournal, Journal, NoJournal
+from nmt.training.journal import Journal, open_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
-from nmt.training.ranks import Ranks, join_ranks, own_device
-from nmt.training.second_journal import open_second
+from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
 
 
-def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Progress]:
+def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it. Raises UserError for what the user can mend."""
     with open_training(config, ranks) as (run, trainer):
         return run, trainer.fit()
@@ -76,7 +75,7 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
     precision = choose_precision(ranks.device, config.trainer.precision)
 
     run = _start(config, ranks)
-    check_tags(config.corpus, run.tokenizer)
+    config.corpus.check_tokenizer(run.tokenizer)
 
     batches, facts = _batches(config, run.tokenizer, ranks)
 
@@ -138,7 +137,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
     """Returns the batches of the training text, and for the journal what is known of the text beforehand."""
     if config.batching.stream:
         return _stream(config, tokenizer, ranks), {}
-    if config.tokenizer.sampling or weights_of_places(config.corpus):
+    if config.tokenizer.sampling or config.corpus.needs_stream:
         raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
     def read() -> EncodedPairs:
@@ -148,7 +147,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
 
     ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
     pairs = read()
-    batcher = Batcher(pairs, config.batching, config.seed, (ranks.number, ranks.count))
+    batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
     padding = batcher.padding_share()
     log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
     return batcher, {"pairs": asdict(pairs.report), "padding": padding}
@@ -172,7 +171,12 @@ def _stream(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> Stream:
         return int(ranks.gather([number], "the next block of text").max())
 
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
-    return Stream(options, tokenizer, (ranks.number, ranks.count), most)
+    return Stream(options, tokenizer, _share(ranks), most)
+
+
+def _share(ranks: Ranks) -> Share:
+    """Returns which part of the batches this process makes."""
+    return Share(ranks.number, ranks.count, processes_here())
 
 
 def _model(run: Run) -> Model:
@@ -194,8 +198,8 @@ def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
-    batcher = Batcher(encoded, config.batching, seed=0, part=(ranks.number, ranks.count))
-    readable = clean(read_pairs(config.corpus, "valid"), config.cleaning, CleaningReport())
+    batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
+    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batch_size = 256 if ranks.device.type == "cuda" else 64
     validation = Validation(batcher, pairs, run.tokenizer, batch_size)
@@ -209,13 +213,12 @@ def _draw(title: str, weights: HeatMap) -> np.ndarray:
     return pixels(heat_map(title, weights))
 
 
-def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], step: int) -> AnyJournal:
+def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], step: int) -> Journal:
     """Opens the journal of a run that begins or goes on at ``step``; only the first process writes one."""
     if not ranks.first:
-        return NoJournal()
+        return Journal()
     config = run.config
-    second = open_second(config.journal, config.run.name, run.folder, step, flat(asdict(config)))
-    journal = Journal(run.folder, step, second)
+    journal = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
     journal.event("start", step, **facts, commit=git_commit(), machine=machine(), processes=ranks.count)
     return journal
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Vocabulary
+from nmt.tokens import PADDING
 
-PADDING = 0
 POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "none")
 TYING = ("none", "target", "all")
 # Found by search: whether any two of a 16-bit word's multiples fall below a bound is correlated by 0.0002 at most.

@@ -31,13 +31,13 @@ class TrainerOptions:
     keep_checkpoints: int = 3
     checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
     skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
-    sharding: str = "none"  # several processes: full spreads weights, gradients and optimizer over them (FSDP2)
+    sharding: str = "none"  # several processes: full shards weights, gradients and optimizer (FSDP2)
     timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
     log_every: int = 50  # updates
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
 
-    # What may change when a run goes on: budgets, what is watched and kept, how the work is spread.
+    # What may change when a run goes on: budgets, what is watched and kept, how ranks share the work.
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {
             "max_steps",

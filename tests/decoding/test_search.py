@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START
-from nmt.decoding.beam import DecodingOptions, beam_search, penalty
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions, penalty
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model
@@ -97,8 +98,9 @@ def test_penalties_are_their_formulas():
 def test_sampling_follows_the_distribution():
     model = Table(3)
     count = 4000
+    options = DecodingOptions(temperature=1.0)
     generators = [torch.Generator().manual_seed(i) for i in range(count)]
-    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), 1.0, generators)
+    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), options, generators)
     logits = model.table[0, START].clone()
     logits[[PADDING, START]] = -math.inf
     expected = torch.softmax(logits, -1)
@@ -216,3 +218,28 @@ def test_a_likelier_translation_has_a_higher_forced_score(translators):
     best = translator.translate([line])[0].text
     scores = [t.score for t in translator.force([line] * 2, [best, "völlig anders"])]
     assert scores[0] > scores[1]
+
+
+def test_a_model_in_training_is_so_again_when_its_search_fails(translators):
+    translator = translators(beam_size=2)
+
+    modes = []
+
+    def fails(tokens, state):
+        modes.append(translator.model.training)
+        raise KeyboardInterrupt
+
+    translator.model.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(translator.model, "step", fails)
+        with pytest.raises(KeyboardInterrupt):
+            translator.translate(LINES)
+    assert modes == [False] and translator.model.training
+    translator.model.eval()
+
+
+def test_a_model_that_only_translates_is_never_switched(translators, monkeypatch):
+    translator = translators(beam_size=2)
+    translator.model.eval()
+    monkeypatch.setattr(translator.model, "train", None)
+    assert translator.translate(LINES)[1].text == ""

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nmt.decoding.beam import DecodingOptions, beam_search
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions
 from nmt.models import cells, minimal, recurrent
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import READS
@@ -133,7 +134,7 @@ def test_beam_of_one_equals_greedy(model, random_batch):
     for penalty in ("none", "average", "gnmt"):
         options = DecodingOptions(beam_size=1, length_penalty=penalty)
         beams = beam_search(model, memory, limits, options)
-        greedy = sample(model, memory, limits)
+        greedy = sample(model, memory, limits, options)
         for [found], expected in zip(beams, greedy, strict=True):
             assert found.tokens == expected.tokens
             assert found.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
