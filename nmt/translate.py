@@ -21,31 +21,29 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import TranslateConfig
+    from nmt.schemas import TranslateConfig
 
 
 def main() -> None:
-    open_door("translate", __doc__, _translate)
+    with open_door("translate", __doc__, _translate) as run:
+        run()
 
 
 def _translate(config: TranslateConfig) -> None:
-    import os
     import sys
     from dataclasses import asdict
     from pathlib import Path
 
     from nmt.corpus.text.lines import chunks, lines_of_stream
     from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
+    from nmt.environment import rank_and_count
     from nmt.errors import UserError
-    from nmt.jobs.train import open_engine
+    from nmt.jobs.open import open_engine
     from nmt.progress import counted
     from nmt.run import open_run
 
-    if bool(config.input) != bool(config.output):
-        raise UserError("input and output: give both, or neither for standard input and output")
-    if config.shard_lines < 1:
-        raise UserError(f"shard_lines={config.shard_lines}: must be 1 or more")
-    if not config.input and os.environ.get("WORLD_SIZE", "1") != "1":
+    _, processes = rank_and_count()
+    if processes > 1 and not config.input:
         raise UserError("several processes share a file: give input and output")
     engine = open_engine(config)
     if config.input:

@@ -10,6 +10,7 @@ Writes benchmark.json, benchmark.md and benchmark.png into --output, parts that 
 `scripts/update_results.py runs/benchmark` puts them into docs/speed.md.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
@@ -25,6 +26,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib
+
+from nmt.environment import prepare_libraries
+
+prepare_libraries()  # before torch is imported
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 

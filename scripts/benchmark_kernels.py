@@ -4,12 +4,16 @@ one takes, the median of all turns. The pairs are those of nmt/kernels/registry.
 python scripts/benchmark_kernels.py
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import statistics
 import time
 from typing import Any
 
+from nmt.environment import prepare_libraries
+
+prepare_libraries()  # before torch is imported
 import torch
 from torch import Tensor, nn
 

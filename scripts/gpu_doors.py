@@ -15,7 +15,8 @@ from gpu_setting import Setting
 
 from nmt.config import CONFIG_FOLDER, compose_train
 from nmt.evaluation.probes.gradients import gradient_maps
-from nmt.jobs.train import open_translator, train_run
+from nmt.jobs.open import open_translator
+from nmt.jobs.train import train_run
 
 UPDATES = 3
 SOURCES = ["The man sleeps.", "My dog sees the old house, because the teacher laughed."]

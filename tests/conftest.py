@@ -48,13 +48,19 @@ TINY_SIZES = {
 }
 
 
+def environment(threads: str = "1", **more: str) -> dict[str, str]:
+    """The environment variables of a process that a test starts: this checkout, no GPU."""
+    ours = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **ours, **more}
+
+
 def door(
     name: str, *arguments: str, folder: Path, text: bytes | None = None, limit: float = 300, threads: str = "1"
 ) -> subprocess.CompletedProcess[bytes]:
     """``python -m nmt.<name> ...`` in ``folder``, as a user types it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", f"nmt.{name}", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, timeout=limit)
+    variables = environment(threads)
+    return subprocess.run(command, cwd=folder, env=variables, input=text, capture_output=True, timeout=limit)
 
 
 def same(ours: Tensor, theirs: Tensor) -> None:

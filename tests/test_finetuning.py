@@ -12,7 +12,7 @@ from nmt.run import open_run
 from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_SIZES, door
-from tests.test_doors import fails
+from tests.processes import door_in_process, fails
 
 GENERAL = [(f"the cat number {i} sleeps", f"die Katze Nummer {i} schläft") for i in range(60)]
 SPECIAL = [(f"protein p{i} binds kinase k{i}", f"Protein p{i} bindet Kinase k{i}") for i in range(60)]
@@ -142,4 +142,4 @@ def test_what_can_not_be_is_refused(texts, options, told):
         "run.dir=run",
         "trainer.max_steps=1",
     ]
-    fails(door("train", *OPTIONS, *where, *options, folder=texts), *told)
+    fails(door_in_process("train", *OPTIONS, *where, *options, folder=texts), *told)

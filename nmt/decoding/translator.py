@@ -197,7 +197,7 @@ class Translator:
         """The text of a hypothesis; with ``pieces`` and attention weights where they are wanted."""
         text = one_line(self.tokenizer.decode_target(hypothesis.tokens))
         if not pieces:
-            return Translation(text, hypothesis.score)
+            return Translation(text, hypothesis.score, log_probability=hypothesis.log_probability)
         return Translation(
             text=text,
             score=hypothesis.score,
@@ -205,6 +205,7 @@ class Translator:
             target_pieces=tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
             attention=hypothesis.attention,
             heads=hypothesis.heads,
+            log_probability=hypothesis.log_probability,
         )
 
 

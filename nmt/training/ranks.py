@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nmt.environment import rank_and_count
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -24,11 +25,6 @@ log = logging.getLogger("nmt")
 BUCKET = 25 << 20  # bytes of gradients that travel together
 _OTHERS = re.compile("gloo|nccl|by peer", re.IGNORECASE)  # in messages of what carries tensors between processes
 PREPARATION = timedelta(days=2)  # what the first process may take for the corpus before the others give up
-
-
-def rank_and_count() -> tuple[int, int]:
-    """This process among those that torchrun started; (0, 1) without it."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def processes_here() -> int:

@@ -10,7 +10,7 @@ from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 from nmt.evaluation.scores import EvaluationOptions
 from nmt.evaluation.table import compare_on, gradient_rows, recall_by_place, sentence_set
 from nmt.evaluation.translations import Evaluation
-from tests.evaluation.test_resampling import REFERENCES, outputs
+from tests.texts import REFERENCES, outputs
 
 OPTIONS = EvaluationOptions(bucket_bounds=[8, 12], resamples=300)
 SOURCES = ["w " * (7 + 5 * (i % 2)) for i in range(len(REFERENCES))]
