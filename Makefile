@@ -2,21 +2,30 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Two steps of one environment: what a user needs, and what the tests and checks need on top.
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+INSTALL := $(RUN) -m pip install --quiet --constraint constraints.txt --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-doors test-parts test-slow test-data check format multi30k europarl reproduce bench bench-scale fuzz density tensorboard clean
+.PHONY: help setup setup-dev demo test test-doors test-parts test-slow test-data check format multi30k europarl reproduce bench bench-scale fuzz density tensorboard clean
 
 help:  ## print this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY)  ## make .venv and install everything into it
+setup: $(READY)  ## make .venv and install what a user needs: training, report, export
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "nmt needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) '.[ctranslate2]'
 	touch $(READY)
+
+setup-dev: $(READY_DEV)  ## the same, and what developers need: tests, lint, types
+
+$(READY_DEV): $(READY)
+	$(INSTALL) '.[dev]'
+	touch $(READY_DEV)
 
 demo: $(READY)  ## three systems on the built-in corpus in about 6 minutes, compared in runs/demo/report/
 	$(RUN) -m nmt.compare +comparison=demo
@@ -24,7 +33,7 @@ demo: $(READY)  ## three systems on the built-in corpus in about 6 minutes, comp
 # Tests that start processes, each of which waits for the others: beside them, the rest has a core of its own.
 DOORS := $(addprefix tests/test_,configs.py doors.py faults.py kill.py ranks.py scripts.py)
 
-test: $(READY)  ## all tests but the slow ones and those that need real data (what CI runs), in two halves at once
+test: $(READY_DEV)  ## all tests but the slow ones and those that need real data (what CI runs), in two halves at once
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-doors test-parts
 
 test-doors:
@@ -33,29 +42,35 @@ test-doors:
 test-parts:
 	$(RUN) -m pytest $(DOORS:%=--ignore=%)
 
-test-slow: $(READY)  ## the tests that train for minutes
+test-slow: $(READY_DEV)  ## the tests that train for minutes
 	$(RUN) -m pytest -m slow
 
-test-data: $(READY)  ## the tests that need the corpora under NMT_DATA
+test-data: $(READY_DEV)  ## the tests that need the corpora under NMT_DATA
 	$(RUN) -m pytest -m data
 
-check: $(READY)  ## format, lint, types, and the fast tests, in seconds
+check: $(READY_DEV)  ## format, lint, types, and the fast tests, in seconds
 	$(VENV)/bin/ruff format --check nmt tests scripts
 	$(VENV)/bin/ruff check nmt tests scripts
 	$(VENV)/bin/mypy
 	$(RUN) -m pytest tests/test_floors.py tests/corpus tests/evaluation tests/training/test_loss.py tests/training/test_optim.py
 
-format: $(READY)  ## mend format and imports
+format: $(READY_DEV)  ## mend format and imports
 	$(VENV)/bin/ruff format nmt tests scripts
 	$(VENV)/bin/ruff check --fix nmt tests scripts
 
-multi30k: $(READY)  ## the README's Multi30k table: 3 systems, 20 minutes each (needs NMT_DATA)
+multi30k: $(READY)  ## 3 systems on Multi30k, 20 minutes each (needs NMT_DATA)
 	$(RUN) -m nmt.compare +comparison=multi30k
 
-europarl: $(READY)  ## the README's Europarl table, resumable; MINUTES=3 DEVICE=auto (needs NMT_DATA)
-	PYTHON=$(RUN) scripts/europarl.sh $(or $(MINUTES),3) $(or $(DEVICE),auto)
+# Without a GPU europarl_cpu, which is smaller. DEVICE=auto asks torch.
+europarl: $(READY)  ## 3 systems on Europarl, resumable; MINUTES=3 DEVICE=auto (needs NMT_DATA)
+	@device=$(or $(DEVICE),auto); comparison=europarl; \
+	if [ $$device = auto ]; then \
+	  device=$$($(RUN) -c 'import torch; print("cuda" if torch.cuda.is_available() else "cpu")'); \
+	fi; \
+	if [ $$device = cpu ]; then comparison=europarl_cpu; fi; \
+	set -x; $(RUN) -m nmt.compare +comparison=$$comparison budget=$(or $(MINUTES),3) device=$$device
 
-reproduce: $(READY)  ## the README's results again, as far as MINUTES go; resumable, rewrites its tables
+reproduce: $(READY)  ## all of docs/results.md again, as far as MINUTES allow; resumable, rewrites the tables
 	$(RUN) scripts/reproduce.py $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(READY)  ## speed, start and memory of every family, what length and corpus size cost, in about 25 minutes

@@ -1,4 +1,4 @@
-"""Word links of given translations, read off a run's attention; their error rate where gold links are known.
+"""Finds the word links of given translations in a run's attention; measures their error where gold links are known.
 
   python -m nmt.align run=runs/demo/attention/seed-1 source=test.en target=test.de > links.txt
 
@@ -19,45 +19,51 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import AlignConfig
     from nmt.corpus.text.links import Link
+    from nmt.schemas import AlignConfig
 
 PAIRS_AT_ONCE = 1024
 
 
 def main() -> None:
-    open_door("align", __doc__, _align)
+    with open_door("align", __doc__, _align) as run:
+        run()
 
 
 def _align(config: AlignConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.kinds.corpus import check_links
     from nmt.corpus.kinds.files import read_parallel
-    from nmt.corpus.text.links import read_links
+    from nmt.corpus.text.links import check_links, read_links
     from nmt.errors import UserError
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
-    from nmt.jobs.train import open_translator
+    from nmt.jobs.open import open_translator
     from nmt.progress import Progress
 
     forward = open_translator(config.run, config.checkpoint, config.device)
     backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
     gold = list(read_links(Path(config.gold))) if config.gold else []
-    if config.gold and len(gold) != len(pairs):
-        raise UserError(f"{config.gold}: {len(gold):,} lines for {len(pairs):,} sentence pairs; one a pair is needed")
-    for number, (known, pair) in enumerate(zip(gold, pairs, strict=False), 1):
-        check_links(known.possible, pair, f"{config.gold}, line {number}")
-    found: list[list[Link]] = []
+    if config.gold:
+        if len(gold) != len(pairs):
+            raise UserError(
+                f"{config.gold}: {len(gold):,} lines for {len(pairs):,} sentence pairs; one a pair is needed"
+            )
+        for number, (pair, known) in enumerate(zip(pairs, gold, strict=True), 1):
+            check_links(known.possible, pair, f"{config.gold}, line {number}")
+
+    links: list[list[Link]] = []  # one list a sentence pair
     with Progress("aligning", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            made = aligned(pairs[start : start + PAIRS_AT_ONCE], forward, backward, config.join, start + 1)
-            sys.stdout.writelines(" ".join(f"{s}-{t}" for s, t in row) + "\n" for row in made)
-            found += made
-            progress.update(len(found))
+            block = pairs[start : start + PAIRS_AT_ONCE]
+            for row in aligned(block, forward, backward, config.join, start + 1):
+                print(*(f"{source}-{target}" for source, target in row))
+                links.append(row)
+            progress.update(len(links))
+
     if gold:
-        counts = [error_counts(row, known.sure, known.possible) for row, known in zip(found, gold, strict=True)]
+        counts = [error_counts(row, known.sure, known.possible) for row, known in zip(links, gold, strict=True)]
         print(f"alignment error rate: {error_rate(counts):.1f} % over {len(pairs):,} pairs", file=sys.stderr)
 
 

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import CompareConfig
+    from nmt.schemas import CompareConfig
 
 
 def main() -> None:
-    open_door("compare", __doc__, _compare)
+    with open_door("compare", __doc__, _compare) as run:
+        run()
 
 
 def _compare(config: CompareConfig) -> None:
@@ -34,21 +35,26 @@ def _compare(config: CompareConfig) -> None:
     from nmt.report.documents import markdown_summary
     from nmt.report.write import write_report
 
-    made = compare_systems(config, " ".join(["python -m nmt.compare", *map(_quoted, sys.argv[1:])]))
-    if made is None:
+    arguments = [_quoted(argument) for argument in sys.argv[1:]]
+    command = " ".join(["python -m nmt.compare", *arguments])
+    results = compare_systems(config, command)
+    if results is None:  # not the first of several processes
         return
-    comparison, folder = made
+    comparison, folder = results
     paths = write_report(comparison, folder / "report")
     print(markdown_summary(comparison))
+    table = paths["scores.csv"]
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]
     page = paths.get("index.html", paths["report.md"])  # the page needs plotly
-    print(f"report: {page}  (table: {paths['scores.csv']}, figure: {figure})")
+    print(f"report: {page}  (table: {table}, figure: {figure})")
 
 
 def _quoted(argument: str) -> str:
-    """For a shell; in double quotes where that reads better, as lists of overrides hold single ones."""
-    plain = "'" in argument and not set(argument) & set('"$`\\!')
-    return f'"{argument}"' if plain else shlex.quote(argument)
+    """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
+    is_plain = not set(argument) & set('"$`\\!')
+    if "'" in argument and is_plain:
+        return f'"{argument}"'
+    return shlex.quote(argument)
 
 
 if __name__ == "__main__":

@@ -4,49 +4,98 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from nmt.errors import UserError, is_memory, nearest
+from nmt.environment import prepare_libraries, rank_and_count
+from nmt.errors import UserError, is_memory
 
+# The doors, in the order in which people need them.
+NAMES = ("train", "evaluate", "translate", "compare", "align", "score", "export")
 TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
-# What OmegaConf says of an override that it can't take, and what to do.
-MENDS = {
-    "could not be converted to Integer": "must be a whole number",
-    "could not be converted to Float": "must be a number",
-    "is not a valid bool": "must be true or false",
-    "is not Optional": "can't be null; leave it out for what it is by default",
-    "is not a subclass of": "holds options of its own; set those, as in trainer.max_steps=100",
-    "does not support deletion": "can't be taken away; leave it out for what it is by default",
-}
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # SIGINT is Python's KeyboardInterrupt
 
 
-def open_door(name: str, help_text: str, body: Callable[[Any], None]) -> None:
-    """Runs ``body`` with the configuration of door ``name``, made from the command line."""
+@contextmanager
+def open_door(name: str, help_text: str, job: Callable[[Any], None]) -> Iterator[Callable[[], None]]:
+    """Yields the function that reads the command line and calls ``job`` with the options of door ``name``.
+
+    Within the block every mistake of the user ends the process with one line on standard error and exit code 2. Raises
+    SystemExit at once for ``--help``, and in all but the first process where the door has work for one alone.
+    """
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text.strip())
-        return
-    if name not in TOGETHER and os.environ.get("RANK", "0") != "0":
-        return
-    try:
-        _enter(name, body)
-    except SystemExit as end:
-        _leave(end.code)
-        raise
-    _leave(0)
-
-
-def _enter(name: str, body: Callable[[Any], None]) -> None:
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise, so that errors can be told in one line
+        raise SystemExit(0)
+    rank, count = rank_and_count()
+    if rank > 0 and name not in TOGETHER:
+        raise SystemExit(0)
+    prepare_libraries()
     _set_logging()
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):  # until training begins, which saves first
+    for number in STOPPING:  # until training begins, which saves first
         signal.signal(number, _stopped)
+    with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
+        yield run
+
+
+@contextmanager
+def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[], None]]:
+    """Yields Hydra's main function around ``job``; its errors, and those of the job, are raised after the block."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises its errors instead of printing them
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+    from nmt.override_errors import one_line, unnamed_choice
+    from nmt.plugins import load_plugins
+    from nmt.training.signals import Interrupted
+
+    load_plugins()
+    register()
+    failures: list[BaseException] = []
+    parent = os.getpid()
+
+    def task(config: DictConfig) -> None:
+        """Keeps the job's error from Hydra, which would announce it in its own words before it passes it on."""
+        if failures:  # of an earlier job of a multirun
+            return
+        in_launcher = os.getpid() != parent  # the job has a process of its own
+        if in_launcher:
+            _set_logging()
+        try:
+            job(typed(config, DOORS[name]))
+        except BaseException as error:
+            if not in_launcher:
+                failures.append(error)
+                return
+            if isinstance(error, Interrupted):  # the launcher's own handler may queue the job again
+                signal.raise_signal(error.number)
+            raise
+
     try:
-        _run(name, body)
+        yield hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)
+        if failures:
+            raise failures[0]
+    except Interrupted as stop:
+        _fail(f"{stop}; the same command goes on from there", stop.exit_code)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from None
+    except ValueError as error:
+        if failures or "Config group override" not in str(error):
+            raise
+        raise UserError(unnamed_choice()) from None
+
+
+@contextmanager
+def _mistakes_in_one_line() -> Iterator[None]:
+    """Turns whatever the user can mend into one line on standard error and an exit code."""
+    try:
+        yield
     except UserError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
@@ -61,17 +110,30 @@ def _enter(name: str, body: Callable[[Any], None]) -> None:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        _fail(f"{error.filename or 'disk'}: {error.strerror or error}; what was saved is kept", 2)
+        place = error.filename or "disk"
+        reason = error.strerror or error
+        _fail(f"{place}: {reason}; what was saved is kept", 2)
 
 
-def _leave(code: Any) -> None:
-    """One of several processes ends at once. While Python takes itself apart, a thread of gloo that still lets go of a
-    tensor aborts the process, and torchrun takes a run that is done for a failure (seen once in some hundred runs).
+@contextmanager
+def _ending_at_once(count: int) -> Iterator[None]:
+    """Ends one of several processes without Python's own clean-up.
+
+    While Python takes itself apart, a thread of gloo that still lets go of a tensor aborts the process, and torchrun
+    takes a run that is done for a failure (seen once in some hundred runs).
     """
-    if os.environ.get("WORLD_SIZE", "1") != "1":
+    code: Any = 0
+    try:
+        yield
+    except SystemExit as end:
+        if count == 1:
+            raise
+        code = end.code
+    if count > 1:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else bool(code))
+        status = code if isinstance(code, int) else int(bool(code))
+        os._exit(status)
 
 
 def _set_logging() -> None:
@@ -80,114 +142,9 @@ def _set_logging() -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-def _run(name: str, body: Callable[[Any], None]) -> None:
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
-
-    from nmt.config import CONFIG_FOLDER, DOORS, register, typed
-    from nmt.plugins import load_plugins
-    from nmt.training.signals import Interrupted
-
-    load_plugins()
-    register()
-    failures: list[BaseException] = []
-    own = os.getpid()
-
-    def task(config: DictConfig) -> None:
-        """Hydra announces an error in its own words before it passes it on, so it is kept from it."""
-        if failures:  # of an earlier job of a multirun
-            return
-        if os.getpid() != own:  # a job of its own, of a launcher
-            _set_logging()
-        try:
-            body(typed(config, DOORS[name]))
-        except BaseException as error:
-            if os.getpid() == own:
-                failures.append(error)
-                return
-            if isinstance(error, Interrupted):  # the launcher's own handler may queue the job again
-                signal.raise_signal(error.number)
-            raise
-
-    try:
-        hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)()
-        if failures:
-            raise failures[0]
-    except Interrupted as stop:
-        _fail(f"{stop}; the same command goes on from there", stop.exit_code)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_one_line(error)) from None
-    except ValueError as error:
-        if failures or "Config group override" not in str(error):
-            raise
-        raise UserError(_unnamed()) from None
-
-
-def _one_line(error: Exception) -> str:
-    """Hydra's message with the nearest right name."""
-    from hydra.errors import OverrideParseException
-
-    if isinstance(error, OverrideParseException):
-        return _unreadable(str(error.override))
-    missing, options = getattr(error, "missing_cfg_file", None), getattr(error, "options", None)
-    if missing and options:
-        group, _, wanted = str(missing).partition("/")
-        return f"{group}={wanted}: no such configuration; {nearest(wanted, options)}"
-    found = re.search(r"Could not find '(\w+)/([^']*)'", str(error))
-    if found:
-        group, wanted = found.groups()
-        return f"{group}={wanted}: no such configuration; {nearest(wanted, _choices(group))}"
-    cause: BaseException | None = error
-    while cause is not None:
-        kind, key = getattr(cause, "object_type", None), getattr(cause, "key", None)
-        fields = getattr(kind, "__dataclass_fields__", None)
-        if fields and key is not None and str(key) not in fields:
-            return f"{getattr(cause, 'full_key', None) or key}: no such option; {nearest(str(key), fields)}"
-        cause = cause.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = " ".join(line for line in lines if not line.startswith(("full_key:", "object_type=", "reference_type=")))
-    cause = error.__cause__
-    detail = str(cause).splitlines()[0] if cause and str(cause) else ""
-    override = re.match(r"Error merging override (.*)", str(error))
-    mend = next((mend for said, mend in MENDS.items() if said in f"{error} {detail}"), "")
-    if override and mend:
-        return f"{override[1].strip()}: {mend}"
-    return f"{told} {detail}".strip() if detail not in told else told
-
-
-def _unnamed() -> str:
-    """Hydra does not tell which override names no configuration where it must."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    for text in (argument for argument in sys.argv[1:] if "=" in argument and not argument.startswith("-")):
-        override = OverridesParser.create().parse_override(text)
-        known = _choices(override.key_or_group) if override.key_or_group else []
-        if known and not isinstance(override.value(), str | list):
-            return f"{text}: no such configuration; known: {', '.join(sorted(known))}"
-    return "an override names no configuration where it must, as model=transformer does"
-
-
-def _unreadable(override: str) -> str:
-    key, equals, value = override.partition("=")
-    if not equals:
-        return f"{override}: cannot be read; options are key=value"
-    if re.search(r"""['"\[{]""", value):  # a list or a dictionary, or quotes that do not match
-        return f"{override}: cannot be read; put a text that holds = , ( ) {{ }} or [ ] in quotes, as in key=['a=b']"
-    return f"""{override}: cannot be read; = , ( ) {{ }} [ ] need quotes within quotes: "{key}='{value}'\""""
-
-
-def _choices(group: str) -> list[str]:
-    """The shipped configurations of a group."""
-    from nmt.config import CONFIG_FOLDER
-
-    folder = CONFIG_FOLDER / group
-    return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
-
-
 def _stopped(number: int, _: FrameType | None) -> None:
-    _fail(f"stopped by {signal.Signals(number).name}", 128 + number)
+    name = signal.Signals(number).name
+    _fail(f"stopped by {name}", 128 + number)
 
 
 def _fail(message: str, code: int) -> None:

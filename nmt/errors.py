@@ -12,22 +12,27 @@ class UserError(Exception):
 
 
 def is_memory(error: BaseException) -> bool:
-    """Whether memory was short. PyTorch has a kind of its own for GPUs only, so the words tell it."""
-    return isinstance(error, MemoryError) or any(sign in str(error) for sign in _MEMORY_SIGNS)
+    """Whether memory was short. PyTorch has an exception of its own for GPUs only, so its words are searched."""
+    if isinstance(error, MemoryError):
+        return True
+    message = str(error)
+    return any(sign in message for sign in _MEMORY_SIGNS)
 
 
 _MEMORY_SIGNS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def check_name(name: str, place: str) -> None:
-    """Raises UserError for a name that could not name a file."""
+    """Raises UserError for a name that can't name a file; ``place`` says whose name it is."""
     if not re.fullmatch(r"[\w.+-]*[\w+-]", name):
         raise UserError(f"{place}: '{name}' names files; letters, digits and . + - _ are needed")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: ``did you mean 'x'? (known: ...)``."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    listed = ", ".join(known)
-    return f"did you mean '{close[0]}'? (known: {listed})" if close else f"known: {listed}"
+    """Returns a hint for a misspelt name: ``did you mean 'x'? (known: ...)``."""
+    names = sorted(known)
+    listed = ", ".join(names)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'? (known: {listed})"
+    return f"known: {listed}"

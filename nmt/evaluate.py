@@ -1,4 +1,4 @@
-"""A run and test sets in, scores by source length out.
+"""Translates test sets with a run and scores them by source length.
 
   python -m nmt.evaluate run=runs/demo/attention/seed-1
 
@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import EvaluateConfig
+    from nmt.schemas import EvaluateConfig
 
 
 def main() -> None:
-    open_door("evaluate", __doc__, _evaluate)
+    with open_door("evaluate", __doc__, _evaluate) as run:
+        run()
 
 
 def _evaluate(config: EvaluateConfig) -> None:
@@ -31,12 +32,13 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.evaluation.table import compare_on
     from nmt.evaluation.translations import Evaluations
     from nmt.evaluation.translations_folder import write_scores
-    from nmt.jobs.train import evaluate_run
+    from nmt.jobs.evaluate import evaluate_run
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
     run = open_run(config.run)
-    name, seed = run.config.run.name, str(run.config.seed)
+    name = run.config.run.name
+    seed = str(run.config.seed)
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import ExportConfig
+    from nmt.schemas import ExportConfig
 
 
 def main() -> None:
-    open_door("export", __doc__, _export)
+    with open_door("export", __doc__, _export) as run:
+        run()
 
 
 def _export(config: ExportConfig) -> None:
@@ -31,19 +32,17 @@ def _export(config: ExportConfig) -> None:
     import torch
 
     from nmt.decoding.ctranslate2_engine import export, export_folder
-    from nmt.errors import UserError, nearest
     from nmt.run import open_run
 
-    if config.format != "ctranslate2":
-        raise UserError(f"format={config.format}: {nearest(config.format, ['ctranslate2'])}")
     run = open_run(config.run)
     model, file = run.model(config.checkpoint, torch.device("cpu"))
-    place = run.checkpoints.folder / file
-    made_of = {"checkpoint": config.checkpoint, "file": str(place.resolve())}
+    checkpoint = (run.checkpoints.folder / file).resolve()
+    origin = {"checkpoint": config.checkpoint, "file": str(checkpoint)}
     folder = Path(config.output) if config.output else export_folder(run.folder)
-    export(model, run.tokenizer, folder, config.quantization, made_of)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
-    print(f"{folder}: {file} in {config.quantization}, {size:.1f} MB")
+    export(model, run.tokenizer, folder, config.quantization, origin)
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    megabytes = sum(sizes) / 1e6
+    print(f"{folder}: {file} in {config.quantization}, {megabytes:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Whether no other process has ``path``; if so, it is this one's for as long."""
+    """Yields whether no other process has ``path``; if so, this process holds it within the block."""
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -51,6 +51,7 @@ def if_free(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
+    """Holds the lock file at ``place`` for ``what``. Where another process holds it, waits or raises UserError."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(place)

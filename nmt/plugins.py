@@ -15,20 +15,23 @@ from nmt.errors import UserError
 
 
 def plugin_hashes() -> dict[str, str]:
-    """Of the files of all plugins, for the record of a run."""
-    found = {}
+    """Returns a short hash of each plugin's file, for the record of a run."""
+    hashes = {}
     for name in _names():
         path = getattr(sys.modules.get(name), "__file__", None)
-        found[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16] if path else "unknown"
-    return found
+        hashes[name] = "unknown"
+        if path:
+            hashes[name] = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    return hashes
 
 
 def _names() -> list[str]:
-    return [name.strip() for name in os.environ.get("NMT_PLUGINS", "").split(",") if name.strip()]
+    names = [name.strip() for name in os.environ.get("NMT_PLUGINS", "").split(",")]
+    return [name for name in names if name]
 
 
 def load_plugins() -> None:
-    """Raises UserError for a module that is not there, or that fails."""
+    """Imports every plugin. Raises UserError for a module that is not there, or that fails."""
     for name in _names():
         try:
             importlib.import_module(name)

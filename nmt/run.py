@@ -1,4 +1,4 @@
-"""A run is a folder: configuration, tokenizer, checkpoints, journal, evaluations. This opens one for every door."""
+"""A run is a folder: configuration, tokenizer, checkpoints, journal, evaluations. This makes and opens one."""
 
 from __future__ import annotations
 
@@ -9,57 +9,47 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 
-from nmt import config as configuration
-from nmt.config import TrainConfig
-from nmt.corpus.kinds.corpus import counts_as, fingerprint, test_names
+from nmt.config import load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.errors import UserError
+from nmt.kernels.process import prepare
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
-from nmt.training.checkpoints.file import load_weights
+from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
-from nmt.training.precision import choose_precision
+from nmt.training.checkpoints.state import load_weights
 
 log = logging.getLogger("nmt")
 
-# What a run may go on with although it changed: budgets, what is watched and kept, where it runs and its text lies.
-FREE = {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"} | {
-    f"trainer.{name}"
-    for name in (
-        *("max_steps", "max_epochs", "max_tokens", "max_minutes", "patience", "validate_every", "accumulate"),
-        *("keep_checkpoints", "checkpoint_minutes", "log_every", "threads", "compile", "timeout_minutes", "sharding"),
-    )
-}
-# What an experiment may be run with and still be the one that a paper describes.
-SAME_EXPERIMENT = {"run", "seed", "device", "resume", "cache", "validation", "journal"} | {
-    f"trainer.{name}"
-    for name in (
-        *(
-            "validate_every",
-            "checkpoint_minutes",
-            "log_every",
-            "threads",
-            "compile",
-            "timeout_minutes",
-            "sharding",
-            "precision",
-        ),
-    )
-}
+
+def option_names(collection: str) -> frozenset[str]:
+    """Returns the full names of the options in a ClassVar of `TrainConfig` and of the options classes in it."""
+    names = set(getattr(TrainConfig, collection))
+    classes = get_type_hints(TrainConfig)
+    for part in fields(TrainConfig):
+        for name in getattr(classes[part.name], collection, ()):
+            names.add(f"{part.name}.{name}")
+    return frozenset(names)
+
+
+# What may change when a run goes on, and what may change where an experiment still is the one that a paper describes.
+MAY_CHANGE = option_names("MAY_CHANGE")
+NOT_THE_EXPERIMENT = option_names("NOT_THE_EXPERIMENT")
+RECORD = "provenance.json"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
 @dataclass(frozen=True)
 class Run:
-    """An open run."""
+    """An open run: its folder, and what was read from it."""
 
     folder: Path
     config: TrainConfig
@@ -73,69 +63,80 @@ class Run:
         return Vocabulary(self.tokenizer.source_size, self.tokenizer.target_size, self.tokenizer.joint)
 
     def model(self, checkpoint: str, device: torch.device) -> tuple[Model, str]:
-        """The model with the weights of a checkpoint, ready to translate, and the checkpoint's file name."""
+        """Returns the model with the weights of a checkpoint, ready to translate, and the checkpoint's file name.
+
+        Prepares the process for fp32 on this device (a side effect, see `nmt.kernels.process`).
+        """
         weights, path = self.checkpoints.weights(checkpoint)
         model = build_model(self.config.model, self.vocabulary())
         load_weights(model, weights, path)
-        choose_precision(device, "fp32")
+        prepare(device, "fp32")
         return model.to(device).eval(), path.name
 
 
 def open_run(folder: str | Path) -> Run:
-    """Raises UserError when the folder is no run."""
+    """Opens the run in a folder. Raises UserError when the folder is no run."""
     path = Path(folder)
-    loaded = configuration.load_train(path / "config.yaml")
-    return Run(path, loaded, Tokenizer.load(path / "tokenizer"))
+    config = load_train(path / "config.yaml")
+    return Run(path, config, Tokenizer.load(path / "tokenizer"))
 
 
 def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> Run:
-    """The folder of this configuration, made or gone on with; a trained run keeps its own tokenizer.
+    """Makes the folder of this configuration, or goes on with it; a trained run keeps its own tokenizer.
 
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
     """
     folder = Path(config.run.dir)
-    path = folder / "config.yaml"
-    trained = bool(Checkpoints(folder / "checkpoints").all())
-    if trained:
-        if config.resume == "never":
-            raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
-        changed = difference(asdict(configuration.load_train(path)), asdict(config)) or _other_text(folder, config)
-        if changed:
-            key, old, new = changed
-            raise UserError(
-                f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
-            )
-    tokenizer = Tokenizer.load(folder / "tokenizer") if trained else make_tokenizer()
-    if not trained:  # what a start left that never came to a checkpoint
+    if Checkpoints(folder / "checkpoints").all():
+        _check_same_run(folder, config)
+        tokenizer = Tokenizer.load(folder / "tokenizer")
+        is_new = False
+    else:
+        tokenizer = make_tokenizer()
+        is_new = True
+        # A start that never came to a checkpoint left these.
         shutil.rmtree(folder / "tokenizer", ignore_errors=True)
-        (folder / "provenance.json").unlink(missing_ok=True)
+        (folder / RECORD).unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        configuration.save(config, path)
-        if not trained:
+        save(config, folder / "config.yaml")
+        if is_new:
             tokenizer.save(folder / "tokenizer")
-        if not (folder / "provenance.json").exists():  # of the first start; later ones are in the journal
-            (folder / "provenance.json").write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
+        record = folder / RECORD
+        if not record.exists():  # of the first start; later ones are in the journal
+            record.write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
     return Run(folder, config, tokenizer)
 
 
-def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | None:
-    """Where the text was may have changed, the text itself not: held by the hashes of its content."""
+def _check_same_run(folder: Path, config: TrainConfig) -> None:
+    """Raises UserError where the run in ``folder`` may not go on with this configuration."""
+    if config.resume == "never":
+        raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
+    before = load_train(folder / "config.yaml")
+    change = difference(asdict(before), asdict(config)) or _other_text(folder, before, config)
+    if change:
+        key, old, new = change
+        raise UserError(
+            f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
+        )
+
+
+def _other_text(folder: Path, before: TrainConfig, config: TrainConfig) -> tuple[str, Any, Any] | None:
+    """Returns the split whose text has changed: where the text lies may change, so its hashes are compared."""
     try:
-        known = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))["data"]
+        recorded = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
     except (OSError, ValueError, KeyError):
         return None
-    before = configuration.load_train(folder / "config.yaml").corpus
     unchecked = False
     for split in ("train", "valid"):
-        found = fingerprint(config.corpus, split)
-        if known[split] == found:
+        current = config.corpus.fingerprint(split)
+        if recorded[split] == current:
             continue
-        same_options = type(before) is type(config.corpus) and fingerprint(before, split) == found
-        if not (same_options and counts_as(known[split], config.corpus, split)):
-            return f"corpus.{split} (hash of the text)", known[split], found
+        same_options = type(before.corpus) is type(config.corpus) and before.corpus.fingerprint(split) == current
+        if not (same_options and config.corpus.counts_as(recorded[split], split)):
+            return f"corpus.{split} (hash of the text)", recorded[split], current
         unchecked = True
     if unchecked:
         log.info(
@@ -144,67 +145,65 @@ def _other_text(folder: Path, config: TrainConfig) -> tuple[str, Any, Any] | Non
     return None
 
 
-def difference(old: Any, new: Any, free: Set[str] = FREE, path: str = "") -> tuple[str, Any, Any] | None:
-    """The first option in which two configurations differ, but for those that are ``free`` to change."""
-    if path in free:
+def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str = "") -> tuple[str, Any, Any] | None:
+    """Returns the first option in which two configurations differ, with both values, but for those that may differ."""
+    if path in may_differ:
         return None
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in new:
-            found = difference(old.get(key), new[key], free, f"{path}.{key}" if path else key)
-            if found:
-                return found
-        return None
-    return None if old == new else (path, old, new)
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return None if old == new else (path, old, new)
+    for key in new:
+        key_path = f"{path}.{key}" if path else key
+        change = difference(old.get(key), new[key], may_differ, key_path)
+        if change:
+            return change
+    return None
 
 
 def provenance(config: TrainConfig) -> dict[str, Any]:
-    """What else is needed to make the run again: versions, commit, hashes of the data."""
-    splits = ["train", "valid", *test_names(config.corpus)]
+    """Returns what else is needed to make the run again: versions, commit, hashes of the data."""
+    splits = ["train", "valid", *config.corpus.test_names()]
+    versions = {name: metadata.version(name) for name in LIBRARIES}
     return {
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **versions},
         "commit": git_commit(),
-        "data": {split: fingerprint(config.corpus, split) for split in splits},
+        "data": {split: config.corpus.fingerprint(split) for split in splits},
         "machine": machine(),
         "plugins": plugin_hashes(),
     }
 
 
 def commit_of(run: Run) -> str:
-    """The commit that a run was first started at."""
+    """Returns the commit that a run was first started at."""
     try:
-        return json.loads((run.folder / "provenance.json").read_text(encoding="utf-8"))["commit"] or "not recorded"
+        record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
+        return record["commit"] or "not recorded"
     except (OSError, ValueError, KeyError):
         return "not recorded"
 
 
 def git_commit() -> str:
-    """The commit of the code in use, marked where the tree has changes.
+    """Returns the commit of the code in use, marked where the tree has changes.
 
     Outside a checkout it is what NMT_COMMIT says, for a copy that knows where it came from; else empty.
     """
-    here = Path(__file__).parent
+    here = str(Path(__file__).parent)
+    command = ["git", "-C", here, "describe", "--always", "--dirty", "--exclude=*"]
     try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return os.environ.get("NMT_COMMIT", "")
-    return found.stdout.strip()
+    return done.stdout.strip()
 
 
 def machine() -> str:
-    """Processor and GPU, in words."""
+    """Returns the GPU, or the processor and the threads in use, in words."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     name = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.exists():
-        found = [
-            line.partition(":")[2].strip() for line in information.read_text().splitlines() if "model name" in line
-        ]
-        name = found[0] if found else name
+        for line in information.read_text().splitlines():
+            if "model name" in line:
+                name = line.partition(":")[2].strip()
+                break
     return f"{name}, {torch.get_num_threads()} threads"

@@ -1,4 +1,4 @@
-"""What a model thinks of given translations; or whether it likes the right ones better than wrong ones.
+"""Scores given translations by a model, or tells how often it prefers the right ones to wrong ones.
 
   python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=test.de > scores.txt
   python -m nmt.score run=runs/demo/attention/seed-1 source=test.en target=right.de wrong=wrong.de
@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import ScoreConfig
+    from nmt.schemas import ScoreConfig
 
 
 BLOCK = 4096  # pairs that are sorted by length together, and printed before the next
 
 
 def main() -> None:
-    open_door("score", __doc__, _score)
+    with open_door("score", __doc__, _score) as run:
+        run()
 
 
 def _score(config: ScoreConfig) -> None:
@@ -37,27 +38,29 @@ def _score(config: ScoreConfig) -> None:
 
     from nmt.corpus.kinds.files import read_parallel
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
-    from nmt.jobs.train import open_translator
+    from nmt.jobs.open import open_translator
     from nmt.progress import Progress
     from nmt.report.tables import score_table
 
     translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
-    sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    sources = [pair.source for pair in pairs]
+    targets = [pair.target for pair in pairs]
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
         rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
-        for measure, first in ((PREFERRED, "source words"), (PREFERRED_BY_PLACE, "place of the mistake")):
+        for measure, first_column in ((PREFERRED, "source words"), (PREFERRED_BY_PLACE, "place of the mistake")):
             of_measure = [row for row in rows if row.metric == measure.name]
-            print(score_table(of_measure, [measure], first) + "\n")
+            table = score_table(of_measure, [measure], first_column)
+            print(f"{table}\n")
         return
     with Progress("scoring", "pairs", len(pairs)) as progress:
         for start in range(0, len(pairs), BLOCK):
-            block = slice(start, start + BLOCK)
-            lines = sources[block]
-            made = translator.force(lines, targets[block], first_line=start + 1)
-            scores = [found.score if line.strip() else -math.inf for line, found in zip(lines, made, strict=True)]
-            sys.stdout.writelines(f"{score:.6f}\n" for score in scores)
+            lines = sources[start : start + BLOCK]
+            forced = translator.force(lines, targets[start : start + BLOCK], first_line=start + 1)
+            for line, translation in zip(lines, forced, strict=True):
+                score = translation.score if line.strip() else -math.inf
+                print(f"{score:.6f}")
             sys.stdout.flush()
             progress.update(start + len(lines))
 

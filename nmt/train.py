@@ -20,19 +20,21 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import TrainConfig
+    from nmt.schemas import TrainConfig
 
 
 def main() -> None:
-    open_door("train", __doc__, _train)
+    with open_door("train", __doc__, _train) as run:
+        run()
 
 
 def _train(config: TrainConfig) -> None:
     import logging
 
-    from nmt.jobs.train import train_run
+    from nmt.jobs.train import open_training
 
-    run, progress = train_run(config)
+    with open_training(config) as (run, trainer):
+        progress = trainer.fit()
     logging.getLogger("nmt").info(
         "done: %d steps, %s tokens, %.1f minutes; best at step %d; next: python -m nmt.evaluate run=%s",
         progress.step,

@@ -21,48 +21,42 @@ from typing import TYPE_CHECKING
 from nmt.door import open_door
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
-    from nmt.config import TranslateConfig
+    from nmt.schemas import TranslateConfig
 
 
 def main() -> None:
-    open_door("translate", __doc__, _translate)
+    with open_door("translate", __doc__, _translate) as run:
+        run()
 
 
 def _translate(config: TranslateConfig) -> None:
-    import os
     import sys
     from dataclasses import asdict
     from pathlib import Path
 
-    from nmt.corpus.batches.encoded import chunks
+    from nmt.corpus.text.lines import chunks, lines_of_stream
     from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
+    from nmt.environment import rank_and_count
     from nmt.errors import UserError
-    from nmt.jobs.train import open_engine
+    from nmt.jobs.open import open_engine
     from nmt.progress import counted
     from nmt.run import open_run
 
-    if bool(config.input) != bool(config.output):
-        raise UserError("input and output: give both, or neither for standard input and output")
-    if config.shard_lines < 1:
-        raise UserError(f"shard_lines={config.shard_lines}: must be 1 or more")
-    if not config.input and os.environ.get("WORLD_SIZE", "1") != "1":
+    _, processes = rank_and_count()
+    if processes > 1 and not config.input:
         raise UserError("several processes share a file: give input and output")
-    translate = open_engine(config)
+    engine = open_engine(config)
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["weights"] = [stamp(path) for path in open_run(config.run).checkpoints.files(config.checkpoint)]
-        translate_file(translate, Path(config.input), Path(config.output), config.shard_lines, work)
+        translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
         return
-    numbered = enumerate(counted(sys.stdin.buffer, "translating", "lines read"), 1)
-    for block in chunks(numbered, LINES_AT_ONCE):
-        lines = []
-        for number, line in block:
-            try:
-                lines.append(line.rstrip(b"\r\n").decode("utf-8"))
-            except UnicodeDecodeError as error:
-                raise UserError(f"standard input, line {number}: not valid UTF-8 ({error.reason})") from None
-        for translation in translate(lines, first_line=block[0][0]):
+    stream = counted(sys.stdin.buffer, "translating", "lines read")
+    first_line = 1
+    for lines in chunks(lines_of_stream(stream, "standard input"), LINES_AT_ONCE):
+        for translation in engine.translate(lines, first_line=first_line):
             sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
+        first_line += len(lines)
         sys.stdout.flush()
 
 

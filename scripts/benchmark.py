@@ -7,9 +7,10 @@
 Systems take turns, so that a slow moment hits all; of training, start and search the median of all rounds is told, with
 the lowest and the highest. Text is generated (rows of 8,000 different words, 1 to 25 of them): nothing is downloaded.
 Writes benchmark.json, benchmark.md and benchmark.png into --output, parts that were not asked for kept as they were;
-`scripts/update_readme.py runs/benchmark` puts them into README.md.
+`scripts/update_results.py runs/benchmark` puts them into docs/speed.md.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import argparse
@@ -25,6 +26,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import matplotlib
+
+from nmt.environment import prepare_libraries
+
+prepare_libraries()  # before torch is imported
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 

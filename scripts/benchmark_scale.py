@@ -3,7 +3,7 @@
   python scripts/benchmark_scale.py                         about 15 minutes on 2 cores
   python scripts/benchmark_scale.py --pairs 1e5 1e6 1e7     how large the text grows (the last takes 1.6 GB of disk)
 
-Writes benchmark.md into --output; `scripts/update_readme.py runs/scale` puts it into README.md. Text is generated.
+Writes benchmark.md into --output; `scripts/update_results.py runs/scale` puts it into docs/speed.md. Text is generated.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from nmt.run import git_commit, machine
 READ = """
 import sys, time, torch
 from pathlib import Path
-from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.batches.position import Position
 from nmt.corpus.batches.cache import cached_pairs
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer
@@ -41,7 +42,8 @@ if how == "encode":
     count = len(cached_pairs(corpus, "train", CleaningOptions(), tokenizer, Path(cache)))
 else:
     sampling = 0.1 if how == "sampled" else 0.0
-    options = StreamOptions(corpus, CleaningOptions(), JoiningOptions(), BatchingOptions(stream=True), sampling, 1)
+    batching = BatchingOptions(stream=True)
+    options = StreamOptions(corpus, CleaningOptions(), ConcatenationOptions(), batching, sampling, 1)
     count = 0
     groups = Stream(options, tokenizer).groups(Position(), 1)  # held: its processes are measured, too
     for batches, after in groups:

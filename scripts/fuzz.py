@@ -20,12 +20,12 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.kinds.files import FilesOptions, read_place
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import read_links
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model
@@ -108,7 +108,7 @@ class Fuzzer:
         self.write("both.jsonl", content)
         for place in ("both.{language}", "both.tsv", "both.jsonl"):
             try:
-                found = list(read_place(str(self.folder / place), FilesOptions()))
+                found = list(FilesOptions().read_file(str(self.folder / place)))
             except UserError:
                 continue
             report = CleaningReport()

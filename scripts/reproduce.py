@@ -1,11 +1,11 @@
-"""Runs the results of README.md and docs/results.md again, as far as minutes and device allow, and rewrites them.
+"""Runs the comparisons of docs/results.md again, as far as minutes and device allow, and rewrites their tables.
 
   python scripts/reproduce.py                        all that this machine has the data for
-  python scripts/reproduce.py --minutes 30           as far as 30 minutes go; the same command goes on from there
+  python scripts/reproduce.py --minutes 30           as far as 30 minutes go; the same command continues
   python scripts/reproduce.py --only demo multi30k   these alone
 
-A comparison that is cut keeps what it has: its systems go on from their last checkpoints. A table is rewritten when
-its comparison has come to its report.
+An interrupted comparison keeps its runs, which continue from their last checkpoints. A table is rewritten once its
+comparison has written a report.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 
 import torch
-from update_readme import ROOT, update
+from update_results import ROOT, update
 
 DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
 
-# By name of the comparison: the folder that it needs under NMT_DATA.
+# Name of each comparison: the folder that it needs under NMT_DATA ("" needs none).
 EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
@@ -37,16 +37,20 @@ EVIDENCE = {
 
 
 def results(device: str) -> dict[str, tuple[list[str], str]]:
-    """Name of each comparison: the command that makes it, and the folder that it needs under NMT_DATA."""
-    compare = [sys.executable, "-m", "nmt.compare"]
-    gpu = device == "cuda"
-    europarl = ["scripts/europarl.sh", *(("3", "cuda") if gpu else ("8", "cpu", "decoding.beam_size=1"))]
-    return {
-        "demo": ([*compare, "+comparison=demo", f"device={device}"], ""),
-        "multi30k": ([*compare, "+comparison=multi30k", f"device={device}"], "multi30k"),
-        "europarl" if gpu else "europarl-cpu": (europarl, "europarl-en-fr"),
-        **{name: ([*compare, f"+comparison={name}", f"device={device}"], data) for name, data in EVIDENCE.items()},
-    }
+    """Maps the name of each comparison to its command and to the folder that it needs under NMT_DATA."""
+
+    def compare(comparison: str, *options: str) -> list[str]:
+        return [sys.executable, "-m", "nmt.compare", f"+comparison={comparison}", *options, f"device={device}"]
+
+    commands = {"demo": (compare("demo"), ""), "multi30k": (compare("multi30k"), "multi30k")}
+    if device == "cuda":
+        commands["europarl"] = (compare("europarl", "budget=3"), "europarl-en-fr")
+    else:
+        small = compare("europarl_cpu", "budget=8", "decoding.beam_size=1")
+        commands["europarl-cpu"] = (small, "europarl-en-fr")
+    for name, data in EVIDENCE.items():
+        commands[name] = (compare(name), data)
+    return commands
 
 
 def main() -> int:
@@ -79,17 +83,16 @@ def main() -> int:
 
 
 def run(name: str, command: list[str], end: float) -> int:
-    """The command until the end of the time, when it is asked to save and stop."""
+    """Runs the command, asks it to save and stop when the time is up, and returns its exit code (3 if time ran out)."""
     print(f"{name}: {' '.join(command)}", flush=True)
-    environment = {**os.environ, "PYTHON": sys.executable}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT)
     left = end - time.monotonic()
     try:
         return process.wait(timeout=None if left == float("inf") else max(left, 0.0))
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGTERM)
         process.wait()
-        print(f"{name}: the time is up; the same command goes on from there")
+        print(f"{name}: the time is up; the same command continues from here")
         return 3
 
 

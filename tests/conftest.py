@@ -1,4 +1,4 @@
-"""What tests share: the door as a user opens it, tiny models of every kind, tiny corpora."""
+"""What tests share: the door as a user opens it, tiny models of every kind, tiny corpora, the device."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from nmt.corpus.batches.encoded import encode_pairs
-from nmt.corpus.kinds.corpus import Pair, read_pairs
 from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
+from nmt.kernels.process import prepare
 
 torch.set_num_threads(1)  # tiny models: a second thread costs more than it brings
+
+# Where the laws run: models, loss, search and gradients. Random numbers are drawn on the CPU, so they are the same.
+DEVICE = torch.device(os.environ.get("NMT_TEST_DEVICE", "cpu"))
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
@@ -42,18 +48,43 @@ TINY_SIZES = {
 }
 
 
+def environment(threads: str = "1", **more: str) -> dict[str, str]:
+    """The environment variables of a process that a test starts: this checkout, no GPU."""
+    ours = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
+    return {**os.environ, **ours, **more}
+
+
 def door(
     name: str, *arguments: str, folder: Path, text: bytes | None = None, limit: float = 300, threads: str = "1"
 ) -> subprocess.CompletedProcess[bytes]:
     """``python -m nmt.<name> ...`` in ``folder``, as a user types it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-m", f"nmt.{name}", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, input=text, capture_output=True, timeout=limit)
+    variables = environment(threads)
+    return subprocess.run(command, cwd=folder, env=variables, input=text, capture_output=True, timeout=limit)
+
+
+def same(ours: Tensor, theirs: Tensor) -> None:
+    """Equal bit for bit on a CPU; on CUDA, where some sums come in another order each time, nearly so."""
+    if DEVICE.type == "cpu":
+        assert torch.equal(ours, theirs)
+    else:
+        torch.testing.assert_close(ours, theirs)
+
+
+def backward_in_evaluation() -> AbstractContextManager:
+    """cuDNN's LSTM has no backward in evaluation mode: within the block PyTorch's own takes its place."""
+    return torch.backends.cudnn.flags(enabled=False)
+
+
+@pytest.fixture(autouse=DEVICE.type == "cuda")
+def exact_products() -> None:
+    """Fp32 products in fp32, whatever an earlier test chose for the process."""
+    prepare(DEVICE, "fp32")
 
 
 @pytest.fixture(scope="session")
 def tiny_pairs() -> list[Pair]:
-    return list(read_pairs(TINY_GRAMMAR, "train"))
+    return list(TINY_GRAMMAR.read("train"))
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +119,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def random_batch() -> Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Source (B, S), its mask, and target_in (B, T) of random ids below ``vocabulary``."""
+    """Source (B, S), its mask, and target_in (B, T) of random ids below ``vocabulary``, on DEVICE."""
 
     def make(lengths: list[int], target_length: int, vocabulary: int = 40, seed: int = 0):
         generator = torch.Generator().manual_seed(seed)
@@ -96,6 +127,6 @@ def random_batch() -> Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tens
         mask = torch.arange(width) < torch.tensor(lengths)[:, None]
         source = torch.randint(4, vocabulary, (len(lengths), width), generator=generator) * mask
         target = torch.randint(4, vocabulary, (len(lengths), target_length), generator=generator)
-        return source, mask, target
+        return source.to(DEVICE), mask.to(DEVICE), target.to(DEVICE)
 
     return make

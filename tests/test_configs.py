@@ -11,8 +11,7 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from nmt.config import CONFIG_FOLDER, CompareConfig, compose_train, load_train, register, save, typed
-from nmt.corpus.kinds.corpus import FilesOptions
-from nmt.corpus.kinds.grammar import generate
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.errors import UserError
 from nmt.jobs.compare import compare_systems
 from nmt.jobs.train import train_run
@@ -33,7 +32,7 @@ def shipped(group: str) -> list[str]:
 def tiny_files(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     for split in ("train", "valid", "test"):
-        pairs = generate(replace(TINY_GRAMMAR), split)
+        pairs = list(TINY_GRAMMAR.read(split))
         (folder / f"{split}.a.gz").write_bytes(gzip.compress("".join(p.source + "\n" for p in pairs).encode()))
         (folder / f"{split}.b.gz").write_bytes(gzip.compress("".join(p.target + "\n" for p in pairs).encode()))
     return folder

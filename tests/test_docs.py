@@ -1,20 +1,35 @@
-"""What the documents tell people to type works as written, at a smaller size; what they say of files is true."""
+"""Commands in the documents work as written, at a smaller size; files, links and names that they mention exist."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
+from nmt.config import CONFIG_FOLDER, DOORS, compose_train, register, typed
 from nmt.evaluation import results
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.build import MODEL_OPTIONS
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
 
 DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(DOCS.glob("*.md")),
+    ROOT / "scripts/peers/README.md",
+    ROOT / "data/README.md",
+]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GRAMMAR = [option for option in TINY_CORPUS if option.startswith("corpus.")]
 SMALL = [option for option in TINY_CORPUS if not option.startswith("corpus.")]
@@ -31,7 +46,7 @@ def reduced(command: str) -> str:
         sizes = [*TINY_SIZES["recurrent"], "model.decoder_size=32"]  # dot needs states of one size
         inside = ",".join(f"'{option}'" for option in [*TINY_CORPUS, *sizes])
         return f'{command} match=steps budget=2 device=cpu evaluation.resamples=20 "overrides=[{inside}]"'
-    return command + (" decoding.beam_size=1" if "-m nmt." in command and "translate" not in command else "")
+    return f"{command} decoding.beam_size=1" if "-m nmt.evaluate" in command else command
 
 
 def commands(text: str) -> list[str]:
@@ -131,26 +146,178 @@ def test_the_report_s_document_names_every_field():
                 assert f"`{field.name}`" in text, f"{kind.__name__}.{field.name}"
 
 
-@pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))])
-def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
-        assert (document.parent / target).exists(), target
+def readme_commands() -> list[str]:
+    """Commands of README.md: those in cells of its tables, and those in its blocks."""
+    cells = re.findall(r"\| `((?:python|torchrun) [^`]+)` \|", README)
+    blocks = [command for kind, text in BLOCK.findall(README) if kind == "bash" for command in commands(text)]
+    return [*cells, *blocks]
 
 
-def test_the_readme_s_tree_is_the_tree():
-    text = (ROOT / "README.md").read_text()
-    for path in (ROOT / "nmt").rglob("*.py"):
-        if path.name != "__init__.py":
-            assert path.name in text, path
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> Path:
+    """A folder in which README's first command has run, with the files that its other commands name."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name, line in (("source.txt", "The man sleeps."), ("test.en", "The man sleeps.")):
+        (folder / name).write_text(f"{line}\n" * 3)
+    (folder / "test.de").write_text("Der Mann schläft.\n" * 3)
+    (folder / "wrong.de").write_text("Die Mann schläft.\n" * 3)
+    (folder / "test.links").write_text("0-0 1-1 2-2\n" * 3)
+    train, *_ = [command for command in readme_commands() if "nmt.train" in command]
+    run(reduced(train), folder)
+    return folder
 
 
-def test_the_readme_s_commands_name_what_exists():
-    from nmt.config import CONFIG_FOLDER
+READ = [command for command in readme_commands() if re.search(r"-m nmt\.(evaluate|translate|align|score)", command)]
 
-    text = (ROOT / "README.md").read_text()
+
+@pytest.mark.parametrize("command", READ)
+def test_every_command_of_the_readme_that_uses_a_run_works(command, run_folder):
+    run(reduced(command).replace("=RUN", "=runs/demo/attention/seed-1"), run_folder)
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_every_command_of_the_readme_names_options_that_exist(command):
+    words = shlex.split(command.split(" < ")[0])
+    door = words[words.index("-m") + 1].removeprefix("nmt.")
+    register()
+    with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
+        config = typed(compose(door, words[words.index("-m") + 2 :]), DOORS[door])
+    assert isinstance(config, DOORS[door])
+
+
+@pytest.mark.parametrize("code", [text for kind, text in BLOCK.findall(README) if kind == "python"])
+def test_python_in_the_readme_works(code, run_folder):
+    run(f"{sys.executable} -c {shlex.quote(code)}", run_folder)
+
+
+def test_the_readme_stays_short():
+    assert len(README.splitlines()) <= 120
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets: lower case, without punctuation, spaces as hyphens."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def anchors(path: Path) -> set[str]:
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_lead_somewhere(page):
+    for target, anchor in LINK.findall(page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_in_a_document_are_names_of_something(page):
+    text = page.read_text() if page.name != "CHANGELOG.md" else ""  # which names what is no more
     for group in ("experiment", "comparison"):
         for name in re.findall(rf"\+{group}=([\w/]+)", text):
-            assert (CONFIG_FOLDER / group / f"{name}.yaml").exists(), name
+            own = page.name == "first_hour.md" and name == "scores"
+            assert own or (CONFIG_FOLDER / group / f"{name}.yaml").exists(), name
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"make ([a-z0-9-]+)", text):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE) or target == "it", target
+    for target in re.findall(r"(?:`|^    )make ([a-z0-9-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+    for path in re.findall(r"`((?:nmt|configs|scripts|tests|docs)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def tree(text: str) -> set[str]:
+    """Files and folders that the tree in docs/tour.md names, by their paths.
+
+    A line begins with a folder, whose files may follow in the same line, or with files of the folder that is one level
+    further out.
+    """
+    paths = set()
+    folders: dict[int, str] = {}
+    block = text[text.index("\nnmt/\n") :].split("```")[0]
+    for line in filter(str.strip, block.splitlines()):
+        indent = len(line) - len(line.lstrip())
+        first = line.split()[0]
+        outer = folders[max((level for level in folders if level < indent), default=0)] if indent else ""
+        if first.endswith("/"):
+            folders = {level: folder for level, folder in folders.items() if level < indent}
+            folders[indent] = outer + first
+            outer = folders[indent]
+            paths.add(outer)
+        paths |= {outer + name for name in re.findall(r"\b\w+\.py\b", line)}
+    return paths
+
+
+def test_the_tour_names_every_file_and_folder_and_no_other():
+    named = tree((DOCS / "tour.md").read_text())
+    package = ROOT / "nmt"
+    files = {str(path.relative_to(ROOT)) for path in package.rglob("*.py") if path.name != "__init__.py"}
+    folders = {f"{path.relative_to(ROOT)}/" for path in package.rglob("*") if list(path.glob("*.py"))} | {"nmt/"}
+    missing = sorted((files | folders) - named)
+    gone = sorted(name for name in named if not (ROOT / name).exists())
+    assert not missing, "not in docs/tour.md:\n" + "\n".join(missing)
+    assert not gone, "in docs/tour.md, but not there:\n" + "\n".join(gone)
+
+
+def removed_models() -> dict[str, str]:
+    """Table of CHANGELOG.md: name of each removed model configuration, and what to type instead."""
+    return dict(re.findall(r"^\| `(\w+)` \| `(model=[^`]+)` \|$", CHANGELOG, re.MULTILINE))
+
+
+GENERAL = {"score": "general", "query": "current"}
+TWO_LAYERS = {"encoder_layers": 2, "decoder_layers": 2, "residual": True}
+SAME_SIZE = {"encoder_size": 128, "decoder_size": 256}
+# The options that each removed configuration had, beside the defaults.
+REMOVED = {
+    "lstm_concat": {"attention": {"score": "concat", "query": "current"}},
+    "lstm_cosine": {**SAME_SIZE, "attention": {"score": "cosine", "query": "current"}},
+    "lstm_coverage": {"attention": {"score": "additive", "coverage": True}},
+    "lstm_diagonal": {"attention": {"score": "diagonal", "query": "current"}},
+    "lstm_each_layer": {**TWO_LAYERS, "attention": {**GENERAL, "place": "each"}},
+    "lstm_gnmt": {
+        **TWO_LAYERS,
+        "decoder_layers": 4,
+        "attention": {"score": "additive", "normed": True, "query": "current", "place": "first"},
+    },
+    "lstm_hard": {"attention": {**GENERAL, "read": "hard_sample"}},
+    "lstm_hard_marginal": {"attention": {**GENERAL, "read": "hard_marginal"}},
+    "lstm_local_m": {"attention": {**GENERAL, "scope": "local_m"}},
+    "lstm_local_p": {"attention": {**GENERAL, "scope": "local_p"}},
+    "lstm_multihead": {"attention": {"score": "scaled_dot", "heads": 4, "query": "current"}},
+    "lstm_sparse": {"attention": {**GENERAL, "read": "sparse"}},
+    "lstm_uniform": {"attention": {"score": "uniform", "query": "current"}},
+    "luong_dot": {**SAME_SIZE, "attention": {"score": "dot", "query": "current", "input_feeding": True}},
+    "luong_general": {"attention": {**GENERAL, "input_feeding": True}},
+    "min_gru_attention": {
+        "cell": "min_gru",
+        "encoder_layers": 3,
+        "decoder_layers": 3,
+        "residual": True,
+        "attention": {"score": "additive", "query": "current"},
+    },
+    "rnn_fixed": {"cell": "tanh", "context": "fixed", "bidirectional": False, "reverse_source": True},
+    "transformer_additive": {"score": "additive"},
+    "transformer_modern": {"positions": "rotary", "norm": "rms", "activation": "swiglu"},
+}
+
+
+def test_the_changelog_says_what_to_type_for_every_removed_model():
+    assert removed_models().keys() == REMOVED.keys()
+    for name in REMOVED:
+        assert not (CONFIG_FOLDER / f"model/{name}.yaml").exists()
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_what_to_type_instead_of_a_removed_model_gives_its_options(name):
+    options = dict(REMOVED[name])
+    kind = "transformer" if name.startswith("transformer") else "recurrent"
+    if "attention" in options:
+        options["attention"] = AttentionOptions(**options["attention"])
+    assert compose_train(removed_models()[name].split()).model == MODEL_OPTIONS[kind](**options)
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    versions = re.findall(r"^## (\d+\.\d+\.\d+)$", CHANGELOG, re.MULTILINE)
+    assert project["version"] == versions[0]
+    assert f"version: {versions[0]}" in (ROOT / "CITATION.cff").read_text().splitlines()

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
+from typing import Any
 
 import pytest
 import sacrebleu
+import torch
 
-from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
-
-TINY_TRAIN = (
-    "+experiment=demo/attention",
-    *TINY_CORPUS,
-    *TINY_SIZES["recurrent"],
-    "trainer.max_minutes=0",
-    "trainer.max_steps=6",
-    "trainer.validate_every=3",
-)
+from nmt import override_errors
+from nmt.config import CONFIG_FOLDER, compose_train
+from nmt.door import NAMES
+from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door, environment
+from tests.processes import TINY_TRAIN, door_in_process, fails, start, wait_until
 
 
 def lines(path):
@@ -33,17 +30,6 @@ def lines(path):
 def quoted(overrides) -> str:
     """A list of overrides as one value of an override."""
     return "[" + ",".join(f"'{override}'" for override in overrides) + "]"
-
-
-def fails(made, *told: str) -> str:
-    """One line on standard error that tells all this, exit code 2, no traceback."""
-    message = made.stderr.decode().strip().splitlines()
-    assert made.returncode == 2, made.stderr.decode()
-    assert "Traceback" not in made.stderr.decode()
-    assert message[-1].startswith("nmt: ")
-    for part in told:
-        assert part in message[-1], message[-1]
-    return message[-1]
 
 
 def test_a_run_is_a_folder_with_all_it_needs(trained_run):
@@ -95,11 +81,11 @@ def test_align_reads_links_and_scores_them_against_gold(trained_run):
     assert empty == "" == end and len(first.split()) == 3 and len(last.split()) == 5, "one link a target word"
     assert all(0 <= int(link.partition("-")[0]) < 3 for link in first.split())
     assert "alignment error rate: " in made.stderr.decode()
-    both = door("align", *command[:3], f"reverse={trained_run}", "join=union", folder=folder)
+    both = door_in_process("align", *command[:3], f"reverse={trained_run}", "join=union", folder=folder)
     assert both.returncode == 0 and set(first.split()) <= set(both.stdout.decode().split("\n")[0].split())
     (folder / "gold").write_text("0-0\n")
-    fails(door("align", *command, folder=folder), "gold", "1 lines for 3")
-    fails(door("align", *command[:3], "join=grow", folder=folder), "join=grow", "grow-diag")
+    fails(door_in_process("align", *command, folder=folder), "gold", "1 lines for 3")
+    fails(door_in_process("align", *command[:3], "join=grow", folder=folder), "join=grow", "grow-diag")
 
 
 def test_score_gives_a_log_probability_a_line_and_tells_right_from_wrong(trained_run):
@@ -117,13 +103,13 @@ def test_score_gives_a_log_probability_a_line_and_tells_right_from_wrong(trained
     scores = [float(line) for line in made.stdout.decode().splitlines()]
     assert len(scores) == 3 and scores[1] == float("-inf") and scores[0] < 0 > scores[2]
     wrong = ["wrong=score.w", "evaluation.resamples=10"]
-    fails(door("score", *command, *wrong, folder=folder), "line 2: an empty source")
+    fails(door_in_process("score", *command, *wrong, folder=folder), "line 2: an empty source")
     for name, text in texts.items():
         (folder / f"score.{name}").write_text(text.replace("\n\n", "\n"))
-    told = door("score", *command, *wrong, folder=folder)
+    told = door_in_process("score", *command, *wrong, folder=folder)
     assert told.returncode == 0, told.stderr.decode()
     assert "place of the mistake" in told.stdout.decode() and "right form preferred" in told.stdout.decode()
-    fails(door("score", *command, "wrong=nowhere", folder=folder), "nowhere")
+    fails(door_in_process("score", *command, "wrong=nowhere", folder=folder), "nowhere")
 
 
 def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
@@ -132,11 +118,11 @@ def test_translate_gives_line_for_line_empty_and_odd_ones_too(trained_run):
     assert made.returncode == 0, made.stderr.decode()
     out = made.stdout.decode().split("\n")
     assert len(out) == 6 and out[1] == out[3] == out[5] == ""
-    alone = door(
+    alone = door_in_process(
         "translate", f"run={trained_run}", "decoding.beam_size=2", folder=trained_run.parent, text=b"The man sleeps.\n"
     )
     assert alone.stdout.decode().split("\n")[0] == out[0]
-    bad = door("translate", f"run={trained_run}", folder=trained_run.parent, text=b"fine\n\xff\xfe\n")
+    bad = door_in_process("translate", f"run={trained_run}", folder=trained_run.parent, text=b"fine\n\xff\xfe\n")
     fails(bad, "standard input, line 2", "UTF-8")
 
 
@@ -177,7 +163,7 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
             assert float(row["score"]) == pytest.approx(by_hand.score, abs=1e-4)
     checkpoint = tmp_path / "runs/trial/fixed/seed-1/checkpoints/best.safetensors"
     before = checkpoint.stat().st_mtime_ns
-    again = door("compare", *arguments, folder=tmp_path)
+    again = door_in_process("compare", *arguments, folder=tmp_path)
     assert again.returncode == 0 and b"already trained" in again.stderr
     assert checkpoint.stat().st_mtime_ns == before
     assert (report / "scores.csv").read_text().splitlines()[1:] == [",".join(row.values()) for row in rows]
@@ -185,13 +171,9 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
 
 def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
     arguments = [*TINY_TRAIN[:-2], "trainer.max_steps=100000", "trainer.validate_every=50000", "run.dir=run"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "nmt.train", *arguments]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    process = start(tmp_path, arguments)
     journal = tmp_path / "run/journal.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and '"train"' in journal.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_until(lambda: journal.exists() and '"train"' in journal.read_text(), "a report of training")
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and b"goes on from there" in errors, errors.decode()
@@ -201,10 +183,24 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
     assert made.returncode == 0 and f"going on from step {step}".encode() in made.stderr, made.stderr.decode()
 
 
-def test_help_tells_what_people_change_most(tmp_path):
-    for name in ("train", "evaluate", "compare", "translate", "align", "score", "export"):
-        made = door(name, "--help", folder=tmp_path)
-        assert made.returncode == 0 and f"python -m nmt.{name} ".encode() in made.stdout
+@pytest.mark.parametrize("name", NAMES)
+def test_help_tells_what_people_change_most(tmp_path, name):
+    made = door_in_process(name, "--help", folder=tmp_path)
+    assert made.returncode == 0 and f"python -m nmt.{name} ".encode() in made.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("trainer.max_step=5",)])
+def test_a_door_of_its_own_process_ends_with_the_same_words(tmp_path, arguments):
+    real = door("train", *arguments, folder=tmp_path)
+    here = door_in_process("train", *arguments, folder=tmp_path)
+    assert (real.returncode, real.stdout, real.stderr) == (here.returncode, here.stdout, here.stderr)
+
+
+def test_help_comes_before_torch_is_imported(tmp_path):
+    code = "import sys; sys.argv[1:] = ['--help']; import nmt.train as door\n"
+    code += "try: door.main()\nfinally: print('torch' in sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert made.stdout.splitlines()[-1] == "False"
 
 
 @pytest.mark.parametrize(
@@ -238,15 +234,15 @@ def test_a_mistake_ends_in_one_line_with_the_place_and_the_mend(tmp_path, argume
     small = [option for option in TINY_CORPUS if not option.startswith(("corpus", "device"))]
     if not any(argument.startswith("corpus=") for argument in arguments):
         small += [option for option in TINY_CORPUS if option.startswith("corpus")]
-    fails(door("train", *small, *arguments, folder=tmp_path), *told)
+    fails(door_in_process("train", *small, *arguments, folder=tmp_path), *told)
 
 
 def test_a_run_of_another_configuration_is_not_overwritten(trained_run):
-    made = door("train", *TINY_TRAIN, "run.dir=run", "model.dropout=0.5", folder=trained_run.parent)
+    made = door_in_process("train", *TINY_TRAIN, "run.dir=run", "model.dropout=0.5", folder=trained_run.parent)
     fails(made, "model.dropout=0.1, not 0.5", "another run.dir")
-    made = door("train", *TINY_TRAIN, "run.dir=run", "corpus.seed=2", folder=trained_run.parent)
+    made = door_in_process("train", *TINY_TRAIN, "run.dir=run", "corpus.seed=2", folder=trained_run.parent)
     fails(made, "corpus.train (hash of the text)")
-    made = door("train", *TINY_TRAIN, "run.dir=run", "resume=never", folder=trained_run.parent)
+    made = door_in_process("train", *TINY_TRAIN, "run.dir=run", "resume=never", folder=trained_run.parent)
     fails(made, "resume=never")
 
 
@@ -255,17 +251,17 @@ def test_a_run_goes_on_with_its_own_tokenizer_though_the_cache_has_another(train
     own = (tmp_path / "run/tokenizer/source.model").read_bytes()
     shutil.copytree(trained_run.parent / "data", tmp_path / "data")
     [cached] = (tmp_path / "data/cache").glob("tokenizer-*")
-    door("train", *TINY_TRAIN, "run.dir=other", "tokenizer.vocabulary_size=350", folder=tmp_path)
+    door_in_process("train", *TINY_TRAIN, "run.dir=other", "tokenizer.vocabulary_size=350", folder=tmp_path)
     shutil.copyfile(tmp_path / "other/tokenizer/source.model", cached / "source.model")
-    made = door("train", *TINY_TRAIN, "run.dir=run", "trainer.max_steps=8", folder=tmp_path)
+    made = door_in_process("train", *TINY_TRAIN, "run.dir=run", "trainer.max_steps=8", folder=tmp_path)
     assert made.returncode == 0 and b"going on from step 6" in made.stderr, made.stderr.decode()
     assert (tmp_path / "run/tokenizer/source.model").read_bytes() == own
 
 
 @pytest.mark.parametrize("name", ["evaluate", "translate"])
 def test_a_folder_that_is_no_run_is_told(tmp_path, name):
-    fails(door(name, "run=nowhere", folder=tmp_path, text=b""), "nowhere: no run here")
-    fails(door(name, folder=tmp_path, text=b""), "run: a value is needed")
+    fails(door_in_process(name, "run=nowhere", folder=tmp_path, text=b""), "nowhere: no run here")
+    fails(door_in_process(name, folder=tmp_path, text=b""), "run: a value is needed")
 
 
 def test_a_run_folder_s_config_can_not_name_code(trained_run, tmp_path):
@@ -273,9 +269,9 @@ def test_a_run_folder_s_config_can_not_name_code(trained_run, tmp_path):
     shutil.copytree(trained_run, copy)
     text = (copy / "config.yaml").read_text()
     (copy / "config.yaml").write_text(text.replace("name: recurrent", "name: recurrent\n  _target_: os.system"))
-    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
+    fails(door_in_process("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
     (copy / "config.yaml").write_text(text + "x: !!python/object/apply:os.system ['touch hacked']\n")
-    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
+    fails(door_in_process("translate", f"run={copy}", folder=tmp_path, text=b""), "config.yaml")
     assert not (tmp_path / "hacked").exists()
 
 
@@ -284,7 +280,7 @@ def test_a_damaged_checkpoint_is_named(trained_run, tmp_path):
     shutil.copytree(trained_run, copy)
     best = copy / "checkpoints/best.safetensors"
     best.write_bytes(best.read_bytes()[:-100])
-    fails(door("translate", f"run={copy}", folder=tmp_path, text=b""), "best.safetensors", "damaged")
+    fails(door_in_process("translate", f"run={copy}", folder=tmp_path, text=b""), "best.safetensors", "damaged")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +301,7 @@ def test_a_damaged_checkpoint_is_named(trained_run, tmp_path):
     ],
 )
 def test_a_comparison_that_is_not_fair_is_refused_before_training(tmp_path, arguments, told):
-    made = door("compare", "+comparison=demo", *arguments, folder=tmp_path)
+    made = door_in_process("compare", "+comparison=demo", *arguments, folder=tmp_path)
     fails(made, *told)
     assert not (tmp_path / "runs").exists()
 
@@ -319,3 +315,41 @@ def test_the_command_in_a_report_can_be_typed_again():
         )
         assert typed.stdout == argument
     assert _quoted("overrides=['a=b']") == "\"overrides=['a=b']\""
+
+
+def test_a_configuration_that_was_replaced_says_what_to_type_instead(tmp_path, monkeypatch):
+    monkeypatch.setitem(override_errors.REPLACED, "model", {"old": "model=lstm_attention model.attention.score=cosine"})
+    told = "model=old: is now model=lstm_attention model.attention.score=cosine"
+    fails(door_in_process("train", "model=old", folder=tmp_path), told)
+    inside = "systems={one:{experiment:demo/fixed,overrides:['model=old']}}"
+    compared = door_in_process("compare", "+comparison=demo", inside, "baseline=one", folder=tmp_path)
+    fails(compared, told)
+
+
+@pytest.mark.parametrize("name", override_errors.REPLACED["model"])
+def test_every_replacement_can_be_typed(name):
+    assert not (CONFIG_FOLDER / "model" / f"{name}.yaml").exists()
+    compose_train(override_errors.REPLACED["model"][name].split())
+
+
+MOST_FRAMES_TO_FIT = 3  # main, the task that Hydra calls, the job
+MOST_FRAMES = 6  # to the backward pass: three more from fit
+
+
+def test_few_frames_of_our_own_stand_between_main_and_the_backward_pass(tmp_path, monkeypatch):
+    """A reader who follows one update through the code has so many functions to open."""
+    stacks: list[list[str]] = []
+    package = str(ROOT / "nmt") + os.sep
+    backward = torch.Tensor.backward
+
+    def noted(self: torch.Tensor, *arguments: Any, **more: Any) -> None:
+        frames = [frame for frame in inspect.stack() if frame.filename.startswith(package)]
+        stacks.append([frame.function for frame in reversed(frames)])
+        backward(self, *arguments, **more)
+
+    monkeypatch.setattr(torch.Tensor, "backward", noted)
+    made = door_in_process("train", *TINY_TRAIN, "trainer.max_steps=1", "run.dir=run", folder=tmp_path)
+    assert made.returncode == 0, made.stderr.decode()
+    frames = stacks[0]
+    assert frames[0] == "main" and frames.index("fit") <= MOST_FRAMES_TO_FIT, frames
+    assert len(frames) <= MOST_FRAMES, frames

@@ -1,4 +1,4 @@
-"""What `import nmt` sets for the libraries that PyTorch loads, and what that saves."""
+"""What a door sets for the libraries that PyTorch loads, and what that saves; importing the package sets nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import sys
 import pytest
 import torch
 
+from nmt.environment import rank_and_count
 from tests.conftest import ROOT
 
 NAMES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+PREPARED = "from nmt.environment import prepare_libraries; prepare_libraries()"
 # Products of ever new shapes, as batches bring them: megabytes more after 500 of them than after 300.
 GROWTH = """
-import os, {first}
+import os
+{first}
 import torch
 torch.set_num_threads(1)
 def megabytes():
@@ -40,10 +43,33 @@ def python(code: str, **variables: str) -> str:
     ("given", "spin"), [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "None")]
 )
 def test_threads_wait_awake_for_a_moment_unless_the_user_says_how(given, spin):
-    assert python("import nmt, os; print(os.environ.get('GOMP_SPINCOUNT'))", **given).strip() == spin
+    assert python(f"{PREPARED}; import os; print(os.environ.get('GOMP_SPINCOUNT'))", **given).strip() == spin
+
+
+def test_a_door_sets_them_before_torch_is_imported():
+    code = "import sys; sys.argv[1:] = ['run=nowhere']\nfrom nmt import door, translate\n"
+    code += "door.prepare_libraries = lambda: print('torch' in sys.modules)\ntry: translate.main()\n"
+    code += "except SystemExit: print('torch' in sys.modules)"
+    assert python(code).split() == ["False", "True"]
+
+
+def test_importing_the_package_changes_nothing():
+    code = "import os, sys; before = dict(os.environ); import nmt\n"
+    code += "print(before == dict(os.environ), 'torch' in sys.modules)"
+    assert python(code).split() == ["True", "False"]
+
+
+def test_a_process_knows_its_place_among_those_of_torchrun(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert rank_and_count() == (0, 1)
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert rank_and_count() == (2, 4)
 
 
 @pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="no bf16 kernels that are made for each shape")
 def test_kernels_of_shapes_long_past_take_no_memory():
-    ours, theirs = (float(python(GROWTH.format(first=first))) for first in ("nmt", "sys"))
-    assert ours < 20 < theirs, "the library has changed: are the variables in nmt/__init__.py still needed?"
+    ours = float(python(GROWTH.format(first=PREPARED)))
+    theirs = float(python(GROWTH.format(first="")))
+    assert ours < 20 < theirs, "the library has changed: are the variables in nmt/environment.py still needed?"

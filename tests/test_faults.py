@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
-from tests.conftest import ROOT, TINY_SIZES, door
-from tests.test_doors import TINY_TRAIN, fails, lines
+from tests.conftest import TINY_SIZES, door, environment
+from tests.processes import (
+    TINY_TRAIN,
+    door_in_process,
+    fails,
+    start,
+    wait_for_checkpoint,
+    wait_until,
+)
 
 FILES = (
     "corpus=files",
@@ -79,13 +84,13 @@ def test_a_line_of_100_000_words_is_translated_within_its_limit_and_named(traine
 )
 def test_a_corpus_that_can_not_be_used_is_named(corpus, spoil, told):
     spoil(corpus)
-    fails(door("train", *FILES, folder=corpus), *told)
+    fails(door_in_process("train", *FILES, folder=corpus), *told)
 
 
 def test_an_empty_test_set_is_told_before_anything_is_scored(corpus):
     write(corpus, "test", [])
     assert door("train", *FILES, folder=corpus).returncode == 0
-    fails(door("evaluate", "run=run", folder=corpus), "test set 'test' is empty")
+    fails(door_in_process("evaluate", "run=run", folder=corpus), "test set 'test' is empty")
 
 
 def test_a_vanished_gpu_is_told(trained_run):
@@ -97,26 +102,18 @@ def arguments(steps: int) -> list[str]:
     return [*TINY_TRAIN[:-2], f"trainer.max_steps={steps}", "trainer.validate_every=20", "run.dir=run"]
 
 
-def start(folder: Path, steps: int, limit: int | None = None) -> subprocess.Popen:
+def start_run(folder: Path, steps: int, limit: int | None = None) -> subprocess.Popen[bytes]:
     """Training in the background; ``limit`` bounds the size of any file that it writes, as a full disk does."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     bound = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None
-    command = [sys.executable, "-m", "nmt.train", *arguments(steps)]
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, preexec_fn=bound)
-
-
-def wait_for_checkpoint(folder: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not list((folder / "run/checkpoints").glob("step-*")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    return start(folder, arguments(steps), before=bound)
 
 
 def test_killed_outright_it_goes_on_from_its_last_checkpoint_and_ends_the_same(tmp_path):
     for name in ("whole", "cut"):
         (tmp_path / name).mkdir()
-    assert start(tmp_path / "whole", 60).wait(timeout=200) == 0
-    process = start(tmp_path / "cut", 60)
-    wait_for_checkpoint(tmp_path / "cut")
+    assert start_run(tmp_path / "whole", 60).wait(timeout=200) == 0
+    process = start_run(tmp_path / "cut", 60)
+    wait_for_checkpoint(tmp_path / "cut/run")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     made = door("train", *arguments(60), folder=tmp_path / "cut")
@@ -131,8 +128,8 @@ def test_killed_outright_it_goes_on_from_its_last_checkpoint_and_ends_the_same(t
 
 
 def test_control_c_writes_a_checkpoint(tmp_path):
-    process = start(tmp_path, 100_000)
-    wait_for_checkpoint(tmp_path)
+    process = start_run(tmp_path, 100_000)
+    wait_for_checkpoint(tmp_path / "run")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and b"SIGINT" in errors and b"goes on from there" in errors
@@ -142,7 +139,7 @@ def test_a_disk_that_is_full_at_the_start_spoils_no_run(tmp_path):
     made = door("train", *arguments(20), folder=tmp_path)
     assert made.returncode == 0, made.stderr.decode()
     before = (tmp_path / "run/config.yaml").read_bytes()
-    process = start(tmp_path, 40, limit=200)
+    process = start_run(tmp_path, 40, limit=200)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2 and b"cannot be written" in errors and b"Traceback" not in errors
     assert (tmp_path / "run/config.yaml").read_bytes() == before
@@ -151,8 +148,8 @@ def test_a_disk_that_is_full_at_the_start_spoils_no_run(tmp_path):
 
 
 def test_a_second_process_in_a_run_is_refused_and_told_of_the_first(tmp_path):
-    process = start(tmp_path, 100_000)
-    wait_for_checkpoint(tmp_path)
+    process = start_run(tmp_path, 100_000)
+    wait_for_checkpoint(tmp_path / "run")
     fails(door("train", *arguments(100_000), folder=tmp_path), "run: in use by process", str(process.pid))
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -163,10 +160,8 @@ def test_a_second_process_in_a_run_is_refused_and_told_of_the_first(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_a_signal_before_training_is_told_and_leaves_nothing_half_made(tmp_path, number):
-    process = start(tmp_path, 20)
-    deadline = time.monotonic() + 60
-    while not list((tmp_path / "data").glob("cache/.*.lock")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    process = start_run(tmp_path, 20)
+    wait_until(lambda: list((tmp_path / "data").glob("cache/.*.lock")), "the cache", seconds=60)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number and b"nmt: stopped by" in errors and b"Traceback" not in errors
@@ -178,7 +173,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(tmp_path):
     assert made.returncode == 0, made.stderr.decode()
     saved = tmp_path / "run/checkpoints/step-00000020.safetensors"
     before = saved.read_bytes()
-    process = start(tmp_path, 40, limit=len(before) // 2)
+    process = start_run(tmp_path, 40, limit=len(before) // 2)
     _, errors = process.communicate(timeout=120)
     told = errors.decode().strip().splitlines()[-1]
     assert process.returncode == 2 and told.startswith("nmt: ") and "cannot be written" in told, errors.decode()
@@ -201,9 +196,8 @@ def test_a_truncated_checkpoint_is_named_and_the_one_before_is_used(trained_run,
 def test_output_that_nobody_reads_any_more_ends_quietly(trained_run):
     text = b"The man sleeps.\n" * 20_000
     command = f"{sys.executable} -m nmt.translate run={trained_run} decoding.beam_size=1 decoding.max_length_factor=0.1"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     made = subprocess.run(
-        f"{command} | head -n 1", shell=True, input=text, env=environment, capture_output=True, timeout=200
+        f"{command} | head -n 1", shell=True, input=text, env=environment(), capture_output=True, timeout=200
     )
     assert made.stdout.count(b"\n") == 1 and b"Traceback" not in made.stderr
 
@@ -211,5 +205,4 @@ def test_output_that_nobody_reads_any_more_ends_quietly(trained_run):
 def test_all_lines_come_out_though_the_input_does_not_end_with_one(corpus, trained_run):
     text = "\n".join(["", "The man sleeps.", ""] * 5)
     made = door("translate", f"run={trained_run}", "decoding.beam_size=1", folder=corpus, text=text.encode())
-    (corpus / "out").write_bytes(made.stdout)
-    assert len(lines(corpus / "out")) == len(text.split("\n")) - 1
+    assert made.stdout.count(b"\n") == len(text.split("\n")) - 1

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from nmt.corpus.kinds.corpus import read_pairs
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.run import open_run
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_SIZES, door
-from tests.test_doors import fails
+from tests.processes import door_in_process, fails
 
 GENERAL = [(f"the cat number {i} sleeps", f"die Katze Nummer {i} schläft") for i in range(60)]
 SPECIAL = [(f"protein p{i} binds kinase k{i}", f"Protein p{i} bindet Kinase k{i}") for i in range(60)]
@@ -77,7 +76,7 @@ def test_a_data_set_is_streamed_without_a_copy(texts):
 
 def test_a_tag_stays_whole_and_comes_before_the_source_alone(texts):
     options = FilesOptions(train=[f"{texts}/general.{{language}}", f"{texts}/special.{{language}}"], tags=["", "<bt>"])
-    pairs = list(read_pairs(options, "train"))
+    pairs = list(options.read("train"))
     assert pairs[0].source == GENERAL[0][0] and pairs[60][:2] == ("<bt> " + SPECIAL[0][0], SPECIAL[0][1])
     train(texts, "run", "tokenizer.symbols=['<bt>']", steps=1)
     tokenizer = open_run(texts / "run").tokenizer
@@ -86,7 +85,7 @@ def test_a_tag_stays_whole_and_comes_before_the_source_alone(texts):
 
 def test_a_star_stands_for_files_in_the_order_of_their_names(texts):
     options = FilesOptions(train=[f"{texts}/shard.*.{{language}}"])
-    assert [pair[:2] for pair in read_pairs(options, "train")] == GENERAL[:9] + SPECIAL[:5]
+    assert [pair[:2] for pair in options.read("train")] == GENERAL[:9] + SPECIAL[:5]
 
 
 def test_a_run_begins_with_the_weights_of_another_and_keeps_its_vocabulary(texts):
@@ -143,4 +142,4 @@ def test_what_can_not_be_is_refused(texts, options, told):
         "run.dir=run",
         "trainer.max_steps=1",
     ]
-    fails(door("train", *OPTIONS, *where, *options, folder=texts), *told)
+    fails(door_in_process("train", *OPTIONS, *where, *options, folder=texts), *told)

@@ -6,8 +6,10 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "nmt"
 FLOORS = {
     "errors": 0,
+    "environment": 0,
     "kernels": 0,
     "progress": 0,
+    "tokens": 0,
     "locks": 1,
     "plugins": 1,
     "corpus": 1,
@@ -16,10 +18,14 @@ FLOORS = {
     "decoding": 2,
     "evaluation": 3,
     "report": 4,
-    "config": 5,
-    "run": 6,
-    "jobs": 7,
+    "schemas": 5,
+    "config": 6,
+    "run": 7,
+    "override_errors": 7,
+    "jobs": 8,
     "door": 9,
+    "__init__": 9,
+    "__main__": 10,
 }
 DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export"}
 STRANGERS = [{"corpus", "models"}, {"training", "decoding"}]  # rooms of one floor that don't know each other
@@ -32,7 +38,7 @@ def imports(path: Path) -> set[str]:
             names |= {node.module} if node.module != "nmt" else {f"nmt.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names if alias.name.startswith("nmt")}
-    return names
+    return {"nmt.__init__" if name == "nmt" else name for name in names}
 
 
 def test_imports_go_down_only():
@@ -54,7 +60,7 @@ def test_imports_go_down_only():
 
 def test_every_room_is_on_a_floor():
     rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")}
-    assert rooms - {"__init__"} == FLOORS.keys() | DOORS
+    assert rooms == FLOORS.keys() | DOORS
 
 
 def test_nothing_outside_models_names_a_model_class():

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
-from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
+from tests.conftest import TINY_CORPUS, TINY_SIZES
+from tests.processes import has_step, start
 
 STEPS = 60
 OPTIONS = (
@@ -25,12 +23,6 @@ OPTIONS = (
 )
 WAYS = {"planned": (), "stream": ("batching.stream=true", "batching.block=80", "tokenizer.sampling=0.1")}
 FACTS = ("event", "step", "loss", "bleu", "tokens", "learning_rate", "gradient_norm", "padding")
-
-
-def start(folder: Path, way: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "nmt.train", *OPTIONS, *WAYS[way]]
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE)
 
 
 def end(folder: Path):
@@ -49,11 +41,7 @@ def has_begun(folder: Path) -> bool:
 
 
 def has_made(step: int) -> Reached:
-    def reached(folder: Path) -> bool:
-        journal = folder / "run/journal.jsonl"
-        return journal.exists() and any(event["step"] >= step for event in read_journal(folder / "run"))
-
-    return reached
+    return lambda folder: has_step(folder / "run", step)
 
 
 def after(seconds: float) -> Reached:
@@ -67,7 +55,7 @@ def after(seconds: float) -> Reached:
 
 
 def ends(folder: Path, way: str) -> None:
-    process = start(folder, way)
+    process = start(folder, [*OPTIONS, *WAYS[way]])
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()
 
@@ -76,7 +64,7 @@ def killed_at(folder: Path, way: str, moments: list[Reached]) -> int:
     """Starts the run for each moment and kills it then, and lets it end. Returns how often it was still at work."""
     kills = 0
     for reached in moments:
-        process = start(folder, way)
+        process = start(folder, [*OPTIONS, *WAYS[way]])
         while process.poll() is None and not reached(folder):
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)

@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, door
-from tests.test_ranks import equal, options, process_of, wait_for_step, weights
+from tests.conftest import door
+from tests.processes import process_of, start, torchrun, wait_for_step
+from tests.test_ranks import equal, options, weights
 
 pytestmark = pytest.mark.slow
 HEAD, OTHER = "10.91.0.1", "10.91.0.2"
@@ -46,16 +46,14 @@ def nodes() -> Iterator[dict[str, str]]:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True)
 
 
-def start(folder: Path, namespace: str, address: str, arguments: list[str]) -> subprocess.Popen[bytes]:
+def start_node(folder: Path, namespace: str, address: str, arguments: list[str]) -> subprocess.Popen[bytes]:
     """As scripts/slurm.sbatch does on every node."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    environment |= {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "GLOO_SOCKET_IFNAME": "wire"}
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
-    command += ["--nproc-per-node", "1", "--max-restarts", "2", "--rdzv-backend", "c10d", "--rdzv-id", "test"]
-    command += ["--rdzv-endpoint", f"{HEAD}:29500", "--local-addr", address]
-    command += ["--rdzv-conf", f"is_host={address == HEAD}"]  # both have one host name here
-    command += ["-m", "nmt.train", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    options = ["--nnodes", "2", "--max-restarts", "2", "--rdzv-backend", "c10d", "--rdzv-id", "test"]
+    options += ["--rdzv-endpoint", f"{HEAD}:29500", "--local-addr", address]
+    options += ["--rdzv-conf", f"is_host={address == HEAD}"]  # both have one host name here
+    launcher = ["ip", "netns", "exec", namespace, *torchrun(1, *options)]
+    variables = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "GLOO_SOCKET_IFNAME": "wire"}
+    return start(folder, arguments, launcher, **variables)
 
 
 def end(launchers: list[subprocess.Popen[bytes]]) -> None:
@@ -68,10 +66,10 @@ def test_two_nodes_make_the_weights_of_one_and_a_killed_process_is_made_good(nod
     made = options("attention", 80, "trainer.log_every=5")
     alone = door("train", *made, "run.dir=one", "trainer.accumulate=2", folder=tmp_path)
     assert alone.returncode == 0, alone.stderr.decode()
-    launchers = [start(tmp_path, name, address, [*made, "run.dir=two"]) for address, name in nodes.items()]
+    launchers = [start_node(tmp_path, name, address, [*made, "run.dir=two"]) for address, name in nodes.items()]
     end(launchers)
     equal(weights(tmp_path / "two", 80), weights(tmp_path / "one", 80))
-    launchers = [start(tmp_path, name, address, [*made, "run.dir=cut"]) for address, name in nodes.items()]
+    launchers = [start_node(tmp_path, name, address, [*made, "run.dir=cut"]) for address, name in nodes.items()]
     wait_for_step(tmp_path / "cut", 25)
     for launcher in launchers:
         try:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from nmt.training.checkpoints.file import load_state
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.parts import load_state
 from nmt.training.journal import read_journal
-from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
+from tests.conftest import TINY_CORPUS, TINY_SIZES, door
+from tests.processes import children_of, process_of, start, torchrun, wait_for_step
 
 KINDS = {"attention": "recurrent", "transformer": "transformer"}
 
@@ -31,15 +30,13 @@ def options(kind: str, steps: int, *more: str, validate_every: int = 10) -> list
     ]
 
 
-def start(folder: Path, arguments: list[str], processes: int = 2, restarts: int = 0) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-    command += ["--nproc-per-node", str(processes), "--max-restarts", str(restarts), "-m", "nmt.train", *arguments]
-    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+def start_ranks(folder: Path, arguments: list[str], processes: int = 2, restarts: int = 0) -> subprocess.Popen[bytes]:
+    alone = ("--standalone", "--local-addr", "127.0.0.1", "--max-restarts", str(restarts))
+    return start(folder, arguments, torchrun(processes, *alone))
 
 
 def together(folder: Path, arguments: list[str], processes: int = 2) -> str:
-    process = start(folder, arguments, processes)
+    process = start_ranks(folder, arguments, processes)
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 0, errors.decode()
     return errors.decode()
@@ -55,32 +52,6 @@ def equal(first: dict, second: dict) -> None:
     assert first.keys() == second.keys()
     for name, tensor in first.items():
         assert (tensor - second[name]).abs().max() < 1e-6, name
-
-
-def wait_for_step(run: Path, step: int) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if (run / "journal.jsonl").exists() and any(event["step"] >= step for event in read_journal(run)):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"step {step} was not reached")
-
-
-def children_of(process: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == process:
-                found.append(int(folder.name))
-    return found
-
-
-def process_of(launcher: subprocess.Popen, rank: int) -> int:
-    for child in children_of(launcher.pid):
-        with contextlib.suppress(OSError):
-            if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text():
-                return child
-    raise AssertionError(f"no process {rank}")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +105,7 @@ def test_a_run_goes_on_with_another_number_of_processes(tmp_path):
 def test_a_process_that_is_killed_ends_all_and_a_restart_goes_on(tmp_path, sharding):
     whole = options("attention", 300, "trainer.log_every=5", f"trainer.sharding={sharding}", validate_every=50)
     together(tmp_path, [*whole, "run.dir=whole"])
-    launcher = start(tmp_path, [*whole, "run.dir=cut"], restarts=1)
+    launcher = start_ranks(tmp_path, [*whole, "run.dir=cut"], restarts=1)
     wait_for_step(tmp_path / "cut", 60)
     os.kill(process_of(launcher, 1), signal.SIGKILL)
     _, errors = launcher.communicate(timeout=200)
@@ -155,7 +126,7 @@ def test_all_processes_killed_at_random_moments_end_with_the_weights_of_those_le
     made = options("transformer", 400, *more, f"trainer.sharding={sharding}")
     together(tmp_path, [*made, "run.dir=whole"])
     for step in sorted(generator.sample(range(4, 380, 2), 8)):
-        launcher = start(tmp_path, [*made, "run.dir=cut"])
+        launcher = start_ranks(tmp_path, [*made, "run.dir=cut"])
         wait_for_step(tmp_path / "cut", step)
         time.sleep(generator.uniform(0, 0.05))
         for process in [*children_of(launcher.pid), launcher.pid]:
@@ -171,7 +142,7 @@ def test_all_processes_killed_at_random_moments_end_with_the_weights_of_those_le
 @pytest.mark.parametrize("sharding", ["none", "full"])
 def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path, sharding):
     more = "run.dir=run", "trainer.timeout_minutes=0.1", f"trainer.sharding={sharding}"
-    launcher = start(tmp_path, options("attention", 100_000, *more))
+    launcher = start_ranks(tmp_path, options("attention", 100_000, *more))
     wait_for_step(tmp_path / "run", 20)
     hanging = process_of(launcher, 1)
     began = time.monotonic()
@@ -182,7 +153,7 @@ def test_a_process_that_hangs_is_noticed_and_the_place_is_told(tmp_path, shardin
 
 
 def test_what_ends_a_run_writes_one_checkpoint_of_all_processes(tmp_path):
-    launcher = start(tmp_path, [*options("attention", 100_000), "run.dir=run"])
+    launcher = start_ranks(tmp_path, [*options("attention", 100_000), "run.dir=run"])
     wait_for_step(tmp_path / "run", 20)
     os.kill(launcher.pid, signal.SIGTERM)
     launcher.communicate(timeout=100)
@@ -192,6 +163,6 @@ def test_what_ends_a_run_writes_one_checkpoint_of_all_processes(tmp_path):
 
 
 def test_a_mistake_is_told_by_the_first_process(tmp_path):
-    process = start(tmp_path, [*options("attention", 10), "run.dir=run", "trainer.precision=fp17"])
+    process = start_ranks(tmp_path, [*options("attention", 10), "run.dir=run", "trainer.precision=fp17"])
     _, errors = process.communicate(timeout=100)
     assert process.returncode != 0 and b"nmt: trainer.precision=fp17: did you mean 'fp16'?" in errors

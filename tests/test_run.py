@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from nmt import run as run_module
 from nmt.config import load_train
+from nmt.corpus.kinds.grammar import GrammarOptions
 from nmt.errors import UserError
-from nmt.run import git_commit, start_run
+from nmt.models.recurrent import RecurrentOptions
+from nmt.run import MAY_CHANGE, NOT_THE_EXPERIMENT, difference, git_commit, option_names, start_run
+from nmt.schemas import TrainConfig
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_an_older_record_does_not_count_for_other_options(older_run):
 
 
 def test_an_older_record_does_not_count_for_a_later_version_of_the_text(older_run, monkeypatch):
-    monkeypatch.setattr("nmt.corpus.kinds.grammar.VERSION", 2)
+    monkeypatch.setattr("nmt.corpus.kinds.grammar.GrammarOptions.version", 2)
     with pytest.raises(UserError, match=r"corpus\.train \(hash of the text\)"):
         start_run(config_of(older_run), no_tokenizer)
 
@@ -62,3 +66,28 @@ def test_a_copy_without_git_tells_the_commit_that_it_is_given(monkeypatch, tmp_p
     assert git_commit() == ""
     monkeypatch.setenv("NMT_COMMIT", "abc1234")
     assert git_commit() == "abc1234"
+
+
+def test_what_may_change_is_named_beside_options_that_exist():
+    config = asdict(TrainConfig(corpus=GrammarOptions(), model=RecurrentOptions()))
+    for name in MAY_CHANGE | NOT_THE_EXPERIMENT:
+        part, _, option = name.partition(".")
+        assert part in config and (not option or option in config[part]), name
+
+
+def test_what_may_change_is_collected_from_every_options_class():
+    assert {"resume", "trainer.max_steps", "trainer.accumulate"} <= MAY_CHANGE
+    assert {"seed", "trainer.precision"} <= NOT_THE_EXPERIMENT and "trainer.max_steps" not in NOT_THE_EXPERIMENT
+    assert option_names("MAY_CHANGE") == MAY_CHANGE
+
+
+def test_a_difference_is_the_first_option_that_may_not_change():
+    old = {"trainer": {"max_steps": 1, "clip_norm": 1.0}, "seed": 1}
+    assert difference(old, {"trainer": {"max_steps": 2, "clip_norm": 1.0}, "seed": 1}) is None
+    assert difference(old, {"trainer": {"max_steps": 2, "clip_norm": 2.0}, "seed": 1}) == (
+        "trainer.clip_norm",
+        1.0,
+        2.0,
+    )
+    assert difference(old, {**old, "seed": 2}) == ("seed", 1, 2)
+    assert difference(old, {**old, "seed": 2}, NOT_THE_EXPERIMENT) is None

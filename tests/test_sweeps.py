@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from nmt.training.journal import read_journal
-from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES, door
+from tests.conftest import TINY_CORPUS, TINY_SIZES, door
+from tests.processes import start, wait_until
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs hydra-submitit-launcher")
 SWEEP = [
@@ -37,13 +35,8 @@ def test_a_mistake_in_a_job_is_told_by_the_sweep(tmp_path):
 
 
 def test_a_job_that_must_leave_is_queued_again_and_goes_on(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-m", "nmt.train", *SWEEP, "seed=1", "trainer.max_steps=600", "trainer.log_every=5"]
-    sweep = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 100
-    while not (tmp_path / "runs/1/journal.jsonl").exists() or len(read_journal(tmp_path / "runs/1")) < 5:
-        assert time.monotonic() < deadline and sweep.poll() is None
-        time.sleep(0.1)
+    sweep = start(tmp_path, [*SWEEP, "seed=1", "trainer.max_steps=600", "trainer.log_every=5"])
+    wait_until(lambda: len(read_journal(tmp_path / "runs/1")) >= 5, "some reports")
     os.kill(_job(), signal.SIGUSR2)  # submitit's default
     _, errors = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, errors.decode()
@@ -54,11 +47,11 @@ def test_a_job_that_must_leave_is_queued_again_and_goes_on(tmp_path):
 
 def _job() -> int:
     """The process that trains: the last of those that submitit has started."""
-    found = []
+    jobs = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if b"submitit.core._submit" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
+                jobs.append(int(folder.name))
         except OSError:
             continue
-    return max(found)
+    return max(jobs)

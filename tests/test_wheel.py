@@ -1,5 +1,6 @@
 """The package built as a wheel and installed into an empty environment trains two steps from any folder."""
 
+import os
 import subprocess
 import sys
 import sysconfig
@@ -9,7 +10,9 @@ from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
 
 
 def run(*command: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    made = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, timeout=300)
+    words = [str(word) for word in command]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # nothing but the wheel
+    made = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert made.returncode == 0, made.stderr
     return made
 
@@ -27,6 +30,7 @@ def test_a_wheel_in_an_empty_environment_trains_two_steps_with_its_own_configs(t
         python, "-c", "import nmt, nmt.config; print(nmt.__file__, nmt.config.CONFIG_FOLDER)", folder=tmp_path
     ).stdout
     assert place.count(str(packages)) == 2
+    assert (packages / "nmt/py.typed").exists()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     run(
@@ -42,3 +46,5 @@ def test_a_wheel_in_an_empty_environment_trains_two_steps_with_its_own_configs(t
         folder=elsewhere,
     )
     assert (elsewhere / "run/checkpoints/best.safetensors").exists()
+    entry_points = next(packages.glob("*.dist-info")) / "entry_points.txt"
+    assert "nmt-compare = nmt.compare:main" in entry_points.read_text()

@@ -1,4 +1,7 @@
-"""Beam search over rows of hypotheses: it knows tokens and a state to logits and a state, and nothing of the model."""
+"""Beam search over rows of hypotheses: it knows tokens and a state to logits and a state, and nothing of the model.
+
+In the shapes, B is the number of sentences that are not done yet, k the size of the beam, V the size of the vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -10,151 +13,199 @@ from torch import Tensor
 from nmt.corpus.subwords.tokenizer import END, START
 from nmt.decoding.hypothesis import Hypothesis
 from nmt.decoding.one_path import forbid
-from nmt.errors import UserError, nearest
-from nmt.models.interface import Memory, Model
+from nmt.decoding.options import DecodingOptions, penalty
+from nmt.models.interface import Memory, Model, State
 
-PENALTIES = ("none", "average", "gnmt")
-PRECISIONS = ("fp32", "tf32", "bf16")
-
-
-@dataclass
-class DecodingOptions:
-    """Search."""
-
-    beam_size: int = 5  # 1 is greedy
-    batch_size: int = 64  # sentences at a time; changes speed, never the output
-    length_penalty: str = "average"  # none, average (divide by the length) or gnmt (Wu 2016, equation 14)
-    length_penalty_alpha: float = 1.0  # exponent of either; 0 is none
-    max_length_factor: float = 2.0  # at most this times the source tokens,
-    max_length_offset: int = 10  # and so many more
-    min_length: int = 0  # tokens before the end
-    max_source_tokens: int = 2000  # a longer source is cut there, and the line named
-    precision: str = (
-        "fp32"  # or bf16: faster where the device has it, to about three digits of every product; tf32 on a GPU
-    )
-    temperature: float = 0.0  # above 0: one sampled path instead of search
-    seed: int = 1  # of sampling
-
-    def __post_init__(self) -> None:
-        if self.length_penalty not in PENALTIES:
-            raise UserError(f"decoding.length_penalty={self.length_penalty}: {nearest(self.length_penalty, PENALTIES)}")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"decoding.precision={self.precision}: {nearest(self.precision, PRECISIONS)}")
-        if not 0 <= self.length_penalty_alpha <= 10:
-            raise UserError(f"decoding.length_penalty_alpha={self.length_penalty_alpha}: must be 0 to 10")
-        for name in ("beam_size", "batch_size", "max_source_tokens"):
-            if getattr(self, name) < 1:
-                raise UserError(f"decoding.{name}={getattr(self, name)}: must be 1 or more")
-        for name in ("max_length_factor", "max_length_offset", "min_length", "temperature"):
-            if getattr(self, name) < 0:
-                raise UserError(f"decoding.{name}={getattr(self, name)}: must not be negative")
-
-
-def penalty(length: int, options: DecodingOptions) -> float:
-    """What the log-probability of ``length`` tokens is divided by."""
-    if options.length_penalty == "none":
-        return 1.0
-    base = length if options.length_penalty == "average" else (5 + length) / 6
-    return float(base**options.length_penalty_alpha)
+NEVER = float("-inf")  # the log-probability of what can't be
 
 
 @dataclass
 class _Sentence:
-    """The search of one sentence, kept on the host."""
+    """What is found for one sentence; it lies on the host."""
 
-    limit: int
+    limit: int  # of tokens, END included
     finished: list[Hypothesis]  # best first, at most k
+
+    def add(self, tokens: tuple[int, ...], log_probability: float, options: DecodingOptions) -> None:
+        """Keeps the best k, the best first; of equals, the earlier."""
+        hypothesis = Hypothesis.ranked(tokens, log_probability, options)
+        self.finished.append(hypothesis)
+        self.finished.sort(key=lambda hypothesis: -hypothesis.score)
+        del self.finished[options.beam_size :]
+
+
+@dataclass
+class _Beam:
+    """The paths that may still grow, k of each sentence, in neighbouring rows."""
+
+    options: DecodingOptions
+    size: int  # k
+    sentences: list[_Sentence]  # B of them: those that are not done
+    state: State  # what the model carries, for B * k rows
+    paths: Tensor  # (B * k, 1 + length) int64: START and the tokens so far
+    log_probabilities: Tensor  # (B, k) float32: of each path, summed over its tokens; NEVER where there is no path
+    length: int  # tokens of every path, START not counted
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """The likeliest 2k continuations of each sentence by one token, the likeliest first."""
+
+    log_probabilities: Tensor  # (B, 2k) float32: of the path with its new token
+    rows: Tensor  # (B, 2k) int64: which path it continues, as a row of the beam
+    tokens: Tensor  # (B, 2k) int64: the new token
 
 
 @torch.no_grad()
-def beam_search(model: Model, memory: Memory, limits: Tensor, options: DecodingOptions) -> list[list[Hypothesis]]:
-    """For each sentence of ``memory`` the finished hypotheses, best first.
+def beam_search(
+    model: Model,
+    memory: Memory,  # of B source sentences
+    limits: Tensor,  # (B,) int64: how many tokens of each at most, END included
+    options: DecodingOptions,
+) -> list[list[Hypothesis]]:
+    """Finds the finished hypotheses of each sentence, best first.
 
     At each step the 2k likeliest continuations of a sentence's k paths are looked at: END among the first k finishes a
     path, the likeliest k others go on. A sentence is done when k have finished and the best of them scores at least as
     high as the best that goes on (k unlikely ends of one likely path must not stop it), or at its limit of tokens,
     where its paths end as they are. What happens to a sentence does not depend on the others of its batch.
     """
-    size, device = options.beam_size, memory.states.device
     sentences = [_Sentence(limit, []) for limit in limits.tolist()]
-    active = list(sentences)
-    state = model.start(memory).select(torch.arange(len(active), device=device).repeat_interleave(size), None)
-    scores = torch.full((len(active), size), float("-inf"), device=device)  # (B, k) log-probabilities
-    scores[:, 0] = 0.0  # all paths are the same at first: only one may branch
-    paths = torch.full((len(active) * size, 1), START, device=device)  # (B * k, 1 + step)
-    length = 0
-    while active:
-        length += 1
-        step = model.step(paths[:, -1], state)
-        too_short = length <= options.min_length
-        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1), too_short)  # (B * k, V)
-        vocabulary = log_probabilities.shape[-1]
-        # The best 2k of a sentence lie among the best 2k of each of its paths.
-        width = min(2 * size, vocabulary)
-        best, token = log_probabilities.topk(width, dim=-1)  # (B * k, 2k)
-        joint = (best.view(len(active), size, width) + scores[..., None]).flatten(1)  # (B, k * 2k)
-        best, index = joint.topk(min(2 * size, joint.shape[1]), dim=-1)  # (B, 2k)
-        first_row = torch.arange(len(active), device=device)[:, None] * size
-        parent = first_row + index // width  # (B, 2k) rows
-        token = token.view(len(active), -1).gather(1, index)  # (B, 2k)
-        ends = token == END
-        _finish(active, paths, parent, token, best, length, options)
-        # The k likeliest that did not end go on, in their order.
-        keep = torch.where(ends, float("-inf"), best).topk(size, dim=-1, sorted=True)
-        scores = keep.values
-        parent, token = parent.gather(1, keep.indices).flatten(), token.gather(1, keep.indices).flatten()
-        state = step.state.select(parent, None)
-        paths = torch.cat((paths[parent], token[:, None]), dim=1)
-        done = [_is_done(s, best, length, options) for s, best in zip(active, scores[:, 0].tolist(), strict=True)]
-        if any(done):
-            _cut(active, paths, scores, length, options)
-            going = torch.tensor([i for i, over in enumerate(done) if not over], dtype=torch.long, device=device)
-            rows = (going[:, None] * size + torch.arange(size, device=device)).flatten()
-            state, paths, scores = state.select(rows, going), paths[rows], scores[going]
-            active = [sentence for sentence, over in zip(active, done, strict=True) if not over]
+    beam = _start(model, memory, sentences, options)
+    while beam.sentences:
+        step = model.step(beam.paths[:, -1], beam.state)
+        beam.state = step.state
+        candidates = _candidates(beam, step.logits)
+        _finish(beam, candidates)
+        _grow(beam, candidates)
+        _leave_out_done(beam)
     return [sentence.finished for sentence in sentences]
 
 
-def _finish(
-    active: list[_Sentence],
-    paths: Tensor,
-    parent: Tensor,
-    token: Tensor,
-    best: Tensor,
-    length: int,
-    options: DecodingOptions,
-) -> None:
-    """Takes END among the first k continuations as finished hypotheses."""
+def _start(model: Model, memory: Memory, sentences: list[_Sentence], options: DecodingOptions) -> _Beam:
+    """Gives each sentence k paths of START alone."""
+    device = memory.states.device
     size = options.beam_size
-    ending = (token[:, :size] == END) & best[:, :size].isfinite()
-    if not bool(ending.any()):
+    count = len(sentences)
+    rows = torch.arange(count, device=device)  # (B,)
+    rows = rows.repeat_interleave(size)  # (B * k,)
+    state = model.start(memory).select(rows, None)
+    paths = torch.full((count * size, 1), START, device=device)  # (B * k, 1)
+    log_probabilities = torch.full((count, size), NEVER, device=device)  # (B, k)
+    log_probabilities[:, 0] = 0.0  # all paths are the same at first: only one may branch
+    return _Beam(
+        options=options,
+        size=size,
+        sentences=sentences,
+        state=state,
+        paths=paths,
+        log_probabilities=log_probabilities,
+        length=0,
+    )
+
+
+def _candidates(beam: _Beam, logits: Tensor) -> _Candidates:
+    """Takes the 2k likeliest continuations of each sentence, from the logits (B * k, V) of the next token."""
+    size = beam.size
+    count = len(beam.sentences)
+    too_short = beam.length < beam.options.min_length
+    of_tokens = torch.log_softmax(logits.float(), dim=-1)  # (B * k, V)
+    of_tokens = forbid(of_tokens, too_short)
+    vocabulary = of_tokens.shape[-1]
+    # The best 2k of a sentence lie among the best 2k of each of its paths.
+    width = min(2 * size, vocabulary)
+    of_tokens, tokens = of_tokens.topk(width, dim=-1)  # (B * k, 2k)
+    of_tokens = of_tokens.view(count, size, width)  # (B, k, 2k)
+    of_paths = beam.log_probabilities[..., None]  # (B, k, 1)
+    together = of_tokens + of_paths  # (B, k, 2k)
+    together = together.flatten(1)  # (B, k * 2k)
+    most = min(2 * size, size * width)
+    log_probabilities, places = together.topk(most, dim=-1)  # (B, 2k)
+    first_rows = torch.arange(count, device=logits.device) * size  # (B,)
+    rows = first_rows[:, None] + places // width  # (B, 2k)
+    tokens = tokens.view(count, -1)  # (B, k * 2k)
+    tokens = tokens.gather(1, places)  # (B, 2k)
+    return _Candidates(
+        log_probabilities=log_probabilities,
+        rows=rows,
+        tokens=tokens,
+    )
+
+
+def _finish(beam: _Beam, candidates: _Candidates) -> None:
+    """Takes END among the first k candidates of a sentence as the end of a hypothesis."""
+    log_probabilities = candidates.log_probabilities[:, : beam.size]  # (B, k)
+    tokens = candidates.tokens[:, : beam.size]  # (B, k)
+    ends = (tokens == END) & log_probabilities.isfinite()  # (B, k)
+    if not bool(ends.any()):
         return
-    where = ending.nonzero()  # (N, 2)
-    rows = paths[parent[where[:, 0], where[:, 1]], 1:].tolist()
-    values = best[where[:, 0], where[:, 1]].tolist()
-    for sentence, path, value in zip(where[:, 0].tolist(), rows, values, strict=True):
-        _add(active[sentence], (*path, END), value, length, options)
+    numbers, ranks = ends.nonzero(as_tuple=True)  # (N,) and (N,): of the sentence, and among its candidates
+    log_probabilities = log_probabilities[numbers, ranks]  # (N,)
+    rows = candidates.rows[numbers, ranks]  # (N,)
+    paths = beam.paths[rows, 1:]  # (N, length)
+    ended = zip(numbers.tolist(), paths.tolist(), log_probabilities.tolist(), strict=True)
+    for number, path, log_probability in ended:
+        sentence = beam.sentences[number]
+        sentence.add((*path, END), log_probability, beam.options)
 
 
-def _is_done(sentence: _Sentence, best_open: float, length: int, options: DecodingOptions) -> bool:
-    if length >= sentence.limit:
-        return True
-    enough = len(sentence.finished) >= options.beam_size
-    return enough and sentence.finished[0].score >= best_open / penalty(length, options)
+def _grow(beam: _Beam, candidates: _Candidates) -> None:
+    """Goes on with the k likeliest candidates that did not end, in their order."""
+    ends = candidates.tokens == END  # (B, 2k)
+    going = torch.where(ends, NEVER, candidates.log_probabilities)  # (B, 2k)
+    log_probabilities, places = going.topk(beam.size, dim=-1, sorted=True)  # (B, k)
+    rows = candidates.rows.gather(1, places)  # (B, k)
+    rows = rows.flatten()  # (B * k,)
+    tokens = candidates.tokens.gather(1, places)  # (B, k)
+    tokens = tokens.view(-1, 1)  # (B * k, 1)
+    paths = beam.paths[rows]  # (B * k, 1 + length)
+    beam.paths = torch.cat((paths, tokens), dim=1)
+    beam.state = beam.state.select(rows, None)
+    beam.log_probabilities = log_probabilities
+    beam.length += 1
 
 
-def _cut(active: list[_Sentence], paths: Tensor, scores: Tensor, length: int, options: DecodingOptions) -> None:
-    """At its limit of tokens, a sentence's open paths count as finished."""
-    for i, sentence in enumerate(active):
-        if length >= sentence.limit:
-            for k, value in enumerate(scores[i].tolist()):
-                if value > float("-inf"):
-                    path = tuple(paths[i * options.beam_size + k, 1:].tolist())
-                    _add(sentence, path, value, length, options)
+def _leave_out_done(beam: _Beam) -> None:
+    """Goes on without the sentences that are done; those at their limit keep their open paths as hypotheses."""
+    likeliest = beam.log_probabilities[:, 0].tolist()  # the open path of each sentence that is best
+    going = []
+    for number, sentence in enumerate(beam.sentences):
+        if beam.length >= sentence.limit:
+            _cut(beam, number)
+        elif not _is_done(beam, sentence, likeliest[number]):
+            going.append(number)
+    if len(going) < len(beam.sentences):
+        _keep(beam, going)
 
 
-def _add(sentence: _Sentence, tokens: tuple[int, ...], value: float, length: int, options: DecodingOptions) -> None:
-    """Keeps the best k, the best first; of equals, the earlier."""
-    sentence.finished.append(Hypothesis(tokens, value, value / penalty(length, options)))
-    sentence.finished.sort(key=lambda hypothesis: -hypothesis.score)
-    del sentence.finished[options.beam_size :]
+def _is_done(beam: _Beam, sentence: _Sentence, likeliest: float) -> bool:
+    """Whether k hypotheses have finished, and no open path scores higher than the best of them as it is now."""
+    if len(sentence.finished) < beam.size:
+        return False
+    best_open = likeliest / penalty(beam.length, beam.options)
+    return sentence.finished[0].score >= best_open
+
+
+def _cut(beam: _Beam, number: int) -> None:
+    """Takes the open paths of a sentence that is at its limit of tokens as finished."""
+    sentence = beam.sentences[number]
+    first_row = number * beam.size
+    rows = slice(first_row, first_row + beam.size)
+    paths = beam.paths[rows, 1:].tolist()  # (k, length)
+    log_probabilities = beam.log_probabilities[number].tolist()  # (k,)
+    for path, log_probability in zip(paths, log_probabilities, strict=True):
+        if log_probability > NEVER:
+            sentence.add(tuple(path), log_probability, beam.options)
+
+
+def _keep(beam: _Beam, going: list[int]) -> None:
+    """Shrinks the beam to these of its sentences."""
+    device = beam.paths.device
+    numbers = torch.tensor(going, dtype=torch.long, device=device)  # (B,)
+    first_rows = numbers[:, None] * beam.size  # (B, 1)
+    rows = first_rows + torch.arange(beam.size, device=device)  # (B, k)
+    rows = rows.flatten()  # (B * k,)
+    beam.sentences = [beam.sentences[number] for number in going]
+    beam.state = beam.state.select(rows, numbers)
+    beam.paths = beam.paths[rows]
+    beam.log_probabilities = beam.log_probabilities[numbers]

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
-from nmt.decoding.beam import DecodingOptions
 from nmt.decoding.hypothesis import Translation
-from nmt.decoding.translator import one_line
+from nmt.decoding.lines import cut_source, one_line
+from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -40,8 +40,9 @@ def find_export(place: Path, checkpoint: str) -> Path:
     """The export of a run, or that ``place`` is itself. Raises UserError where there is none of this checkpoint."""
     folder = place if (place / MADE).is_file() else export_folder(place)
     try:
-        made = json.loads((folder / MADE).read_text(encoding="utf-8"))
-        exported, newest = made["checkpoint"], Path(made["file"])
+        record = json.loads((folder / MADE).read_text(encoding="utf-8"))
+        exported = record["checkpoint"]
+        newest = Path(record["file"])
     except FileNotFoundError:
         raise UserError(
             f"{folder}: no export here; make it with python -m nmt.export run={place} format=ctranslate2"
@@ -144,27 +145,35 @@ class Engine:
 
     def translate(self, lines: Sequence[str], first_line: int = 1) -> list[Translation]:
         """One Translation per line, in their order; a blank line gives an empty one."""
-        options = self.options
-        results = [Translation("", 0.0)] * len(lines)
-        rows = [row for row, line in enumerate(lines) if line.strip()]
-        sources = [self._pieces(lines[row], first_line + row) for row in rows]
+        translations = [Translation("", 0.0)] * len(lines)
+        sources: dict[int, list[str]] = {}  # pieces, by the number of the row
         by_limit: dict[int, list[int]] = {}  # the library has one limit a call, and a sentence must not have another's
-        for place, source in enumerate(sources):
-            limit = int(len(source) * options.max_length_factor) + options.max_length_offset
-            by_limit.setdefault(min(max(limit, 1), MAX_TOKENS), []).append(place)
-        for limit, places in by_limit.items():
-            for place, made in zip(places, self._search([sources[p] for p in places], limit), strict=True):
-                results[rows[place]] = made
-        return results
+        for row, line in enumerate(lines):
+            if line.strip():
+                sources[row] = self._pieces(line, first_line + row)
+                by_limit.setdefault(self._limit(sources[row]), []).append(row)
+        for limit, rows in by_limit.items():
+            found = self._search([sources[row] for row in rows], limit)
+            for row, translation in zip(rows, found, strict=True):
+                translations[row] = translation
+        return translations
+
+    def _limit(self, source: list[str]) -> int:
+        """How many tokens a translation of these pieces may have at most."""
+        limit = int(len(source) * self.options.max_length_factor) + self.options.max_length_offset
+        return min(max(limit, 1), MAX_TOKENS)
 
     def _search(self, sources: list[list[str]], limit: int) -> list[Translation]:
-        options, made = self.options, []
+        options = self.options
+        alpha = 0.0
+        if options.length_penalty == "average":
+            alpha = options.length_penalty_alpha
         try:
             found = self.translator.translate_batch(
                 sources,
                 beam_size=options.beam_size,
                 max_batch_size=options.batch_size,
-                length_penalty=options.length_penalty_alpha if options.length_penalty == "average" else 0.0,
+                length_penalty=alpha,
                 min_decoding_length=min(options.min_length, limit),
                 max_decoding_length=limit,
                 max_input_length=MAX_TOKENS,
@@ -173,22 +182,15 @@ class Engine:
             )
         except ValueError as error:
             raise UserError(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
+        translations = []
         for result in found:
             ids = self.tokenizer.target_ids(result.hypotheses[0])
-            made.append(Translation(one_line(self.tokenizer.decode_target(ids)), result.scores[0]))
-        return made
-
-    def force(self, lines: Sequence[str], targets: Sequence[str]) -> list[float]:
-        """The log-probability of each given translation."""
-        sources = [self._pieces(line, number) for number, line in enumerate(lines, 1)]
-        given = [self.tokenizer.target_pieces(self.tokenizer.encode_target(target)) for target in targets]
-        scored = self.translator.score_batch(sources, given, max_input_length=MAX_TOKENS)
-        return [sum(result.log_probs) for result in scored]
+            text = one_line(self.tokenizer.decode_target(ids))
+            translations.append(Translation(text, result.scores[0]))
+        return translations
 
     def _pieces(self, line: str, number: int) -> list[str]:
         ids = self.tokenizer.encode_source(line)
         limit = min(self.options.max_source_tokens, MAX_TOKENS)
-        if len(ids) > limit:
-            log.warning("line %d: %d tokens, cut at %d", number, len(ids), limit)
-            ids = [*ids[: limit - 1], END]
+        ids = cut_source(ids, limit, number, str(limit))
         return self.tokenizer.source_pieces(ids)

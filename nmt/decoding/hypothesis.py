@@ -1,10 +1,14 @@
-"""What search finds."""
+"""What search finds, and what finds it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+
+from nmt.decoding.options import DecodingOptions, penalty
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,11 @@ class Hypothesis:
     attention: np.ndarray | None = None  # (target tokens, source tokens), only if asked for
     heads: np.ndarray | None = None  # (layers, heads, target tokens, source tokens), only if asked for
 
+    @classmethod
+    def ranked(cls, tokens: tuple[int, ...], log_probability: float, options: DecodingOptions) -> Hypothesis:
+        """A hypothesis with its score under the length penalty of ``options``."""
+        return cls(tokens, log_probability, log_probability / penalty(len(tokens), options))
+
 
 @dataclass(frozen=True)
 class Translation:
@@ -28,3 +37,11 @@ class Translation:
     target_pieces: tuple[str, ...] = ()
     attention: np.ndarray | None = None
     heads: np.ndarray | None = None
+    log_probability: float = 0.0  # natural logarithm, summed over tokens; CTranslate2 does not tell it
+
+
+class Translates(Protocol):
+    """An engine: our own search, or that of a library."""
+
+    def translate(self, lines: Sequence[str], *, first_line: int = 1) -> list[Translation]:
+        """One Translation per line, in their order; ``first_line`` is the number of the first, in messages."""

@@ -9,12 +9,16 @@ from torch import Tensor
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START
 from nmt.decoding.hypothesis import Hypothesis
+from nmt.decoding.options import DecodingOptions
 from nmt.models.interface import Memory, Model
 
 
 def forbid(log_probabilities: Tensor, end: bool = False) -> Tensor:
-    """PADDING and START are never output, and END not where ``end`` says so. (..., V)"""
-    for token in (PADDING, START, END) if end else (PADDING, START):  # one by one: a list of them would copy all
+    """Sets PADDING and START, which are never output, to -inf in place, and END where ``end`` says so. (..., V)"""
+    forbidden = [PADDING, START]
+    if end:
+        forbidden.append(END)
+    for token in forbidden:  # one by one: a list of them would copy all
         log_probabilities[..., token] = float("-inf")
     return log_probabilities
 
@@ -22,46 +26,60 @@ def forbid(log_probabilities: Tensor, end: bool = False) -> Tensor:
 @torch.no_grad()
 def sample(
     model: Model,
-    memory: Memory,
-    limits: Tensor,
-    temperature: float = 0.0,
+    memory: Memory,  # of B source sentences
+    limits: Tensor,  # (B,) int64, on the CPU: how many tokens of each at most, END included
+    options: DecodingOptions,
     generators: Sequence[torch.Generator] = (),
-    min_length: int = 0,
 ) -> list[Hypothesis]:
-    """One hypothesis for each sentence of ``memory``; temperature 0 takes the likeliest token at each step.
+    """Finds one hypothesis for each sentence; temperature 0 takes the likeliest token at each step.
 
-    ``limits`` (B,) holds the most tokens, END included, of each. ``generators`` holds one for each sentence, on the
-    CPU, so that what is drawn does not depend on the batch. Finished sentences leave the batch; none ends before
-    ``min_length`` tokens.
+    ``generators``, where the temperature is above 0, holds one for each sentence, on the CPU, so that what is drawn
+    does not depend on the batch. Finished sentences leave the batch: A of them are left. None ends before
+    ``options.min_length`` tokens.
     """
-    device, count = memory.states.device, len(limits)
-    tokens: list[list[int]] = [[] for _ in range(count)]
-    totals = torch.zeros(count, dtype=torch.float64)
-    alive = torch.arange(count)  # (B,) sentence of each row
+    device = memory.states.device
+    count = len(limits)
+    tokens: list[list[int]] = [[] for _ in range(count)]  # of each sentence
+    totals = torch.zeros(count, dtype=torch.float64)  # (B,) log-probabilities
+    sentences = torch.arange(count)  # (A,) which sentence each row is
+    latest = torch.full((count,), START, device=device)  # (A,)
     state = model.start(memory)
-    latest = torch.full((count,), START, device=device)
-    while len(alive):
+    length = 0
+    while len(sentences):
         step = model.step(latest, state)
-        too_short = len(tokens[int(alive[0])]) < min_length  # all that are alive are as long
-        log_probabilities = forbid(torch.log_softmax(step.logits.float(), dim=-1), too_short)  # (B, V)
-        preferred = log_probabilities
-        if temperature > 0:
-            noise = [_gumbel(preferred.shape[1], generators[sentence]) for sentence in alive.tolist()]
-            preferred = preferred / temperature + torch.stack(noise).to(device)
-        latest = preferred.argmax(dim=-1)  # (B,)
-        totals[alive] += log_probabilities.gather(1, latest[:, None])[:, 0].double().cpu()
-        for sentence, token in zip(alive.tolist(), latest.tolist(), strict=True):
-            tokens[sentence].append(token)
-        lengths = torch.tensor([len(tokens[sentence]) for sentence in alive.tolist()])
-        going = ((latest.cpu() != END) & (lengths < limits[alive])).nonzero()[:, 0]
         state = step.state
-        if len(going) < len(alive):
-            alive = alive[going]
-            going = going.to(device)
-            state, latest = state.select(going, going), latest[going]
-    return [Hypothesis(tuple(row), total, total) for row, total in zip(tokens, totals.tolist(), strict=True)]
+        log_probabilities = torch.log_softmax(step.logits.float(), dim=-1)  # (A, V)
+        log_probabilities = forbid(log_probabilities, end=length < options.min_length)
+        if options.temperature > 0:
+            own_generators = [generators[sentence] for sentence in sentences.tolist()]
+            latest = _draw(log_probabilities / options.temperature, own_generators)  # (A,)
+        else:
+            latest = log_probabilities.argmax(dim=-1)  # (A,)
+        chosen = log_probabilities.gather(1, latest[:, None])[:, 0]  # (A,)
+        totals[sentences] += chosen.double().cpu()
+        for sentence, token in zip(sentences.tolist(), latest.tolist(), strict=True):
+            tokens[sentence].append(token)
+        length += 1
+        goes_on = (latest.cpu() != END) & (length < limits[sentences])  # (A,)
+        rows = goes_on.nonzero()[:, 0]
+        if len(rows) < len(sentences):
+            sentences = sentences[rows]
+            rows = rows.to(device)
+            latest = latest[rows]
+            state = state.select(rows, rows)
+    found = zip(tokens, totals.tolist(), strict=True)
+    return [Hypothesis.ranked(tuple(path), log_probability, options) for path, log_probability in found]
+
+
+def _draw(log_probabilities: Tensor, generators: list[torch.Generator]) -> Tensor:
+    """Draws a token for each row of log-probabilities (A, V), which need not sum to one: (A,)."""
+    vocabulary = log_probabilities.shape[1]
+    noise = [_gumbel(vocabulary, generator) for generator in generators]
+    perturbed = log_probabilities + torch.stack(noise).to(log_probabilities.device)  # (A, V)
+    return perturbed.argmax(dim=-1)
 
 
 def _gumbel(size: int, generator: torch.Generator) -> Tensor:
     """Noise under which the likeliest token is a draw from the distribution (Gumbel 1954)."""
-    return -torch.empty(size).exponential_(generator=generator).log()
+    times = torch.empty(size).exponential_(generator=generator)
+    return -times.log()

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nmt.corpus.text.lines import lines_of
-from nmt.decoding.hypothesis import Translation
+from nmt.decoding.hypothesis import Translates, Translation
 from nmt.errors import UserError
 from nmt.locks import if_free
 from nmt.progress import Progress
 
-log = logging.getLogger("nmt")
-
 LINES_AT_ONCE = 4096  # sorted by length and translated together
 POLL = 0.5  # seconds between looks at what other processes still work on
 
-Translate = Callable[..., Sequence[Translation]]
 
-
-def in_blocks(translate: Translate, lines: Sequence[str], first_line: int) -> Iterator[Translation]:
+def in_blocks(engine: Translates, lines: Sequence[str], first_line: int) -> Iterator[Translation]:
+    """Translates a long text, LINES_AT_ONCE at a time."""
     for start in range(0, len(lines), LINES_AT_ONCE):
-        yield from translate(lines[start : start + LINES_AT_ONCE], first_line=first_line + start)
+        yield from engine.translate(lines[start : start + LINES_AT_ONCE], first_line=first_line + start)
 
 
-def translate_file(
-    translate: Translate, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]
-) -> None:
-    """Line i of ``target`` is that of ``source``. Every process that is given the same work takes shards that no other
-    has; whichever ends last joins them. Until then they lie in ``<target>.parts``, and the same command goes on.
+@dataclass(frozen=True)
+class _Work:
+    """A file to translate, and where its shards lie until they are joined."""
+
+    source: Path
+    target: Path
+    shard_lines: int
+    stamp: list[Any]  # of the source when the work began
+    count: int  # of shards
+
+    @property
+    def parts(self) -> Path:
+        return Path(f"{self.target}.parts")
+
+    def part(self, number: int) -> Path:
+        return self.parts / f"{number:08d}.txt"
+
+    def missing(self) -> list[int]:
+        """Numbers of the shards that nobody has translated yet."""
+        return [number for number in range(self.count) if not self.part(number).exists()]
+
+    def check_source(self) -> None:
+        """Raises UserError where the source is another than when the work began."""
+        if stamp(self.source) != self.stamp:
+            raise UserError(f"{self.source}: changed while it was translated; start again, with another output")
+
+
+def translate_file(engine: Translates, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]) -> None:
+    """Makes line i of ``target`` of that of ``source``. Every process that is given the same work takes shards that no
+    other has; whichever ends last joins them. Until then they lie in ``<target>.parts``, and the same command goes on.
 
     Raises UserError where the parts are of other work, as ``identity`` tells.
     """
@@ -42,25 +64,24 @@ def translate_file(
         raise UserError(f"{target}: exists; delete it to translate again, or name another output")
     if not source.is_file():
         raise UserError(f"{source}: no file; a pipe can be read once only, so give it as standard input")
-    known, count = stamp(source), _shards(source, shard_lines)
-    parts = Path(f"{target}.parts")
-    _claim(parts, {**identity, "lines": shard_lines, "source": known})
-    with Progress(f"translating {source}", "shards", count) as progress:
-        while missing := [number for number in range(count) if not _part(parts, number).exists()]:
-            progress.update(count - len(missing))
+    work = _Work(source, target, shard_lines, stamp(source), _shards(source, shard_lines))
+    _claim(work.parts, {**identity, "lines": shard_lines, "source": work.stamp})
+    with Progress(f"translating {source}", "shards", work.count) as progress:
+        while missing := work.missing():
+            progress.update(work.count - len(missing))
             if target.exists():  # joined by another process
-                shutil.rmtree(parts, ignore_errors=True)
+                shutil.rmtree(work.parts, ignore_errors=True)
                 return
-            _check_same(source, known)
-            free = {number for number in missing if _is_free(_part(parts, number))}
+            work.check_source()
+            free = {number for number in missing if _is_free(work.part(number))}
             if free:
-                _translate_free(translate, source, target, shard_lines, free)
+                _translate_free(engine, work, free)
             else:
                 time.sleep(POLL)
-    with if_free(parts / "join") as mine:
+    with if_free(work.parts / "join") as mine:
         if mine and not target.exists():
-            _check_same(source, known)
-            _join(parts, count, target)
+            work.check_source()
+            _join(work)
 
 
 def _is_free(path: Path) -> bool:
@@ -68,52 +89,49 @@ def _is_free(path: Path) -> bool:
         return mine
 
 
-def _translate_free(translate: Translate, source: Path, target: Path, shard_lines: int, free: set[int]) -> None:
-    """Those of these shards that nobody has taken meanwhile."""
-    parts = Path(f"{target}.parts")
-    for number, lines in enumerate(_blocks(source, shard_lines)):
-        path = _part(parts, number)
+def _translate_free(engine: Translates, work: _Work, free: set[int]) -> None:
+    """Translates those of these shards that nobody has taken meanwhile."""
+    for number, lines in enumerate(_blocks(work.source, work.shard_lines)):
+        path = work.part(number)
         if number not in free or path.exists():
             continue
         with if_free(path) as mine:
-            if not mine or path.exists() or target.exists():
-                continue
-            made = in_blocks(translate, lines, number * shard_lines + 1)
-            aside = path.with_suffix(".partial")
-            aside.write_bytes(b"".join(translation.text.encode() + b"\n" for translation in made))
-            os.replace(aside, path)
+            taken = path.exists() or work.target.exists()
+            if mine and not taken:
+                translations = in_blocks(engine, lines, number * work.shard_lines + 1)
+                text = b"".join(translation.text.encode() + b"\n" for translation in translations)
+                aside = path.with_suffix(".partial")
+                aside.write_bytes(text)
+                os.replace(aside, path)
 
 
-def _join(parts: Path, count: int, target: Path) -> None:
-    aside = target.with_name(f".{target.name}.partial")
+def _join(work: _Work) -> None:
+    aside = work.target.with_name(f".{work.target.name}.partial")
     with open(aside, "wb") as joined:
-        for number in range(count):
-            with open(_part(parts, number), "rb") as part:
+        for number in range(work.count):
+            with open(work.part(number), "rb") as part:
                 shutil.copyfileobj(part, joined)
-    os.replace(aside, target)
-    shutil.rmtree(parts, ignore_errors=True)
+    os.replace(aside, work.target)
+    shutil.rmtree(work.parts, ignore_errors=True)
 
 
 def _claim(parts: Path, identity: dict[str, Any]) -> None:
-    told = json.dumps(identity, indent=1, sort_keys=True)
+    """Notes whose the parts are. Raises UserError where they are of other work."""
+    record = json.dumps(identity, indent=1, sort_keys=True)
     path = parts / "work.json"
     parts.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         if any(parts.glob("*.txt")):
             raise UserError(f"{parts}: parts of other work; delete the folder, or name another output")
         aside = parts / f"work.{os.getpid()}.partial"
-        aside.write_text(told)
+        aside.write_text(record)
         os.replace(aside, path)
-    if path.read_text() != told:
+    if path.read_text() != record:
         raise UserError(f"{parts}: parts of other work (see {path}); delete the folder, or name another output")
 
 
-def _part(parts: Path, number: int) -> Path:
-    return parts / f"{number:08d}.txt"
-
-
 def stamp(path: Path) -> list[Any]:
-    """What tells that a file is another one. Raises UserError where there is none."""
+    """What a changed file is known by: place, bytes, time of change. Raises UserError where there is none."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -121,12 +139,8 @@ def stamp(path: Path) -> list[Any]:
     return [str(path), stat.st_size, stat.st_mtime]
 
 
-def _check_same(source: Path, known: list[Any]) -> None:
-    if stamp(source) != known:
-        raise UserError(f"{source}: changed while it was translated; start again, with another output")
-
-
 def _shards(source: Path, shard_lines: int) -> int:
+    """How many shards the file has; the last may be shorter."""
     lines = sum(1 for _ in lines_of(source))
     return -(-lines // shard_lines)
 

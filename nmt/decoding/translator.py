@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from nmt.corpus.batches.batch import pad
 from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
-from nmt.decoding.beam import DecodingOptions, beam_search, penalty
+from nmt.decoding.beam import beam_search
 from nmt.decoding.hypothesis import Hypothesis, Translation
+from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.one_path import forbid, sample
+from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError
-from nmt.kernels.process import products_in
+from nmt.kernels.limits import limits
+from nmt.kernels.process import has_format, products_in
 from nmt.models.interface import Memory, Model
-
-log = logging.getLogger("nmt")
-
-CELLS = 32_768  # source cells times beam in one batch: long sentences come in smaller batches
-
-
-def one_line(text: str) -> str:
-    """One line in, one line out, whatever the pieces spell."""
-    return text.replace("\n", " ").replace("\r", " ").strip()
 
 
 class Translator:
     """A model with its tokenizer and search options."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
-        if options.precision == "tf32" and model.device.type == "cpu":
+        if not has_format(options.precision, model.device):
             raise UserError("decoding.precision=tf32 needs a GPU; use bf16 or fp32 on CPU")
-        self.model, self.tokenizer, self.options = model, tokenizer, options
+        self.model = model
+        self.tokenizer = tokenizer
+        self.options = options
 
     @torch.no_grad()
     def translate(
@@ -43,29 +40,28 @@ class Translator:
         progress: Callable[[int], object] | None = None,
         first_line: int = 1,
     ) -> list[Translation]:
-        """One Translation per line; a blank line gives an empty one.
+        """Makes one Translation per line; a blank line gives an empty one.
 
         ``attention_for`` names rows whose attention weights and pieces are wanted. ``progress`` is told how many are
         done. ``first_line`` is the number of the first, in messages and for the noise of sampling, which differs from
         line to line.
         """
-        encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
-        results = [Translation("", 0.0)] * len(lines)
-        was_training = self.model.training
-        self.model.eval()
-        done = sum(not ids for ids in encoded)
-        for rows in self._batches([len(ids) for ids in encoded]):
-            lines_of_rows = [first_line + row for row in rows]
-            wanted = [row in attention_for for row in rows]
-            with products_in(self.options.precision, self.model.device):
-                hypotheses = self._search(lines_of_rows, [encoded[row] for row in rows], any(wanted))
-            for row, hypothesis, pieces in zip(rows, hypotheses, wanted, strict=True):
-                results[row] = self._result(encoded[row], hypothesis, pieces)
+        sources = self._encode(lines, first_line)
+        lengths = [len(source) for source in sources]
+        translations = [Translation("", 0.0)] * len(lines)
+        done = lengths.count(0)
+        for rows in self._batches(lengths):
+            batch = [sources[row] for row in rows]
+            numbers = [first_line + row for row in rows]
+            attend = any(row in attention_for for row in rows)
+            with _evaluating(self.model), products_in(self.options.precision, self.model.device):
+                hypotheses = self._search(batch, numbers, attend)
+            for row, hypothesis in zip(rows, hypotheses, strict=True):
+                translations[row] = self._translation(sources[row], hypothesis, row in attention_for)
             done += len(rows)
             if progress:
                 progress(done)
-        self.model.train(was_training)
-        return results
+        return translations
 
     @torch.no_grad()
     def force(
@@ -76,108 +72,172 @@ class Translator:
         heads: bool = False,
         first_line: int = 1,
     ) -> list[Translation]:
-        """Given translations instead of searched ones: their score under the length penalty, attention if wanted,
-        with that of every layer and head by ``heads``.
+        """Scores given translations instead of searched ones: their score under the length penalty, and as `translate`
+        does attention where wanted, with that of every layer and head by ``heads``.
         """
-        encoded = [self._encode(line, number) for number, line in enumerate(lines, first_line)]
-        results = [Translation("", 0.0)] * len(lines)
-        was_training = self.model.training
-        self.model.eval()
+        sources = self._encode(lines, first_line)
         outputs = [[*self.tokenizer.encode_target(target), END] for target in targets]
-        for rows in self._batches([max(len(s), len(t)) if s else 0 for s, t in zip(encoded, outputs, strict=True)]):
+        lengths = [_longer(source, output) for source, output in zip(sources, outputs, strict=True)]
+        translations = [Translation("", 0.0)] * len(lines)
+        for rows in self._batches(lengths):
+            batch = [sources[row] for row in rows]
             given = [outputs[row] for row in rows]
-            wanted = any(row in attention_for for row in rows)
-            with products_in(self.options.precision, self.model.device):
-                hypotheses = self._forced([encoded[row] for row in rows], given, wanted, heads)
+            attend = any(row in attention_for for row in rows)
+            with _evaluating(self.model), products_in(self.options.precision, self.model.device):
+                hypotheses = self._forced(batch, given, attend, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
-                results[row] = self._result(encoded[row], hypothesis, row in attention_for)
-        self.model.train(was_training)
-        return results
+                translations[row] = self._translation(sources[row], hypothesis, row in attention_for)
+        return translations
 
-    def _forced(
-        self, sources: list[list[int]], given: list[list[int]], want_attention: bool, heads: bool
-    ) -> list[Hypothesis]:
-        device = self.model.device
-        ids, mask = pad(sources)
-        memory = self.model.encode(ids.to(device), mask.to(device))
-        target_in, _ = pad([[START, *row[:-1]] for row in given])
-        target_out, real = (tensor.to(device) for tensor in pad(given))
-        output = self.model.decode(memory, target_in.to(device))
-        logits = forbid(torch.log_softmax(self.model.logits(output).float(), dim=-1))  # (B, T, V)
-        chosen = logits.gather(-1, target_out[..., None])[..., 0].masked_fill(~real, 0.0)
-        totals = chosen.sum(dim=1, dtype=torch.float64).tolist()
-        found = [
-            Hypothesis(tuple(row), total, total / penalty(len(row), self.options))
-            for row, total in zip(given, totals, strict=True)
-        ]
-        return self._with_attention(memory, found, heads) if want_attention and self.model.attends else found
-
-    def _encode(self, line: str, number: int) -> list[int]:
-        ids = self.tokenizer.encode_source(line) if line.strip() else []
+    def _encode(self, lines: Sequence[str], first_line: int) -> list[list[int]]:
+        """Source ids of each line, none of a blank one."""
         limit = self.options.max_source_tokens
-        if len(ids) <= limit:
-            return ids
-        log.warning("line %d: %d tokens, cut at decoding.max_source_tokens=%d", number, len(ids), limit)
-        return [*ids[: limit - 1], END]
+        sources: list[list[int]] = []
+        for number, line in enumerate(lines, first_line):
+            ids: list[int] = []
+            if line.strip():
+                ids = self.tokenizer.encode_source(line)
+            sources.append(cut_source(ids, limit, number, f"decoding.max_source_tokens={limit}"))
+        return sources
 
     def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
         """Rows of like length, longest first, so that memory peaks at once; those of no length are left out."""
-        order = sorted((row for row, length in enumerate(lengths) if length), key=lambda row: -lengths[row])
+        wanted = [row for row, length in enumerate(lengths) if length]
+        order = sorted(wanted, key=lambda row: -lengths[row])
+        cells = limits(self.model.device).search_cells
         start = 0
         while start < len(order):
             longest = lengths[order[start]]
-            count = max(1, min(self.options.batch_size, CELLS // (longest * self.options.beam_size)))
+            count = max(1, min(self.options.batch_size, cells // (longest * self.options.beam_size)))
             yield order[start : start + count]
             start += count
 
-    def _search(self, numbers: list[int], sources: list[list[int]], want_attention: bool) -> list[Hypothesis]:
-        options, device = self.options, self.model.device
-        ids, mask = pad(sources)
-        ids, mask = ids.to(device), mask.to(device)
-        memory = self.model.encode(ids, mask)
+    def _memory(self, sources: list[list[int]]) -> Memory:
+        """What the encoder leaves of these sources, as one batch."""
+        device = self.model.device
+        ids, mask = pad(sources)  # (B, S) and (B, S)
+        return self.model.encode(ids.to(device), mask.to(device))
+
+    def _search(self, sources: list[list[int]], numbers: list[int], attend: bool) -> list[Hypothesis]:
+        """The best hypothesis of each source; ``numbers`` are those of their lines."""
+        options = self.options
+        memory = self._memory(sources)
+        limits = self._limits(sources)  # (B,)
+        if options.temperature > 0:
+            generators = [_generator(options.seed, number) for number in numbers]
+            hypotheses = sample(self.model, memory, limits, options, generators)
+        elif options.beam_size == 1:
+            hypotheses = sample(self.model, memory, limits, options)
+        else:
+            finished = beam_search(self.model, memory, limits, options)
+            hypotheses = [best_first[0] for best_first in finished]
+        if attend and self.model.attends:
+            return self._with_attention(memory, hypotheses)
+        return hypotheses
+
+    def _limits(self, sources: list[list[int]]) -> Tensor:
+        """How many tokens a translation may have at most: (B,) int64, on the CPU."""
+        options = self.options
         lengths = torch.tensor([len(source) for source in sources])
         limits = (lengths * options.max_length_factor).long() + options.max_length_offset
-        limits = limits.clamp(min=1)
-        if options.temperature > 0:
-            generators = [torch.Generator().manual_seed((options.seed << 32) + number) for number in numbers]
-            found = self._penalised(
-                sample(self.model, memory, limits, options.temperature, generators, options.min_length)
-            )
-        elif options.beam_size == 1:
-            found = self._penalised(sample(self.model, memory, limits, min_length=options.min_length))
-        else:
-            found = [hypotheses[0] for hypotheses in beam_search(self.model, memory, limits, options)]
-        if want_attention and self.model.attends:
-            return self._with_attention(memory, found)
-        return found
+        return limits.clamp(min=1)
 
-    def _penalised(self, found: list[Hypothesis]) -> list[Hypothesis]:
-        """Scores under the length penalty, as beam search gives them."""
-        return [replace(h, score=h.log_probability / penalty(len(h.tokens), self.options)) for h in found]
+    def _forced(
+        self, sources: list[list[int]], outputs: list[list[int]], attend: bool, heads: bool
+    ) -> list[Hypothesis]:
+        """Given outputs as hypotheses, by teacher forcing."""
+        device = self.model.device
+        memory = self._memory(sources)
+        target_in = _target_in(outputs).to(device)  # (B, T)
+        target_out, mask = pad(outputs)  # (B, T) and (B, T)
+        target_out = target_out.to(device)
+        mask = mask.to(device)
+        output = self.model.decode(memory, target_in)
+        logits = self.model.logits(output).float()  # (B, T, V)
+        log_probabilities = torch.log_softmax(logits, dim=-1)  # (B, T, V)
+        log_probabilities = forbid(log_probabilities)
+        of_tokens = log_probabilities.gather(-1, target_out[..., None])  # (B, T, 1)
+        of_tokens = of_tokens[..., 0]  # (B, T)
+        of_tokens = of_tokens.masked_fill(~mask, 0.0)
+        totals = of_tokens.sum(dim=1, dtype=torch.float64)  # (B,)
+        hypotheses = []
+        for tokens, total in zip(outputs, totals.tolist(), strict=True):
+            hypothesis = Hypothesis.ranked(tuple(tokens), total, self.options)
+            hypotheses.append(hypothesis)
+        if attend and self.model.attends:
+            return self._with_attention(memory, hypotheses, heads)
+        return hypotheses
 
-    def _with_attention(self, memory: Memory, found: list[Hypothesis], heads: bool = False) -> list[Hypothesis]:
-        """The weights of the chosen hypotheses, made afterwards by teacher forcing."""
-        inputs, mask = pad([[START, *hypothesis.tokens[:-1]] for hypothesis in found])
-        output = self.model.decode(memory, inputs.to(memory.states.device), attend=True, heads=heads)
+    def _with_attention(self, memory: Memory, hypotheses: list[Hypothesis], heads: bool = False) -> list[Hypothesis]:
+        """Adds the attention weights of these hypotheses, made afterwards by teacher forcing."""
+        outputs = [hypothesis.tokens for hypothesis in hypotheses]
+        target_in = _target_in(outputs).to(self.model.device)  # (B, T)
+        output = self.model.decode(memory, target_in, attend=True, heads=heads)
         if output.attention is None:
-            return found
-        rows = output.attention.float().cpu().numpy()  # (B, T, S)
-        of_heads = output.heads.float().cpu().numpy() if heads and output.heads is not None else [None] * len(rows)
-        counts = mask.sum(dim=1).tolist(), memory.mask.sum(dim=1).tolist()
-        return [
-            replace(h, attention=row[:t, :s].copy(), heads=None if own is None else own[:, :, :t, :s].copy())
-            for h, row, own, t, s in zip(found, rows, of_heads, *counts, strict=True)
-        ]
+            return hypotheses
+        attention = output.attention.float().cpu().numpy()  # (B, T, S)
+        source_lengths = memory.mask.sum(dim=1).tolist()
+        attended = []
+        for row, hypothesis in enumerate(hypotheses):
+            t = len(hypothesis.tokens)
+            s = source_lengths[row]
+            weights = attention[row, :t, :s].copy()
+            attended.append(replace(hypothesis, attention=weights))
+        if not heads or output.heads is None:
+            return attended
+        of_heads = output.heads.float().cpu().numpy()  # (B, L, H, T, S)
+        for row, hypothesis in enumerate(attended):
+            t = len(hypothesis.tokens)
+            s = source_lengths[row]
+            weights = of_heads[row, :, :, :t, :s].copy()
+            attended[row] = replace(hypothesis, heads=weights)
+        return attended
 
-    def _result(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
+    def _translation(self, source: list[int], hypothesis: Hypothesis, pieces: bool) -> Translation:
+        """The text of a hypothesis; with ``pieces`` and attention weights where they are wanted."""
         text = one_line(self.tokenizer.decode_target(hypothesis.tokens))
         if not pieces:
-            return Translation(text, hypothesis.score)
+            return Translation(text, hypothesis.score, log_probability=hypothesis.log_probability)
         return Translation(
-            text,
-            hypothesis.score,
-            tuple(self.tokenizer.source_pieces(source)),
-            tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
-            hypothesis.attention,
-            hypothesis.heads,
+            text=text,
+            score=hypothesis.score,
+            source_pieces=tuple(self.tokenizer.source_pieces(source)),
+            target_pieces=tuple(self.tokenizer.target_pieces(hypothesis.tokens)),
+            attention=hypothesis.attention,
+            heads=hypothesis.heads,
+            log_probability=hypothesis.log_probability,
         )
+
+
+@contextmanager
+def _evaluating(model: Model) -> Iterator[None]:
+    """Switches dropout off within; a model that is trained is in training again afterwards, whatever happens.
+
+    A model that was opened to translate is left alone, so that several threads may use it.
+    """
+    if not model.training:
+        yield
+        return
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train()
+
+
+def _generator(seed: int, number: int) -> torch.Generator:
+    """The random numbers of one line."""
+    return torch.Generator().manual_seed((seed << 32) + number)
+
+
+def _longer(source: list[int], output: list[int]) -> int:
+    """Tokens of the longer side; 0 where there is no source to translate."""
+    if not source:
+        return 0
+    return max(len(source), len(output))
+
+
+def _target_in(outputs: Sequence[Sequence[int]]) -> Tensor:
+    """What the decoder is fed to predict these outputs: (B, T), each begun with START and without its last token."""
+    ids, _ = pad([[START, *output[:-1]] for output in outputs])
+    return ids

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.links import Link, words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator

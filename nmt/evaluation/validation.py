@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from nmt.corpus.batches.batcher import Batcher
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.measures.bleu import Bleu
@@ -46,11 +46,11 @@ class Validation:
     """
 
     def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
-        number, count = batcher.part
+        share = batcher.share
         self.batcher = batcher
         self.tokenizer = tokenizer
         self.pairs = pairs
-        self.share = pairs[number::count]  # of this process
+        self.share = pairs[share.rank :: share.world]  # of this process
         self.measures = (Bleu(), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from nmt import config as configuration
-from nmt.config import CompareConfig, TrainConfig
-from nmt.corpus.kinds.corpus import read_pairs, test_names
-from nmt.corpus.kinds.tasks import TaskOptions
+from nmt.config import compose_train, flat
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.errors import UserError, check_name, nearest
+from nmt.errors import UserError, nearest
 from nmt.evaluation.buckets import make_buckets, word_counts
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
@@ -31,117 +29,105 @@ from nmt.evaluation.results import (
 )
 from nmt.evaluation.translations import Evaluation, Evaluations
 from nmt.evaluation.translations_folder import write_scores
-from nmt.jobs.train import evaluate_run, train_run
-from nmt.run import SAME_EXPERIMENT, Run, commit_of, difference, git_commit, machine
-from nmt.training.checkpoints.file import Progress
-from nmt.training.checkpoints.folder import NAMED
+from nmt.jobs.evaluate import evaluate_run
+from nmt.jobs.train import train_run
+from nmt.run import NOT_THE_EXPERIMENT, Run, commit_of, difference, git_commit, machine
+from nmt.schemas import MATCHED, CompareConfig, TrainConfig
+from nmt.training.checkpoints.state import Counters
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
 
 log = logging.getLogger("nmt")
 
-MATCHED = {
-    "minutes": "wall-clock minutes of training",
-    "tokens": "target tokens seen",
-    "steps": "updates",
-    "epochs": "passes over the training text",
-    "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
-}
+
+@dataclass(frozen=True)
+class Planned:
+    """A system under one seed, before it is trained."""
+
+    system: str
+    seed: int
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A system under one seed, trained and translated with."""
+
+    system: str
+    seed: int
+    run: Run
+    progress: Counters
+    evaluations: list[Evaluation]  # one a test set, in the order of all
 
 
 def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Path] | None:
     """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder.
 
     ``command`` is what the user typed, for the record. Of several processes that torchrun started, all train, and the
-    first does the rest; the others return None.
+    first does the rest; the others return None. Raises UserError, before anything is trained, for a comparison that
+    would not be fair.
     """
-    for system in config.systems:
-        check_name(system, "systems")
-    check_name(config.name, "name")
-    configs = {
-        (system, seed): _train_config(config, system, seed) for system in config.systems for seed in config.seeds
-    }
-    _check(config, configs)
-    _freeze_buckets(config, next(iter(configs.values())))
-    minutes = max(train_config.trainer.timeout_minutes for train_config in configs.values())
+    plan = _plan(config)
+    _check_fair(config, plan)
+    _announce_buckets(config, plan[0].config)
+
+    minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
     with join_ranks(own_device(choose_device(config.device)), minutes) as ranks:
-        return _compare(config, command, configs, ranks)
-
-
-def _compare(
-    config: CompareConfig, command: str, configs: dict[tuple[str, int], TrainConfig], ranks: Ranks
-) -> tuple[Comparison, Path] | None:
-    folder = Path(config.runs) / config.name
-    shown = config.evaluation.shown_sentences
-    trained: dict[tuple[str, int], tuple[Run, Progress]] = {}
-    evaluated: dict[tuple[str, int], list[Evaluation]] = {}
-    for number, ((system, seed), train_config) in enumerate(configs.items(), 1):
-        log.info("[%d/%d] %s, seed %d", number, len(configs), system, seed)
-        run, progress = train_run(train_config, ranks)
+        trained = _train_all(config, plan, ranks)
         if not ranks.first:
-            continue
-        _check_spent(config, system, progress)
-        trained[system, seed] = run, progress
-        evaluated[system, seed] = evaluate_run(
-            run, config.test_sets, config.checkpoint, config.decoding, shown, config.device
-        )
-    if not ranks.first:
-        return None
-    comparison = _gather(config, command, trained, evaluated)
-    for (system, seed), (run, _) in trained.items():
+            return None
+
+    comparison = _gather(config, command, trained)
+    for member in trained:
         for test_set in comparison.test_sets:
-            wanted = (system, str(seed), test_set)
+            wanted = (member.system, str(member.seed), test_set)
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
-            write_scores(run.folder / "evaluations" / test_set, rows, config.evaluation)
-    return comparison, folder
+            write_scores(member.run.folder / "evaluations" / test_set, rows, config.evaluation)
+    return comparison, Path(config.runs) / config.name
+
+
+def _plan(config: CompareConfig) -> list[Planned]:
+    """Lists what is to be trained: every system under every seed."""
+    plan = []
+    for system in config.systems:
+        for seed in config.seeds:
+            plan.append(Planned(system, seed, _train_config(config, system, seed)))
+    return plan
 
 
 def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
     options = config.systems[system]
+    folder = Path(config.runs) / config.name / system / f"seed-{seed}"
     overrides = [
         f"+experiment={options.experiment}",
         f"run.name={config.name}/{system}",
-        f"run.dir={Path(config.runs) / config.name / system / f'seed-{seed}'}",
+        f"run.dir={folder}",
         f"seed={seed}",
         f"device={config.device}",
     ]
     if config.match != "none":
         budget = round(config.budget) if config.match in ("tokens", "steps") else config.budget
-        overrides += [
-            f"trainer.max_{name}={budget if name == config.match else 0}" for name in MATCHED if name != "none"
-        ]
-    return configuration.compose_train(overrides + config.overrides + options.overrides)
+        for name in ("minutes", "tokens", "steps", "epochs"):
+            amount = budget if name == config.match else 0
+            overrides.append(f"trainer.max_{name}={amount}")
+    return compose_train(overrides + config.overrides + options.overrides)
 
 
-def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -> None:
-    """Refuses what would not be a fair comparison, before anything is trained."""
-    if config.baseline not in config.systems:
-        raise UserError(f"baseline={config.baseline}: no such system; {nearest(config.baseline, config.systems)}")
-    if config.match not in MATCHED:
-        raise UserError(f"match={config.match}: {nearest(config.match, MATCHED)}")
-    if config.match != "none" and config.budget <= 0:
-        raise UserError(f"budget={config.budget}: how many {config.match} does each system get?")
-    if not config.seeds:
-        raise UserError("seeds=[]: one or more are needed")
-    for name, values in (("seeds", config.seeds), ("test_sets", config.test_sets)):
-        if len(set(values)) != len(values):
-            raise UserError(f"{name}={values}: each once")
-    if config.checkpoint not in NAMED and not config.checkpoint.isdigit():
-        raise UserError(f"checkpoint={config.checkpoint}: {nearest(config.checkpoint, NAMED)}, or a step number")
-    (first_name, _), first = next(iter(configs.items()))
-    for (system, _), other in configs.items():
+def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
+    """Raises UserError for systems that can't be compared fairly, and for a test set that the corpus hasn't."""
+    first = plan[0]
+    for other in plan:
+        systems = f"systems {first.system} and {other.system}"
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
-            if _shared(getattr(other, part)) != _shared(getattr(first, part)):
-                raise UserError(f"systems {first_name} and {system} differ in {part}; a comparison needs one for all")
-        published, known_metrics = other.published, choosable()
-        if published.score and published.metric not in known_metrics:
-            raise UserError(f"published.metric={published.metric}: {nearest(published.metric, known_metrics)}")
-        if other.trainer.select_by != first.trainer.select_by:
-            raise UserError(
-                f"systems {first_name} and {system} differ in trainer.select_by; a comparison needs one for all"
-            )
-    known = test_names(first.corpus)
+            if _shared(getattr(other.config, part)) != _shared(getattr(first.config, part)):
+                raise UserError(f"{systems} differ in {part}; a comparison needs one for all")
+        published = other.config.published
+        if published.score and published.metric not in choosable():
+            raise UserError(f"published.metric={published.metric}: {nearest(published.metric, choosable())}")
+        if other.config.trainer.select_by != first.config.trainer.select_by:
+            raise UserError(f"{systems} differ in trainer.select_by; a comparison needs one for all")
+    known = first.config.corpus.test_names()
     if not known:
         raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
     for name in config.test_sets:
@@ -150,22 +136,56 @@ def _check(config: CompareConfig, configs: dict[tuple[str, int], TrainConfig]) -
 
 
 def _shared(options: object) -> object:
-    """How long the sentences are that a system is trained on, or how they are segmented there, may be the very thing
-    that is compared.
+    """Leaves out what may be the very thing that is compared: how long the sentences are that a system is trained on,
+    and how they are segmented there.
     """
     if isinstance(options, CleaningOptions):
         return replace(options, train_words=0)
-    return replace(options, sampling=0.0) if isinstance(options, TokenizerOptions) else options
+    if isinstance(options, TokenizerOptions):
+        return replace(options, sampling=0.0)
+    return options
 
 
-def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None:
-    """A run that was trained longer before is not what this comparison matches."""
-    spent = {
+def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
+    """Logs how many sentences each bucket of each test set holds, before any system is trained or scored.
+
+    Raises UserError for a test set without sentences.
+    """
+    for name in config.test_sets or train_config.corpus.test_names():
+        sources = [pair.source for pair in train_config.corpus.read(name)]
+        if not sources:
+            raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
+        buckets = make_buckets(word_counts(sources), config.evaluation.bucket_bounds)
+        counts = ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets)
+        log.info("%s: %s", name, counts)
+
+
+def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> list[Trained]:
+    """Trains every run with all processes; the first process translates with it, the others return an empty list."""
+    trained = []
+    for number, planned in enumerate(plan, 1):
+        log.info("[%d/%d] %s, seed %d", number, len(plan), planned.system, planned.seed)
+        run, progress = train_run(planned.config, ranks)
+        if not ranks.first:
+            continue
+        _check_spent(config, planned.system, progress)
+        shown = config.evaluation.shown_sentences
+        evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device)
+        trained.append(Trained(planned.system, planned.seed, run, progress, evaluations))
+    return trained
+
+
+def _check_spent(config: CompareConfig, system: str, progress: Counters) -> None:
+    """Raises UserError for a run that was trained for longer before: it has had more than this comparison matches."""
+    if config.match == "none":
+        return
+    amounts = {
         "minutes": progress.seconds / 60,
         "tokens": progress.tokens,
         "steps": progress.step,
         "epochs": progress.position.epoch,
-    }.get(config.match, config.budget)
+    }
+    spent = amounts[config.match]
     slack = 3.0 if config.match == "minutes" else 0.1 * config.budget  # the last validation, the last batch
     if spent > config.budget + slack:
         raise UserError(
@@ -174,128 +194,130 @@ def _check_spent(config: CompareConfig, system: str, progress: Progress) -> None
         )
 
 
-def _freeze_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
-    """Tells how many sentences each bucket of each test set holds, before any system is trained or scored."""
-    for name in config.test_sets or test_names(train_config.corpus):
-        sources = [pair.source for pair in read_pairs(train_config.corpus, name)]
-        if not sources:
-            raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
-        buckets = make_buckets(word_counts(sources), config.evaluation.bucket_bounds)
-        log.info("%s: %s", name, ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets))
-
-
-def _gather(
-    config: CompareConfig,
-    command: str,
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
-    evaluated: dict[tuple[str, int], list[Evaluation]],
-) -> Comparison:
+def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> Comparison:
+    """Scores every test set, and puts together all that a report sees."""
+    evaluated = {(member.system, member.seed): member.evaluations for member in trained}
     test_sets = Evaluations.by_test_set(evaluated)
     parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
     fields = merged(parts)
     rows = fields["rows"]
     metrics = chosen_measures(config.evaluation.metrics)
-    runs = [
-        _run_info(system, seed, *trained[system, seed], sum(e.seconds for e in evaluated[system, seed]))
-        for system, seed in trained
-    ]
+    runs = [_run_info(member) for member in trained]
+    firsts = _first_seeds(trained)
+    budget = "" if config.match == "none" else f": {config.budget:g} each"
     return Comparison(
         name=config.name,
         baseline=config.baseline,
         systems=list(config.systems),
-        matched=MATCHED[config.match] + (f": {config.budget:g} each" if config.match != "none" else ""),
+        matched=MATCHED[config.match] + budget,
         metrics=[metric.name for metric in metrics],
         signatures={metric.name: metric.signature for metric in metrics},
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
         measures=measure_infos(),
         runs=runs,
-        published=_published(config, trained, rows),
-        costs=_costs(config, trained),
-        capacities=_capacities(trained, rows, fields["buckets"], runs),
+        published=_published(config, firsts, rows),
+        costs=_costs(config, firsts),
+        capacities=_capacities(firsts, rows, fields["buckets"], runs),
         provenance=_provenance(config, command, trained),
-        options={
-            system: configuration.flat(asdict(trained[system, config.seeds[0]][0].config)) for system in config.systems
-        },
+        options={member.system: flat(asdict(member.run.config)) for member in firsts},
         **fields,
     )
 
 
-def _provenance(
-    config: CompareConfig, command: str, trained: dict[tuple[str, int], tuple[Run, Progress]]
-) -> dict[str, str]:
-    """How the comparison was made."""
+def _first_seeds(trained: Sequence[Trained]) -> list[Trained]:
+    """Returns each system once, under its first seed."""
+    firsts: dict[str, Trained] = {}
+    for member in trained:
+        firsts.setdefault(member.system, member)
+    return list(firsts.values())
+
+
+def _provenance(config: CompareConfig, command: str, trained: Sequence[Trained]) -> dict[str, str]:
+    """Says how the comparison was made."""
+    commits = [f"{member.system} {commit_of(member.run)}" for member in trained]
+    search = config.decoding
     return {
         "command": command,
         "scored at commit": git_commit() or "not in a git checkout",
-        "trained at commit": ", ".join(f"{system} {commit_of(run)}" for (system, _), (run, _) in trained.items()),
+        "trained at commit": ", ".join(commits),
         "machine": machine(),
-        "search": f"beam {config.decoding.beam_size}, length penalty {config.decoding.length_penalty}, "
-        f"{config.decoding.precision}",
+        "search": f"beam {search.beam_size}, length penalty {search.length_penalty}, {search.precision}",
         "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
     }
 
 
 def _capacities(
-    trained: dict[tuple[str, int], tuple[Run, Progress]],
-    rows: list[Row],
-    buckets: dict[str, list[BucketInfo]],
-    runs: list[RunInfo],
+    firsts: Sequence[Trained],
+    rows: Sequence[Row],
+    buckets: Mapping[str, Sequence[BucketInfo]],
+    runs: Sequence[RunInfo],
 ) -> list[CapacityRow]:
-    """For generated tasks only: there, what is wrong was not held."""
-    corpus = next(iter(trained.values()))[0].config.corpus
+    """Measures capacity for generated tasks only: there, a wrong word is one that was not held."""
+    if not firsts[0].run.config.corpus.measures_capacity:
+        return []
     contexts = {run.system: run.context for run in runs}
-    return capacities(rows, buckets, contexts) if isinstance(corpus, TaskOptions) else []
+    return capacities(rows, buckets, contexts)
 
 
-def _costs(config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]]) -> list[CostRow]:
-    """Of every system's first seed, all in one run."""
-    if not config.evaluation.cost_lengths:
+def _costs(config: CompareConfig, firsts: Sequence[Trained]) -> list[CostRow]:
+    """Measures the time that every system's first seed takes, all in one run."""
+    lengths = config.evaluation.cost_lengths
+    if not lengths:
         return []
     device = choose_device(config.device)
-    log.info("measuring time at lengths %s", ", ".join(map(str, config.evaluation.cost_lengths)))
-    models = {s: trained[s, config.seeds[0]][0].model(config.checkpoint, device)[0] for s in config.systems}
-    return measure(models, config.evaluation.cost_lengths)
+    log.info("measuring time at lengths %s", ", ".join(map(str, lengths)))
+    models = {}
+    for member in firsts:
+        model, _ = member.run.model(config.checkpoint, device)
+        models[member.system] = model
+    return measure(models, lengths)
 
 
-def _published(
-    config: CompareConfig, trained: dict[tuple[str, int], tuple[Run, Progress]], rows: list[Row]
-) -> list[Published]:
-    """What the experiments' papers say, where they say something."""
-    found = []
-    for system, options in config.systems.items():
-        ours = trained[system, config.seeds[0]][0].config
-        paper = configuration.compose_train([f"+experiment={options.experiment}"])
-        changed = difference(asdict(paper), asdict(ours), SAME_EXPERIMENT)
-        search = configuration.flat({"decoding": asdict(config.decoding), "checkpoint": config.checkpoint})
-        seed = ALL_SEEDS if len(config.seeds) > 1 else str(config.seeds[0])
-        of_seed = [row for row in rows if row.seed == seed]
-        told = "{0}={2}, not {1}".format(*changed) if changed else other_search(ours.published, search)
-        found.append(judge(ours.published, system, of_seed, told))
-    return [published for published in found if published]
+def _published(config: CompareConfig, firsts: Sequence[Trained], rows: Sequence[Row]) -> list[Published]:
+    """Sets the scores of the experiments' papers, where they give one, beside ours."""
+    seed = ALL_SEEDS if len(config.seeds) > 1 else str(config.seeds[0])
+    rows_of_seed = [row for row in rows if row.seed == seed]
+    search = flat({"decoding": asdict(config.decoding), "checkpoint": config.checkpoint})
+    verdicts = []
+    for member in firsts:
+        ours = member.run.config
+        paper = compose_train([f"+experiment={config.systems[member.system].experiment}"])
+        change = difference(asdict(paper), asdict(ours), NOT_THE_EXPERIMENT)
+        if change:
+            name, in_paper, in_run = change
+            reason = f"{name}={in_run}, not {in_paper}"
+        else:
+            reason = other_search(ours.published, search)
+        verdicts.append(judge(ours.published, member.system, rows_of_seed, reason))
+    return [published for published in verdicts if published]
 
 
-def _run_info(system: str, seed: int, run: Run, progress: Progress, decoding_seconds: float) -> RunInfo:
-    events = read_journal(run.folder)
+def _run_info(member: Trained) -> RunInfo:
+    """Puts together what the journal and the checkpoint say of a run."""
+    progress = member.progress
+    events = read_journal(member.run.folder)
     start = next(event for event in events if event["event"] == "start")
-    curve = [
-        {key: event[key] for key in ("step", "seconds", "tokens", "loss", "bleu") if event.get(key) is not None}
-        for event in events
-        if event["event"] == "valid"
-    ]
+    curve = []
+    for event in events:
+        if event["event"] == "valid":
+            names = [name for name in ("step", "seconds", "tokens", "loss", "bleu") if event.get(name) is not None]
+            curve.append({name: event[name] for name in names})
     speeds = sorted(event["tokens_per_second"] for event in events if event["event"] == "train")
+    speed_overall = progress.tokens / max(progress.seconds, 1e-9)  # where the run was too short for a report
+    speed = speeds[len(speeds) // 2] if speeds else speed_overall
     return RunInfo(
-        system=system,
-        seed=str(seed),
+        system=member.system,
+        seed=str(member.seed),
         parameters=start["parameters"],
         steps=progress.step,
         tokens=progress.tokens,
         seconds=progress.seconds,
-        tokens_per_second=speeds[len(speeds) // 2] if speeds else progress.tokens / max(progress.seconds, 1e-9),
+        tokens_per_second=speed,
         best_step=progress.best_step,
         precision=start["precision"],
-        decoding_seconds=decoding_seconds,
-        folder=str(run.folder),
+        decoding_seconds=sum(evaluation.seconds for evaluation in member.evaluations),
+        folder=str(member.run.folder),
         context=start.get("context"),
         curve=curve,
     )

@@ -1,8 +1,8 @@
 """Products of a loop: a matrix that every step multiplies with gets its gradient once, after the last step.
 
 Autograd makes that gradient at every step and adds the steps up: T small products, and T passes over a matrix. All
-rows of all steps in one product are the same sum. The plain path is autograd's own, which `product` takes for any
-matrix that `repeat` has not prepared; tests hold them equal.
+rows of all steps in one product are the same sum. The plain path is autograd's own, which `product` and `linear` take
+for any matrix that `repeat` has not prepared.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-
-def product_kind(tensor: Tensor) -> torch.dtype:
-    """The format that products of the tensor are made in: what autocast says, else its own."""
-    device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+from nmt.kernels.process import product_kind
 
 
 def repeat(matrix: Tensor) -> Tensor:
@@ -26,7 +22,8 @@ def repeat(matrix: Tensor) -> Tensor:
 
     Under autocast the format of products is given to it here, not at every step. What needs no gradient is left alone.
     """
-    if not (torch.is_grad_enabled() and matrix.requires_grad) or torch.compiler.is_compiling():
+    needs_gradient = torch.is_grad_enabled() and matrix.requires_grad
+    if not needs_gradient or torch.compiler.is_compiling():
         return matrix
     return _Repeat.apply(matrix.to(product_kind(matrix)))
 
@@ -39,11 +36,11 @@ def product(left: Tensor, matrix: Tensor, transposed: bool = False) -> Tensor:
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A linear map (..., K) to (..., N) whose weight (N, K) may be prepared by `repeat`."""
+    """As `torch.nn.functional.linear`, (..., K) to (..., N), of a weight (N, K) that `repeat` may have prepared."""
     if weight.grad_fn is None or not _is_prepared(weight):
         return F.linear(inputs, weight, bias)
-    made = product(inputs, weight, transposed=True)
-    return made if bias is None else made + bias
+    outputs = product(inputs, weight, transposed=True)
+    return outputs if bias is None else outputs + bias
 
 
 def _is_prepared(matrix: Tensor) -> bool:
@@ -51,21 +48,25 @@ def _is_prepared(matrix: Tensor) -> bool:
 
 
 class _Repeat(torch.autograd.Function):
-    """The identity. Its node of the graph keeps what the steps leave in `_Product.backward`."""
+    """The identity. Its node of the graph keeps the factors that each step leaves in `_Product.backward`."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor) -> Tensor:
         ctx.set_materialize_grads(False)
-        ctx.left_behind, ctx.dimensions = {}, matrix.dim()
+        ctx.factors = {}  # by backward pass, then by whether the matrix was transposed: two lists, one entry a step
+        ctx.dimensions = matrix.dim()
         return matrix.view_as(matrix)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor | None) -> Tensor | None:  # type: ignore[override]
         """``gradient`` is of other uses than products."""
-        for of_rows, of_columns in ctx.left_behind.pop(_backward_pass(), {}).values():
-            joined = _rows(of_rows, ctx.dimensions).mT @ _rows(of_columns, ctx.dimensions)
-            gradient = joined if gradient is None else gradient + joined
+        factors = ctx.factors.pop(_backward_pass(), {})
+        for lefts, rights in factors.values():
+            left = _rows(lefts, ctx.dimensions)
+            right = _rows(rights, ctx.dimensions)
+            of_products = left.mT @ right
+            gradient = of_products if gradient is None else gradient + of_products
         return gradient
 
 
@@ -73,26 +74,34 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, left: Tensor, matrix: Tensor, node: Any, transposed: bool) -> Tensor:
         ctx.save_for_backward(left, matrix)
-        ctx.node, ctx.transposed = node, transposed
+        ctx.node = node
+        ctx.transposed = transposed
         return left @ (matrix.mT if transposed else matrix)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         left, matrix = ctx.saved_tensors
-        left_behind, number = ctx.node.left_behind, _backward_pass()
-        if number not in left_behind:  # another pass has ended before it came to the matrix
-            left_behind.clear()
-        kept = left_behind.setdefault(number, {}).setdefault(ctx.transposed, ([], []))
-        rows, columns = (gradient, left) if ctx.transposed else (left, gradient)
-        kept[0].append(rows)
-        kept[1].append(columns)
-        return gradient @ (matrix if ctx.transposed else matrix.mT), None, None, None
+        number = _backward_pass()
+        factors = ctx.node.factors
+        if number not in factors:  # another pass has ended before it came to the matrix
+            factors.clear()
+        of_pass = factors.setdefault(number, {})
+        lefts, rights = of_pass.setdefault(ctx.transposed, ([], []))
+        if ctx.transposed:
+            lefts.append(gradient)
+            rights.append(left)
+            return gradient @ matrix, None, None, None
+        lefts.append(left)
+        rights.append(gradient)
+        return gradient @ matrix.mT, None, None, None
 
 
 def _rows(steps: list[Tensor], dimensions: int) -> Tensor:
-    """All rows that met one matrix: weights (2 dimensions) meet those of every sentence."""
-    return torch.cat([step.flatten(0, -2) for step in steps] if dimensions == 2 else steps, dim=-2)
+    """All rows that met one matrix: weights (2 dimensions) meet the rows of every sentence."""
+    if dimensions == 2:
+        steps = [step.flatten(0, -2) for step in steps]
+    return torch.cat(steps, dim=-2)
 
 
 def _backward_pass() -> int:

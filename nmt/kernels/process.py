@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 # Formats in which products are made. Weights, optimizer and sums are fp32 in all of them.
 AUTOCAST = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -50,6 +51,28 @@ def products_in(precision: str, device: torch.device) -> Iterator[None]:
         _allow_tf32(before)
 
 
+def without_autocast(device: torch.device) -> torch.autocast:
+    """Makes the products of a block in the formats of their factors."""
+    return torch.autocast(device.type, enabled=False)
+
+
+def product_kind(tensor: Tensor) -> torch.dtype:
+    """The format that products of the tensor are made in: autocast's, where it is on, else the tensor's own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
+
+
+def has_format(precision: str, device: torch.device) -> bool:
+    """Whether products can be made in this format on the device."""
+    return device.type != "cpu" or precision in ("fp32", "bf16")
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until all that was asked of the device is done, so that a clock can be read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for products in bf16. A GPU that only emulates them has not."""
     if device.type == "cuda":
@@ -60,12 +83,14 @@ def has_bf16(device: torch.device) -> bool:
 def _allow_tf32(allowed: bool) -> None:
     """TF32 keeps 10 bits of each factor: for cuDNN's kernels and for products alike."""
     torch.backends.cudnn.allow_tf32 = allowed
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    precision = "high" if allowed else "highest"
+    torch.set_float32_matmul_precision(precision)
 
 
 def _keep_freed_memory() -> None:
     """Tensors come and go by the megabyte: glibc would give each back, and be given its pages anew one by one."""
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    trim_threshold = -1  # both from malloc.h
+    mmap_threshold = -3
     try:
         set_option = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
@@ -79,9 +104,11 @@ def _keep_freed_memory() -> None:
 def _use_onednn_products() -> None:
     """Fp32 products by oneDNN are faster on some processors, but made in bf16 on those with AMX: kept if exact."""
     generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(256, 256, generator=generator) for _ in range(2))
+    left = torch.randn(256, 256, generator=generator)
+    right = torch.randn(256, 256, generator=generator)
     exact = left.double() @ right.double()
     torch.set_float32_matmul_precision("medium")
-    error = ((left @ right - exact).abs().max() / exact.abs().max()).item()
-    if error > 1e-5:
+    error = (left @ right - exact).abs().max()
+    largest = exact.abs().max()
+    if (error / largest).item() > 1e-5:
         torch.set_float32_matmul_precision("highest")

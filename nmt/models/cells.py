@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nmt.kernels.loop import linear, repeat
+from nmt.kernels.lstm import CellState, lstm_gates, run_layer
 from nmt.models.linear_attention import KEY_SIZE, GatedLinearLayer
-from nmt.models.minimal import MINIMAL, CellState, MinimalLayer
+from nmt.models.minimal import MINIMAL, Factors, MinimalLayer
 
 # The tensors of a state, each so many times as wide as the layer.
 CELLS = {
@@ -27,18 +25,22 @@ MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "tanh": nn.RNN}
 
 def flip(sequence: Tensor, lengths: Tensor) -> Tensor:
     """Reverses (B, S, ...) within each row's length; padding stays at the end."""
-    position = torch.arange(sequence.shape[1], device=sequence.device)[None]  # (1, S)
-    mirrored = lengths[:, None] - 1 - position
+    count, length = sequence.shape[:2]
+    position = torch.arange(length, device=sequence.device)[None]  # (1, S)
+    mirrored = lengths[:, None] - 1 - position  # (B, S), below 0 at padding
     index = torch.where(mirrored >= 0, mirrored, position)  # (B, S)
-    rows = index + sequence.shape[1] * torch.arange(len(sequence), device=sequence.device)[:, None]
-    return sequence.flatten(0, 1).index_select(0, rows.flatten()).view_as(sequence)
+    first = torch.arange(count, device=sequence.device)[:, None] * length  # (B, 1)
+    rows = (index + first).flatten()  # of all rows as one sequence
+    return sequence.flatten(0, 1).index_select(0, rows).view_as(sequence)
 
 
 def make_layer(cell: str, input_size: int, size: int) -> RecurrentLayer | MinimalLayer | GatedLinearLayer:
     """One layer in one direction."""
     if cell == "gated_linear":
         return GatedLinearLayer(input_size, size)
-    return (MinimalLayer if cell in MINIMAL else RecurrentLayer)(cell, input_size, size)
+    if cell in MINIMAL:
+        return MinimalLayer(cell, input_size, size)
+    return RecurrentLayer(cell, input_size, size)
 
 
 class RecurrentLayer(nn.Module):
@@ -46,7 +48,8 @@ class RecurrentLayer(nn.Module):
 
     def __init__(self, cell: str, input_size: int, size: int):
         super().__init__()
-        self.cell, self.size = cell, size
+        self.cell = cell
+        self.size = size
         self.rnn = MODULES[cell](input_size, size, batch_first=True)
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("weight_hh"):
@@ -60,72 +63,55 @@ class RecurrentLayer(nn.Module):
             self.rnn.bias_ih_l0.data[size : 2 * size] = 1.0  # remember at first (Jozefowicz 2015, section 2.2)
 
     def initial(self, inputs: Tensor) -> CellState:
-        return tuple(inputs.new_zeros(len(inputs), self.size) for _ in CELLS[self.cell])
+        """Zeros, for inputs of any shape (B, ...)."""
+        rows = len(inputs)
+        return tuple(inputs.new_zeros(rows, self.size) for _ in CELLS[self.cell])
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: CellState | None = None) -> tuple[Tensor, CellState]:
         """Outputs (B, S, H), undefined at padding, and each row's state after its last real token.
 
         ``lengths`` None means that the final state is not needed row by row (all rows are run to the end).
         """
-        state = state or self.initial(inputs)
-        shortest = inputs.shape[1] if lengths is None else int(lengths.min())
-        if shortest == inputs.shape[1]:
-            return self._fused(inputs, state)
-        if inputs.device.type != "cpu":
-            return self._packed(inputs, lengths, state)
-        return self._fused_then_steps(inputs, lengths, shortest, state)
 
-    def _fused(self, inputs: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        if inputs.device.type != "cpu":  # autocast would run cuDNN in fp16, whatever format was asked for
-            with torch.autocast(inputs.device.type, enabled=False):
-                outputs, final = self.rnn(inputs.float().contiguous(), self._to_library(state, torch.float32))
-            return outputs, self._from_library(final)
-        outputs, final = self.rnn(inputs.contiguous(), self._to_library(state))
-        return outputs, self._from_library(final)
+        def steps(tail: Tensor, first: int, state: CellState) -> tuple[list[Tensor], CellState]:
+            return self._steps(tail, lengths, first, state)
 
-    def _packed(self, inputs: Tensor, lengths: Tensor, state: CellState) -> tuple[Tensor, CellState]:
-        with torch.autocast(inputs.device.type, enabled=False):  # as in _fused
-            packed = nn.utils.rnn.pack_padded_sequence(
-                inputs.float(), lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
-            outputs, final = self.rnn(packed, self._to_library(state, torch.float32))
-        outputs, _ = nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
-        return outputs, self._from_library(final)
+        return run_layer(self.rnn, inputs, lengths, state or self.initial(inputs), steps)
 
-    def _fused_then_steps(
-        self, inputs: Tensor, lengths: Tensor, shortest: int, state: CellState
-    ) -> tuple[Tensor, CellState]:
-        """The columns where every row is real by the fused kernel, which takes no lengths; the few others step by step.
-
-        On CPU a packed sequence leaves the fused kernel for a loop; batches hold sentences of about one length.
-        """
+    def _steps(self, inputs: Tensor, lengths: Tensor, first: int, state: CellState) -> tuple[list[Tensor], CellState]:
+        """Columns from number ``first`` on, one by one: outputs (B, 1, H) each. Rows that have ended stay."""
         outputs = []
-        if shortest > 0:
-            head, state = self._fused(inputs[:, :shortest], state)
-            outputs.append(head)
-        gates = self.input_gates(inputs[:, shortest:])  # (B, S - shortest, G)
+        gates = self.input_gates(inputs)  # (B, S - first, G)
         weights = self.step_weights(0)
-        for t, of_step in enumerate(gates.unbind(dim=1), shortest):
+        for t, of_step in enumerate(gates.unbind(dim=1), first):
             real = (lengths > t)[:, None]  # (B, 1)
-            following = self.step(of_step, None, state, weights)
-            state = tuple(torch.where(real, new, old) for new, old in zip(following, state, strict=True))
-            outputs.append(state[0][:, None])
-        return torch.cat(outputs, dim=1), state
+            before_and_after = zip(state, self.step(of_step, None, state, weights), strict=True)
+            state = tuple(torch.where(real, after, before) for before, after in before_and_after)
+            hidden = state[0]
+            outputs.append(hidden[:, None])
+        return outputs, state
 
     def input_gates(self, inputs: Tensor) -> Tensor:
         """The share of the gates that the first columns of the input bring: (..., D) to (..., G)."""
-        weight = self.rnn.weight_ih_l0[:, : inputs.shape[-1]]
-        bias = self.rnn.bias_ih_l0 if self.cell == "gru" else self.rnn.bias_ih_l0 + self.rnn.bias_hh_l0
+        columns = inputs.shape[-1]
+        weight = self.rnn.weight_ih_l0[:, :columns]
+        bias = self.rnn.bias_ih_l0
+        if self.cell != "gru":  # whose recurrent bias is inside the reset gate
+            bias = bias + self.rnn.bias_hh_l0
         return F.linear(inputs, weight, bias)
 
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
-        """What `step` multiplies with, made once for many steps: the columns of ``fed`` join those of the state."""
-        fed = self.rnn.weight_ih_l0[:, self.rnn.input_size - fed_size :]
+    def step_weights(self, fed_size: int) -> Factors:
+        """The factors of `step`, made once for many steps: the columns of ``fed`` join those of the state."""
+        first = self.rnn.input_size - fed_size
+        fed_weight = self.rnn.weight_ih_l0[:, first:]
+        weight = self.rnn.weight_hh_l0
         if self.cell == "gru":
-            return repeat(fed), repeat(self.rnn.weight_hh_l0), self.rnn.bias_hh_l0
-        return (repeat(torch.cat((fed, self.rnn.weight_hh_l0), dim=1) if fed_size else self.rnn.weight_hh_l0),)
+            return repeat(fed_weight), repeat(weight), self.rnn.bias_hh_l0
+        if fed_size:
+            weight = torch.cat((fed_weight, weight), dim=1)
+        return (repeat(weight),)
 
-    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
+    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: Factors) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         hidden = state[0]
         if self.cell == "gru":
@@ -134,52 +120,7 @@ class RecurrentLayer(nn.Module):
         gates = gates + linear(joined, weights[0])
         if self.cell == "tanh":
             return (torch.tanh(gates),)
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            return LstmGates.apply(gates, state[1])
-        return plain_lstm_gates(gates, state[1])
-
-    def _to_library(self, state: CellState, kind: torch.dtype | None = None) -> Tensor | CellState:
-        parts = tuple(part[None].to(kind or part.dtype).contiguous() for part in state)
-        return parts if self.cell == "lstm" else parts[0]
-
-    def _from_library(self, final: Tensor | CellState) -> CellState:
-        return tuple(part[0] for part in (final if self.cell == "lstm" else (final,)))
-
-
-def plain_lstm_gates(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-    """Hochreiter 1997 with the forget gate of Gers 2000: gates (B, 4 H) and the old memory (B, H) to output, memory."""
-    enter, forget, candidate, leave = gates.chunk(4, dim=1)
-    memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(candidate)
-    return torch.sigmoid(leave) * torch.tanh(memory), memory
-
-
-class LstmGates(torch.autograd.Function):
-    """The same with its gradient by hand, in half the kernels."""
-
-    @staticmethod
-    def forward(ctx: Any, gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        size = memory.shape[1]
-        active = torch.sigmoid(gates)
-        torch.tanh(gates[:, 2 * size : 3 * size], out=active[:, 2 * size : 3 * size])
-        enter, forget, candidate, leave = active.chunk(4, dim=1)
-        following = torch.addcmul(forget * memory, enter, candidate)
-        bounded = torch.tanh(following)
-        ctx.save_for_backward(active, memory, bounded)
-        return leave * bounded, following
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, of_output: Tensor, of_memory: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
-        active, memory, bounded = ctx.saved_tensors
-        enter, forget, candidate, leave = active.chunk(4, dim=1)
-        of_following = torch.addcmul(of_memory, of_output * leave, 1 - bounded * bounded)
-        slope = torch.addcmul(active, active, active, value=-1)  # of the sigmoid: a - a^2
-        of_enter, of_forget, of_candidate, of_leave = slope.chunk(4, dim=1)
-        of_enter.mul_(candidate).mul_(of_following)
-        of_forget.mul_(memory).mul_(of_following)
-        torch.addcmul(of_following, of_following, candidate * candidate, value=-1, out=of_candidate).mul_(enter)
-        of_leave.mul_(bounded).mul_(of_output)
-        return slope, of_following * forget
+        return lstm_gates(gates, state[1])
 
 
 def _gru(gates: Tensor, fed: Tensor | None, hidden: Tensor, fed_weight: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -187,7 +128,9 @@ def _gru(gates: Tensor, fed: Tensor | None, hidden: Tensor, fed_weight: Tensor, 
     if fed is not None:
         gates = gates + linear(fed, fed_weight)
     reset, update, candidate = gates.chunk(3, dim=1)
-    reset_h, update_h, candidate_h = linear(hidden, weight, bias).chunk(3, dim=1)
+    recurrent = linear(hidden, weight, bias)  # (B, 3 H)
+    reset_h, update_h, candidate_h = recurrent.chunk(3, dim=1)
+    reset = torch.sigmoid(reset + reset_h)
     update = torch.sigmoid(update + update_h)
-    candidate = torch.tanh(candidate + torch.sigmoid(reset + reset_h) * candidate_h)
+    candidate = torch.tanh(candidate + reset * candidate_h)
     return candidate + update * (hidden - candidate)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.errors import UserError
-from nmt.models.embedding import sinusoids
+from nmt.models.embedding import AbsolutePositions, TokenEmbedding, sinusoids
 from nmt.models.interface import Model
 from nmt.models.transformer import FeedForward, MultiHead, Residual, TransformerModel, TransformerOptions
 
@@ -30,34 +30,41 @@ def ctranslate2_spec(model: Model) -> TransformerSpec:
     if options.positions not in TRANSLATED:
         raise UserError(f"format=ctranslate2 has no model.positions={options.positions} in its encoder")
     spec = _empty(options)
-    for side, blocks in ((spec.encoder, model.encoder), (spec.decoder, model.decoder)):
-        for layer, block in zip(side.layer, blocks, strict=True):
-            own = block.attention if side is spec.encoder else block.self_attention
-            residual = block.attention_residual if side is spec.encoder else block.self_residual
-            _self_attention(layer.self_attention, own, residual)
-            if side is spec.decoder:
-                _cross_attention(layer.attention, block.cross_attention, block.cross_residual)
-            _feed_forward(layer.ffn, block.feed_forward, block.feed_forward_residual)
-    sides = (
-        (spec.encoder, spec.encoder.embeddings[0], model.source_embedding, model.encoder_norm, model.source_positions),
-        (spec.decoder, spec.decoder.embeddings, model.target_embedding, model.decoder_norm, model.target_positions),
-    )
-    for side, embeddings, embedding, norm, positions in sides:
-        embeddings.weight = _array(embedding.weight)
-        side.scale_embeddings = np.float32(embedding.scale)
-        if options.pre_norm:
-            _norm(side.layer_norm, norm)
-        if options.positions == "sinusoidal":
-            side.position_encodings.encodings = _array(sinusoids(POSITIONS, options.size))
-        elif options.positions == "learned":
-            table = positions.table.weight  # past its end the last row is repeated
-            more = table[-1:].expand(max(0, POSITIONS - len(table)), -1)
-            side.position_encodings.encodings = _array(torch.cat((table, more)))
-        elif options.positions == "none":  # left out, they would be sinusoids
-            side.position_encodings.encodings = np.zeros((POSITIONS, options.size), dtype=np.float32)
+    for layer, block in zip(spec.encoder.layer, model.encoder, strict=True):
+        _self_attention(layer.self_attention, block.attention, block.attention_residual)
+        _feed_forward(layer.ffn, block.feed_forward, block.feed_forward_residual)
+    for layer, block in zip(spec.decoder.layer, model.decoder, strict=True):
+        _self_attention(layer.self_attention, block.self_attention, block.self_residual)
+        _cross_attention(layer.attention, block.cross_attention, block.cross_residual)
+        _feed_forward(layer.ffn, block.feed_forward, block.feed_forward_residual)
+    _embeddings(spec.encoder, spec.encoder.embeddings[0], model.source_embedding)
+    _embeddings(spec.decoder, spec.decoder.embeddings, model.target_embedding)
+    _positions(spec.encoder, model.source_positions, options)
+    _positions(spec.decoder, model.target_positions, options)
+    if options.pre_norm:
+        _norm(spec.encoder.layer_norm, model.encoder_norm)
+        _norm(spec.decoder.layer_norm, model.decoder_norm)
     _linear(spec.decoder.projection, model.output.weight, model.output.bias)
     spec.config.layer_norm_epsilon = _epsilon(options)
     return spec
+
+
+def _embeddings(side: Any, spec: Any, embedding: TokenEmbedding) -> None:
+    spec.weight = _array(embedding.weight)
+    side.scale_embeddings = np.float32(embedding.scale)
+
+
+def _positions(side: Any, positions: AbsolutePositions, options: TransformerOptions) -> None:
+    if options.positions == "sinusoidal":
+        side.position_encodings.encodings = _array(sinusoids(POSITIONS, options.size))
+    elif options.positions == "learned":
+        assert positions.table is not None
+        table = positions.table.weight  # past its end the last row is repeated
+        missing = max(0, POSITIONS - len(table))
+        more = table[-1:].expand(missing, -1)
+        side.position_encodings.encodings = _array(torch.cat((table, more)))
+    elif options.positions == "none":  # left out, they would be sinusoids
+        side.position_encodings.encodings = np.zeros((POSITIONS, options.size), dtype=np.float32)
 
 
 def _empty(options: TransformerOptions) -> TransformerSpec:
@@ -87,16 +94,19 @@ def _empty(options: TransformerOptions) -> TransformerSpec:
 def _self_attention(spec: Any, attention: MultiHead, residual: Residual) -> None:
     query = attention.query
     assert query is not None
-    weight = torch.cat((query.weight, attention.key_value.weight))
-    _linear(spec.linear[0], weight, torch.cat((query.bias, attention.key_value.bias)))
+    key_value = attention.key_value
+    weight = torch.cat((query.weight, key_value.weight))
+    bias = torch.cat((query.bias, key_value.bias))
+    _linear(spec.linear[0], weight, bias)
     _linear(spec.linear[1], attention.output.weight, attention.output.bias)
     _norm(spec.layer_norm, residual.norm)
 
 
 def _cross_attention(spec: Any, attention: MultiHead, residual: Residual) -> None:
     assert attention.query is not None
-    for own, layer in zip(spec.linear, (attention.query, attention.key_value, attention.output), strict=True):
-        _linear(own, layer.weight, layer.bias)
+    layers = (attention.query, attention.key_value, attention.output)
+    for of_layer, layer in zip(spec.linear, layers, strict=True):
+        _linear(of_layer, layer.weight, layer.bias)
     _norm(spec.layer_norm, residual.norm)
 
 
@@ -113,7 +123,8 @@ def _feed_forward(spec: Any, layer: FeedForward, residual: Residual) -> None:
 
 
 def _linear(spec: Any, weight: Tensor, bias: Tensor) -> None:
-    spec.weight, spec.bias = _array(weight), _array(bias)
+    spec.weight = _array(weight)
+    spec.bias = _array(bias)
 
 
 def _norm(spec: Any, norm: nn.Module) -> None:
@@ -123,7 +134,10 @@ def _norm(spec: Any, norm: nn.Module) -> None:
 
 
 def _epsilon(options: TransformerOptions) -> float:
-    return 1e-5 if options.norm == "layer" else float(torch.finfo(torch.float32).eps)  # as the library's norms have it
+    """As the library's norms have it."""
+    if options.norm == "layer":
+        return 1e-5
+    return float(torch.finfo(torch.float32).eps)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -46,12 +46,16 @@ class State:
         of_source = self.of_source
         if sources is not None:
             of_source = {name: tensor.index_select(0, sources) for name, tensor in of_source.items()}
-        return State(of_source, {name: tensor.index_select(0, rows) for name, tensor in self.of_hypothesis.items()})
+        of_hypothesis = {name: tensor.index_select(0, rows) for name, tensor in self.of_hypothesis.items()}
+        return State(of_source, of_hypothesis)
 
 
 def for_each(tensor: Tensor, rows: int) -> Tensor:
     """What belongs to source sentences (B, ...), for each of their hypotheses: (rows, ...)."""
-    return tensor if len(tensor) == rows else tensor.repeat_interleave(rows // len(tensor), dim=0)
+    sources = len(tensor)
+    if sources == rows:
+        return tensor
+    return tensor.repeat_interleave(rows // sources, dim=0)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ class Output:
 def mixed(logits: Tensor, mixture: Tensor) -> Tensor:
     """Logits (..., S, V) of each source position, and their weights (..., S), to log-probabilities (..., V)."""
     logarithms = mixture.float().clamp(min=1e-30).log()  # padding has no weight, and a logarithm of 0 no gradient
-    weighted = torch.log_softmax(logits.float(), dim=-1) + logarithms[..., None]
+    of_positions = torch.log_softmax(logits.float(), dim=-1)  # (..., S, V)
+    weighted = of_positions + logarithms[..., None]
     return torch.logsumexp(weighted, dim=-2)
 
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.kernels.loop import linear, repeat
+from nmt.kernels.lstm import CellState
 
 MINIMAL = {"min_gru": 2, "min_lstm": 3}  # how many linear maps of the input a layer has
-CellState = tuple[Tensor, ...]  # the first is what the layer puts out (B, H); the others may be wider
+Factors = tuple[Tensor, ...]  # of the products of a step, prepared for many steps
 
 
 class MappedLayer(nn.Module):
@@ -24,15 +25,20 @@ class MappedLayer(nn.Module):
 
     def input_gates(self, inputs: Tensor) -> Tensor:
         """The share of the maps that the first columns of the input bring: (..., D) to (..., G)."""
-        return F.linear(inputs, self.maps.weight[:, : inputs.shape[-1]], self.maps.bias)
+        columns = inputs.shape[-1]
+        weight = self.maps.weight[:, :columns]
+        return F.linear(inputs, weight, self.maps.bias)
 
-    def step_weights(self, fed_size: int) -> tuple[Tensor, ...]:
+    def step_weights(self, fed_size: int) -> Factors:
         """The columns of what is fed at each step."""
-        return (repeat(self.maps.weight[:, self.maps.in_features - fed_size :]),)
+        first = self.maps.in_features - fed_size
+        return (repeat(self.maps.weight[:, first:]),)
 
-    def mapped(self, gates: Tensor, fed: Tensor | None, weights: tuple[Tensor, ...]) -> Tensor:
+    def mapped(self, gates: Tensor, fed: Tensor | None, weights: Factors) -> Tensor:
         """All maps of one step, from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
-        return gates if fed is None else gates + linear(fed, weights[0])
+        if fed is None:
+            return gates
+        return gates + linear(fed, weights[0])
 
 
 class MinimalLayer(MappedLayer):
@@ -43,37 +49,45 @@ class MinimalLayer(MappedLayer):
         self.cell = cell
         nn.init.xavier_uniform_(self.maps.weight)
         nn.init.zeros_(self.maps.bias)
-        with torch.no_grad():  # remember at first
-            self.maps.bias[:size] = -1.0 if cell == "min_gru" else 1.0
+        remember = -1.0 if cell == "min_gru" else 1.0  # at first
+        with torch.no_grad():
+            self.maps.bias[:size] = remember
 
     def initial(self, inputs: Tensor) -> CellState:
         return (inputs.new_zeros(len(inputs), self.size),)
 
     def run(self, inputs: Tensor, lengths: Tensor | None, state: CellState | None = None) -> tuple[Tensor, CellState]:
         """Outputs (B, S, H), undefined at padding, and each row's state after its last real token."""
-        keep, add = self._coefficients(self.maps(inputs))
-        start = (state or self.initial(inputs))[0].to(add.dtype)
-        first = add[:, :1] + keep[:, :1] * start[:, None]
-        outputs = scan(keep, torch.cat((first, add[:, 1:]), dim=1))  # (B, S, H)
+        keep, add = self._coefficients(self.maps(inputs))  # (B, S, H) each
+        (start,) = state or self.initial(inputs)
+        start = start.to(add.dtype)[:, None]  # (B, 1, H)
+        first = add[:, :1] + keep[:, :1] * start
+        add = torch.cat((first, add[:, 1:]), dim=1)
+        outputs = scan(keep, add)  # (B, S, H)
         if lengths is None:
             return outputs, (outputs[:, -1],)
-        last = (lengths - 1)[:, None, None].expand(-1, 1, self.size)
-        return outputs, (outputs.gather(1, last)[:, 0],)
+        last = (lengths - 1)[:, None, None]  # (B, 1, 1)
+        final = outputs.gather(1, last.expand(-1, 1, self.size))  # (B, 1, H)
+        return outputs, (final[:, 0],)
 
-    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: tuple[Tensor, ...]) -> CellState:
+    def step(self, gates: Tensor, fed: Tensor | None, state: CellState, weights: Factors) -> CellState:
         """One step from `input_gates` (B, G), the rest of the input ``fed`` (B, F), and `step_weights`."""
         keep, add = self._coefficients(self.mapped(gates, fed, weights))
-        return (keep * state[0].to(keep.dtype) + add,)
+        hidden = state[0].to(keep.dtype)
+        return (keep * hidden + add,)
 
     def _coefficients(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """What is kept of the state and what is added to it, each (..., H): in fp32, as many of them are multiplied."""
-        parts = maps.float().chunk(MINIMAL[self.cell], dim=-1)
+        maps = maps.float()
         if self.cell == "min_gru":  # section 3.1.2: h = (1 - z) h + z c
-            update = torch.sigmoid(parts[0])
-            return 1 - update, update * parts[1]
+            update, candidate = maps.chunk(2, dim=-1)
+            update = torch.sigmoid(update)
+            return 1 - update, update * candidate
         # Section 3.2.3: f and i made to sum to one; by logarithms, for both may be too small to divide by.
-        forget = torch.sigmoid(F.logsigmoid(parts[0]) - F.logsigmoid(parts[1]))
-        return forget, (1 - forget) * parts[2]
+        forget, enter, candidate = maps.chunk(3, dim=-1)
+        difference = F.logsigmoid(forget) - F.logsigmoid(enter)
+        forget = torch.sigmoid(difference)
+        return forget, (1 - forget) * candidate
 
 
 def scan(keep: Tensor, add: Tensor) -> Tensor:
@@ -81,10 +95,12 @@ def scan(keep: Tensor, add: Tensor) -> Tensor:
 
     After each round, ``add`` holds what twice as many steps add up to, and ``keep`` what they keep of what was before.
     """
-    length, reach = add.shape[1], 1
-    while reach < length:
-        before_add = F.pad(add[:, :-reach], (0, 0, reach, 0))  # reach steps earlier; nothing before the first
-        before_keep = F.pad(keep[:, :-reach], (0, 0, reach, 0), value=1.0)
-        add, keep = add + keep * before_add, keep * before_keep
+    reach = 1
+    while reach < add.shape[1]:
+        earlier = (0, 0, reach, 0)  # so many steps; nothing before the first
+        add_before = F.pad(add[:, :-reach], earlier)
+        keep_before = F.pad(keep[:, :-reach], earlier, value=1.0)
+        add = add + keep * add_before
+        keep = keep * keep_before
         reach *= 2
     return add

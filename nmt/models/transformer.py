@@ -9,17 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
-from nmt.kernels.loop import product_kind
+from nmt.errors import UserError
+from nmt.kernels.attention import attention, weighted_values
+from nmt.kernels.process import product_kind
+from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import softmax
-from nmt.models.attention.scopes import exact
-from nmt.models.attention.scores import make_score
-from nmt.models.embedding import AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
+from nmt.models.attention.scores import SCORES
+from nmt.models.checks import check_dropout, check_known, check_positive
+from nmt.models.embedding import POSITIONS, TYING, AbsolutePositions, Dropout, distance_bias, make_embeddings, rotate
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 
 NORMS = {"layer": nn.LayerNorm, "rms": nn.RMSNorm}
 ACTIVATIONS = ("relu", "gelu", "swiglu")
+KeysValues = tuple[Tensor, Tensor]  # (B, H, S, D/H) each
 
 
 @dataclass
@@ -41,39 +43,24 @@ class TransformerOptions:
     max_positions: int = 1024  # of a learned table
     tie_embeddings: str = "all"  # none, target or all
 
-
-def plain_attention(
-    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, bias: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """softmax(Q K^T / sqrt(d)) V (Vaswani 2017, equation 1) with its weights, for heads (B, H, T, D)."""
-    scores = exact(query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5  # (B, H, T, S)
-    if bias is not None:
-        scores = scores + bias
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, float("-inf"))
-    weights = softmax(scores).to(value.dtype)
-    return weights @ value, weights
-
-
-def attend(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    allowed: Tensor | None,
-    want_weights: bool,
-    bias: Tensor | None = None,
-) -> tuple[Tensor, Tensor | None]:
-    """Heads (B, H, T, D) attending to (B, H, S, D); ``allowed`` broadcasts to (B, H, T, S), None allows all.
-
-    ``bias`` (H, T, S) is added to the scores.
-    """
-    if want_weights or query.device.type == "cpu":  # on CPU the fused kernel's backward is slower than the formula
-        context, weights = plain_attention(query, key, value, allowed, bias)
-        return context, weights if want_weights else None
-    if bias is not None:
-        allowed = bias if allowed is None else bias.masked_fill(~allowed, float("-inf"))
-        allowed = allowed.to(query.dtype)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=allowed), None
+    def __post_init__(self) -> None:
+        """Raises UserError for what makes no sense."""
+        check_known("model.score", self.score, SCORES, "; your own by NMT_PLUGINS")
+        check_known("model.norm", self.norm, NORMS)
+        check_known("model.activation", self.activation, ACTIVATIONS)
+        check_known("model.positions", self.positions, POSITIONS)
+        check_known("model.tie_embeddings", self.tie_embeddings, TYING)
+        check_positive(
+            "model", self, ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers", "max_positions")
+        )
+        check_dropout("model.dropout", self.dropout)
+        if self.size % self.heads:
+            raise UserError(f"model.size={self.size} must be a multiple of model.heads={self.heads}")
+        width = self.size // self.heads
+        if self.positions == "rotary" and width % 2:
+            raise UserError(f"model.positions=rotary needs heads of even width, not {width}")
+        if self.positions == "sinusoidal" and self.size % 2:
+            raise UserError(f"model.positions=sinusoidal needs an even model.size, not {self.size}")
 
 
 class MultiHead(nn.Module):
@@ -82,24 +69,29 @@ class MultiHead(nn.Module):
     def __init__(self, options: TransformerOptions, positions: str = ""):
         super().__init__()
         self.heads = options.heads
-        self.rotary, self.biased = positions == "rotary", positions == "alibi"
+        self.rotary = positions == "rotary"
+        self.biased = positions == "alibi"
         self.query: nn.Linear | None = nn.Linear(options.size, options.size)
         self.key_value = nn.Linear(options.size, 2 * options.size)
         self.output = nn.Linear(options.size, options.size)
         for layer in (self.query, self.key_value, self.output):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
-        width = options.size // options.heads
         self.score = None  # scaled dot has kernels of its own
         if options.score != "scaled_dot":
-            self.score = make_score(width, width, AttentionOptions(score=options.score, size=width), "model.score")
+            width = options.size // options.heads
+            attention_options = AttentionOptions(score=options.score, size=width)
+            self.score = SCORES[options.score](width, width, attention_options)
             if not self.score.uses_query:
                 self.query = None
 
-    def keys_values(self, states: Tensor, first: int = 0) -> tuple[Tensor, Tensor]:
+    def keys_values(self, states: Tensor, first: int = 0) -> KeysValues:
         """(B, S, D) to keys and values (B, H, S, D/H); ``first`` is the position of the first state."""
-        key, value = self.key_value(states).unflatten(-1, (2, self.heads, -1)).transpose(1, 3).unbind(dim=2)
-        return (rotate(key, first) if self.rotary else key), value
+        both = self.key_value(states).unflatten(-1, (2, self.heads, -1))  # (B, S, 2, H, D/H)
+        key, value = both.transpose(1, 3).unbind(dim=2)  # (B, H, S, D/H) each
+        if self.rotary:
+            key = rotate(key, first)
+        return key, value
 
     def forward(
         self,
@@ -112,45 +104,45 @@ class MultiHead(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """(B, T, D) to (B, T, D), and the weights of every head (B, H, T, S) if wanted.
 
-        Keys and values may be of fewer rows, each for k neighbouring rows of one step (T = 1), which ask as one row.
+        ``allowed`` broadcasts to (B, H, T, S); None allows all. Keys and values may be of fewer rows, each for k
+        neighbouring rows of one step (T = 1), which ask as one row.
         """
         rows = len(inputs)
+        sources = len(key)
         positions = torch.arange(first, first + inputs.shape[1], device=inputs.device)  # (T,)
-        if len(key) < rows:
-            inputs = inputs.reshape(len(key), rows // len(key), -1)  # (B, k, D)
+        if sources < rows:
+            inputs = inputs.reshape(sources, rows // sources, -1)  # (B, k, D)
             positions = positions.expand(inputs.shape[1])
         query = inputs if self.query is None else self.query(inputs)
         query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, T, D/H)
         if self.rotary:
             query = rotate(query, first)
-        bias = None
         if self.biased:
             bias = distance_bias(self.heads, query.shape[2], first, key.shape[2], query.device)  # (H, T, S)
+            allowed = bias if allowed is None else bias.masked_fill(~allowed, float("-inf"))
         if self.score is None:
-            context, weights = attend(query, key, value, allowed, want_weights, bias)  # (B, H, T, D/H)
+            context, weights = attention(query, key, value, allowed, want_weights)  # (B, H, T, D/H)
         else:
-            context, weights = self._attend_by_score(query, key, value, allowed, positions, bias)
+            scores = self._scores(query, key, positions)
+            context, weights = weighted_values(scores, value, allowed)
         joined = context.transpose(1, 2).flatten(2)  # (B, T, D)
-        if len(joined) < rows:
+        if sources < rows:
             joined = joined.flatten(0, 1)[:, None]  # (B * k, 1, D)
-            weights = None if weights is None else weights.transpose(1, 2).flatten(0, 1)[:, :, None]
+            if weights is not None:
+                weights = weights.transpose(1, 2).flatten(0, 1)[:, :, None]  # (B * k, H, 1, S)
         return self.output(joined), weights
 
-    def _attend_by_score(
-        self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, positions: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """By any score of the registry, for queries at target ``positions`` (T,): heads are rows to it, and share its
-        parameters.
+    def _scores(self, query: Tensor, key: Tensor, positions: Tensor) -> Tensor:
+        """Any score of the registry, for queries at target ``positions`` (T,): (B, H, T, S).
+
+        The score takes a head for a row, so that heads share its parameters.
         """
         rows, heads, _, _ = query.shape
-        keys, positions = self.score.keys(key.flatten(0, 1)), positions.expand(rows * heads, -1)
-        scores = exact(self.score(query.flatten(0, 1), keys, positions)).unflatten(0, (rows, heads))  # (B, H, T, S)
-        if bias is not None:
-            scores = scores + bias
-        if allowed is not None:
-            scores = scores.masked_fill(~allowed, float("-inf"))
-        weights = softmax(scores).to(value.dtype)
-        return weights @ value, weights
+        keys = self.score.keys(key.flatten(0, 1))  # (B * H, S, K)
+        queries = query.flatten(0, 1)  # (B * H, T, D/H)
+        positions = positions.expand(rows * heads, -1)
+        scores = self.score(queries, keys, positions)  # (B * H, T, S)
+        return exact(scores).unflatten(0, (rows, heads))
 
 
 class FeedForward(nn.Module):
@@ -158,11 +150,10 @@ class FeedForward(nn.Module):
 
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        if options.activation not in ACTIVATIONS:
-            raise UserError(f"model.activation={options.activation}: {nearest(options.activation, ACTIVATIONS)}")
         self.activation = options.activation
         wide = options.feed_forward_size
-        self.widen = nn.Linear(options.size, 2 * wide if self.activation == "swiglu" else wide)
+        widened = 2 * wide if self.activation == "swiglu" else wide  # SwiGLU: gates and values
+        self.widen = nn.Linear(options.size, widened)
         self.narrow = nn.Linear(wide, options.size)
         self.dropout = Dropout(options.dropout)
         for layer in (self.widen, self.narrow):
@@ -170,17 +161,26 @@ class FeedForward(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """(B, T, D) to (B, T, D)."""
         if self.activation == "relu":
-            wide, scale = self.dropout.after_relu(self.widen(inputs.flatten(0, 1)))  # (B * T, F)
-            if scale == 1:
-                return self.narrow(wide).view_as(inputs)
-            narrow = F.linear(wide, self.narrow.weight)  # (B * T, D)
-            return torch.add(self.narrow.bias.to(narrow.dtype), narrow, alpha=scale).view_as(inputs)
+            return self._by_relu(inputs)
         wide = self.widen(inputs)  # (B, T, F)
         if self.activation == "swiglu":
             gate, wide = wide.chunk(2, dim=-1)
-            return self.narrow(self.dropout(F.silu(gate) * wide))
-        return self.narrow(self.dropout(F.gelu(wide)))
+            activated = F.silu(gate) * wide
+        else:
+            activated = F.gelu(wide)
+        return self.narrow(self.dropout(activated))
+
+    def _by_relu(self, inputs: Tensor) -> Tensor:
+        """The same with ReLU, whose dropout leaves its factor to the narrower output."""
+        rows = inputs.flatten(0, 1)  # (B * T, D)
+        wide, scale = self.dropout.after_relu(self.widen(rows))  # (B * T, F)
+        if scale == 1:
+            return self.narrow(wide).view_as(inputs)
+        narrow = F.linear(wide, self.narrow.weight)  # (B * T, D)
+        bias = self.narrow.bias.to(narrow.dtype)
+        return torch.add(bias, narrow, alpha=scale).view_as(inputs)
 
 
 class Residual(nn.Module):
@@ -188,70 +188,90 @@ class Residual(nn.Module):
 
     def __init__(self, options: TransformerOptions):
         super().__init__()
-        self.norm, self.pre_norm = make_norm(options), options.pre_norm
+        self.norm = make_norm(options)
+        self.pre_norm = options.pre_norm
         self.dropout = Dropout(options.dropout)
 
     def before(self, inputs: Tensor) -> Tensor:
-        """What the sublayer is given: under autocast in the format of products, once for all of its maps."""
-        given = self.norm(inputs) if self.pre_norm else inputs
-        return given.to(product_kind(given))
+        """The sublayer's inputs: under autocast in the format of products, once for all of its maps."""
+        if self.pre_norm:
+            inputs = self.norm(inputs)
+        return inputs.to(product_kind(inputs))
 
     def after(self, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """The sum of the sublayer's outputs and what it began with."""
         total = inputs + self.dropout(outputs)
-        return total if self.pre_norm else self.norm(total)
+        if self.pre_norm:
+            return total
+        return self.norm(total)
 
 
 def make_norm(options: TransformerOptions) -> nn.Module:
-    if options.norm not in NORMS:
-        raise UserError(f"model.norm={options.norm}: {nearest(options.norm, NORMS)}")
     return NORMS[options.norm](options.size)
 
 
 class EncoderBlock(nn.Module):
+    """Self-attention, then the feed-forward layer."""
+
     def __init__(self, options: TransformerOptions):
         super().__init__()
         self.attention = MultiHead(options, options.positions)
         self.feed_forward = FeedForward(options)
-        self.attention_residual, self.feed_forward_residual = Residual(options), Residual(options)
+        self.attention_residual = Residual(options)
+        self.feed_forward_residual = Residual(options)
 
     def forward(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """States (B, S, D) to states; ``allowed`` (B, 1, 1, S), None for all."""
         inputs = self.attention_residual.before(states)
-        attended, _ = self.attention(inputs, *self.attention.keys_values(inputs), allowed)
+        key, value = self.attention.keys_values(inputs)
+        attended, _ = self.attention(inputs, key, value, allowed)
         states = self.attention_residual.after(states, attended)
         inputs = self.feed_forward_residual.before(states)
         return self.feed_forward_residual.after(states, self.feed_forward(inputs))
 
 
 class DecoderBlock(nn.Module):
+    """Self-attention, attention to the source, then the feed-forward layer."""
+
     def __init__(self, options: TransformerOptions):
         super().__init__()
         self.self_attention = MultiHead(options, options.positions)
         self.cross_attention = MultiHead(options)
         self.feed_forward = FeedForward(options)
-        self.self_residual, self.cross_residual, self.feed_forward_residual = (Residual(options) for _ in range(3))
+        self.self_residual = Residual(options)
+        self.cross_residual = Residual(options)
+        self.feed_forward_residual = Residual(options)
 
     def forward(
         self,
         states: Tensor,
-        past: tuple[Tensor, Tensor] | None,
+        past: KeysValues | None,
         causal: Tensor | None,
-        source: tuple[Tensor, Tensor],
+        source: KeysValues,
         source_allowed: Tensor | None,
         want_weights: bool,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+    ) -> tuple[Tensor, KeysValues, Tensor | None]:
         """New positions (B, T, D) after ``past`` keys and values: states, all keys and values, weights (B, H, T, S)."""
-        first = past[0].shape[2] if past else 0
         inputs = self.self_residual.before(states)
-        key, value = self.self_attention.keys_values(inputs, first)
-        if past:
-            key, value = torch.cat((past[0], key), dim=2), torch.cat((past[1], value), dim=2)
+        first = 0
+        if past is None:
+            key, value = self.self_attention.keys_values(inputs)
+        else:
+            past_key, past_value = past
+            first = past_key.shape[2]
+            key, value = self.self_attention.keys_values(inputs, first)
+            key = torch.cat((past_key, key), dim=2)
+            value = torch.cat((past_value, value), dim=2)
         attended, _ = self.self_attention(inputs, key, value, causal, first)
         states = self.self_residual.after(states, attended)
+
         inputs = self.cross_residual.before(states)
         attended, weights = self.cross_attention(inputs, *source, source_allowed, first, want_weights)
         states = self.cross_residual.after(states, attended)
+
         inputs = self.feed_forward_residual.before(states)
-        return self.feed_forward_residual.after(states, self.feed_forward(inputs)), (key, value), weights
+        states = self.feed_forward_residual.after(states, self.feed_forward(inputs))
+        return states, (key, value), weights
 
 
 class TransformerModel(Model):
@@ -259,14 +279,12 @@ class TransformerModel(Model):
 
     def __init__(self, options: TransformerOptions, vocabulary: Vocabulary):
         super().__init__()
-        _check(options)
         self.options = options
         self.source_embedding, self.target_embedding, self.output = make_embeddings(
-            vocabulary, options.size, options.size, options.tie_embeddings, scaled=True
+            vocabulary, options.size, options.tie_embeddings, scaled=True
         )
-        self.source_positions, self.target_positions = (
-            AbsolutePositions(options.positions, options.size, options.max_positions) for _ in range(2)
-        )
+        self.source_positions = AbsolutePositions(options.positions, options.size, options.max_positions)
+        self.target_positions = AbsolutePositions(options.positions, options.size, options.max_positions)
         self.encoder = nn.ModuleList(EncoderBlock(options) for _ in range(options.encoder_layers))
         self.decoder = nn.ModuleList(DecoderBlock(options) for _ in range(options.decoder_layers))
         # Pre-norm leaves the last sum unnormalised.
@@ -278,8 +296,9 @@ class TransformerModel(Model):
         return [*self.encoder, *(block.feed_forward for block in self.decoder)]
 
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
-        states = self.dropout(self.source_positions(self.source_embedding(source)))  # (B, S, D)
-        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+        embedded = self.source_positions(self.source_embedding(source))  # (B, S, D)
+        states = self.dropout(embedded)
+        allowed = _allowed(mask)
         for block in self.encoder:
             states = block(states, allowed)
         states = self.encoder_norm(states)
@@ -290,50 +309,56 @@ class TransformerModel(Model):
         of_hypothesis: dict[str, Tensor] = {}
         for i, block in enumerate(self.decoder):
             key, value = block.cross_attention.keys_values(memory.states)
-            of_source |= {f"{i}.key": key, f"{i}.value": value}
+            of_source[f"{i}.key"] = key
+            of_source[f"{i}.value"] = value
             empty = key[:, :, :0]  # (B, H, 0, D/H)
-            of_hypothesis |= {f"{i}.key": empty, f"{i}.value": empty}
+            of_hypothesis[f"{i}.key"] = empty
+            of_hypothesis[f"{i}.value"] = empty
         return State(of_source, of_hypothesis)
 
     def decode(self, memory: Memory, target_in: Tensor, attend: bool = False, heads: bool = False) -> Output:
         layers = len(self.decoder) if heads else int(attend)
         hidden, _, weights = self._advance(target_in, self.start(memory), layers)
-        return Output(hidden, weights[-1].mean(dim=1) if layers else None, torch.stack(weights, 1) if heads else None)
+        attention = weights[-1].mean(dim=1) if layers else None  # (B, T, S)
+        of_heads = torch.stack(weights, dim=1) if heads else None  # (B, L, H, T, S)
+        return Output(hidden, attention, of_heads)
 
     def step(self, tokens: Tensor, state: State, attend: bool = False) -> Step:
         hidden, state, weights = self._advance(tokens[:, None], state, int(attend))
-        return Step(self.output(hidden[:, 0]), state, weights[-1].mean(dim=1)[:, 0] if attend else None)
+        logits = self.output(hidden[:, 0])  # (B, V)
+        attention = weights[-1].mean(dim=1)[:, 0] if attend else None  # (B, S)
+        return Step(logits, state, attention)
 
     def _advance(self, tokens: Tensor, state: State, layers: int) -> tuple[Tensor, State, list[Tensor]]:
         """New tokens (B, T): hidden (B, T, D), the longer state, and the last so many layers' weights (B, H, T, S)."""
-        source, past = state.of_source, state.of_hypothesis
-        first, length = past["0.key"].shape[2], tokens.shape[1]
-        states = self.dropout(self.target_positions(self.target_embedding(tokens), first))  # (B, T, D)
+        source = state.of_source
+        past = state.of_hypothesis
+        first = past["0.key"].shape[2]
+        length = tokens.shape[1]
+        embedded = self.target_positions(self.target_embedding(tokens), first)  # (B, T, D)
+        states = self.dropout(embedded)
         causal = None
         if length > 1:  # position t sees all of the past and up to itself
-            causal = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device).tril(first)
-        mask = source["mask"]
-        allowed = None if bool(mask.all()) else mask[:, None, None]  # (B, 1, 1, S)
+            seen = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device)
+            causal = seen.tril(first)  # (T, past + T)
+        source_allowed = _allowed(source["mask"])
         longer: dict[str, Tensor] = {}
-        found = []
+        weights = []
         for i, block in enumerate(self.decoder):
-            cached = (past[f"{i}.key"], past[f"{i}.value"]) if first else None
+            key = f"{i}.key"
+            value = f"{i}.value"
+            of_past = (past[key], past[value]) if first else None
+            of_source = (source[key], source[value])
             wanted = i + layers >= len(self.decoder)
-            keys_values = (source[f"{i}.key"], source[f"{i}.value"])
-            states, (key, value), weights = block(states, cached, causal, keys_values, allowed, wanted)
-            longer |= {f"{i}.key": key, f"{i}.value": value}
-            if wanted and weights is not None:
-                found.append(weights)
-        return self.decoder_norm(states), State(source, longer), found
+            states, keys_values, of_layer = block(states, of_past, causal, of_source, source_allowed, wanted)
+            longer[key], longer[value] = keys_values
+            if wanted and of_layer is not None:
+                weights.append(of_layer)
+        return self.decoder_norm(states), State(source, longer), weights
 
 
-def _check(options: TransformerOptions) -> None:
-    for name in ("size", "heads", "feed_forward_size", "encoder_layers", "decoder_layers", "max_positions"):
-        if getattr(options, name) < 1:
-            raise UserError(f"model.{name}={getattr(options, name)}: must be 1 or more")
-    if options.size % options.heads:
-        raise UserError(f"model.size={options.size} must be a multiple of model.heads={options.heads}")
-    if options.positions == "rotary" and options.size // options.heads % 2:
-        raise UserError(f"model.positions=rotary needs heads of even width, not {options.size // options.heads}")
-    if options.size % 2 and options.positions == "sinusoidal":
-        raise UserError(f"model.positions=sinusoidal needs an even model.size, not {options.size}")
+def _allowed(mask: Tensor) -> Tensor | None:
+    """Where queries may look, (B, 1, 1, S), of a mask (B, S); None where that is everywhere."""
+    if bool(mask.all()):
+        return None
+    return mask[:, None, None]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from nmt.errors import UserError, nearest
 from nmt.models.interface import Model
-from nmt.training.checkpoints.file import Tensors, weights_of
+from nmt.training.checkpoints.state import Tensors, weights_of
 
 log = logging.getLogger("nmt")
 
@@ -31,22 +32,28 @@ class FinetuningOptions:
 
 
 def begin_with(model: Model, weights: Tensors, place: Path, options: FinetuningOptions) -> None:
-    """Copies the weights of a checkpoint, which lies at ``place``. Rows of the vocabulary that it has not stay as made.
+    """Copies the weights of the checkpoint at ``place``. Rows of new pieces of the vocabulary stay as initialised.
 
     Raises UserError where the model is another one.
     """
-    own = weights_of(model)
-    different = sorted(own.keys() ^ weights.keys())
-    for name, tensor in own.items():
-        if name in weights:
-            old = weights[name]
-            fits = tensor.shape[1:] == old.shape[1:] and len(tensor) >= len(old) if tensor.dim() else True
-            if not fits or (tensor.shape != old.shape and options.vocabulary == "keep"):
-                different.append(name)
+    targets = weights_of(model)
+    different = sorted(targets.keys() ^ weights.keys())
+    for name, target in targets.items():
+        if name in weights and not _fits(weights[name], target, options):
+            different.append(name)
     if different:
         raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); take its model options")
     with torch.no_grad():
-        for name, tensor in own.items():
-            old = weights[name]
-            (tensor[: len(old)] if tensor.dim() else tensor).copy_(old)
+        for name, target in targets.items():
+            known = weights[name]
+            if target.dim():
+                target = target[: len(known)]
+            target.copy_(known)
     log.info("begins with the weights of %s", place)
+
+
+def _fits(known: Tensor, target: Tensor, options: FinetuningOptions) -> bool:
+    """Whether a tensor is a parameter's, or its first rows where the vocabulary may grow."""
+    if options.vocabulary == "keep" or not target.dim():
+        return known.shape == target.shape
+    return known.shape[1:] == target.shape[1:] and len(known) <= len(target)

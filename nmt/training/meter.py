@@ -17,14 +17,14 @@ from nmt.training.sharding import whole
 
 @torch.no_grad()
 def part_norms(model: Model) -> dict[str, float]:
-    """The norm of the gradient of each part of the model, before clipping; every process must call it."""
+    """The norm of the gradient of each part of the model. Collective: every rank must call it."""
     norms = {}
     for name, part in model.named_children():
         gradients = [parameter.grad for parameter in part.parameters() if parameter.grad is not None]
         if gradients:
-            norms[name] = float(
-                torch.linalg.vector_norm(torch.stack([whole(norm) for norm in torch._foreach_norm(gradients)]))
-            )
+            norms_of_tensors = [whole(norm) for norm in torch._foreach_norm(gradients)]
+            norm = torch.linalg.vector_norm(torch.stack(norms_of_tensors))
+            norms[name] = float(norm)
     return norms
 
 
@@ -33,8 +33,10 @@ def peak_memory(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
     with contextlib.suppress(OSError):  # Linux; what the system counts below would be the parent's where that had more
-        status = Path("/proc/self/status").read_text()
-        return next(float(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024 / 1e9
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                kilobytes = float(line.split()[1])
+                return kilobytes * 1024 / 1e9
     try:
         import resource
     except ImportError:  # not on every system
@@ -51,20 +53,20 @@ class Meter:
         self.restart()
 
     def add(self, likelihood: float, norm: float, batches: list[Batch]) -> None:
-        """``likelihood``: negative, summed over the tokens of this process's batches."""
-        tokens = sum(batch.tokens for batch in batches)
+        """Adds an update. ``likelihood``: negative, summed over the tokens of this process's batches."""
         self.losses += likelihood
-        self.count += tokens
-        self.cells += sum(batch.cells for batch in batches)
-        self.real += tokens + sum(int(batch.source_mask.sum()) for batch in batches)
+        for batch in batches:
+            self.count += batch.tokens
+            self.cells += batch.cells
+            self.real += batch.tokens + int(batch.source_mask.sum())
         self.norms += norm
         self.updates += 1
 
     def read(self, ranks: Ranks) -> dict[str, float]:
-        """Over all processes; each must call it."""
+        """The means over all processes. Collective: every rank must call it."""
         seconds = time.monotonic() - self.clock
-        told = ranks.gather([self.losses, self.count, self.cells, self.real], "means")
-        losses, count, cells, real = told.sum(dim=0).tolist()
+        sums = ranks.gather([self.losses, self.count, self.cells, self.real], "means").sum(dim=0)
+        losses, count, cells, real = sums.tolist()
         values = {
             "loss": losses / max(count, 1),
             "gradient_norm": self.norms / max(self.updates, 1),
@@ -76,6 +78,10 @@ class Meter:
 
     def restart(self) -> None:
         """Leaves out the time spent elsewhere, as in validation."""
-        self.losses = self.norms = 0.0
-        self.count = self.updates = self.cells = self.real = 0
+        self.losses = 0.0  # of all target tokens
+        self.count = 0  # target tokens
+        self.cells = 0  # places in batches, padding included
+        self.real = 0  # of them those with a token
+        self.norms = 0.0  # of the gradients
+        self.updates = 0
         self.clock = time.monotonic()

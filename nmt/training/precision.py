@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from nmt.errors import UserError, nearest
-from nmt.kernels.process import AUTOCAST, has_bf16, prepare, products_in
+from nmt.kernels.process import AUTOCAST, has_bf16, has_format, prepare, products_in
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Precision:
 def choose_device(name: str) -> torch.device:
     """``auto`` takes a GPU where there is one. Raises UserError for one that is not there."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -52,7 +52,7 @@ def choose_precision(device: torch.device, name: str) -> Precision:
         name = "bf16" if has_bf16(device) else "fp32"
     if name not in AUTOCAST:
         raise UserError(f"trainer.precision={name}: {nearest(name, ('auto', *AUTOCAST))}")
-    if name in ("tf32", "fp16") and device.type == "cpu":
+    if not has_format(name, device):
         raise UserError(f"trainer.precision={name} needs a GPU; use bf16 or fp32 on CPU")
     prepare(device, name)
     return Precision(device, name)

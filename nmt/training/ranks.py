@@ -17,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from nmt.environment import rank_and_count
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -26,20 +27,20 @@ _OTHERS = re.compile("gloo|nccl|by peer", re.IGNORECASE)  # in messages of what 
 PREPARATION = timedelta(days=2)  # what the first process may take for the corpus before the others give up
 
 
-def rank_and_count() -> tuple[int, int]:
-    """This process among those that torchrun started; (0, 1) without it."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+def processes_here() -> int:
+    """Returns how many processes torchrun started on this machine; 1 without it."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, and how many there are. Nothing is shared but what is told here."""
+    """This process, and how many there are. All that processes share passes through here."""
 
     number: int = 0
     count: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     minutes: float = 0.0  # after which an answer that doesn't come ends the run
-    store: dist.Store = field(default_factory=dist.HashStore, repr=False)  # where the first leaves what it tells
+    store: dist.Store = field(default_factory=dist.HashStore, repr=False)  # carries small messages
     # Calls come in the same order in every process, so a number makes each of their keys new.
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
@@ -48,21 +49,22 @@ class Ranks:
         return self.number == 0
 
     def gather(self, values: Sequence[float], place: str) -> Tensor:
-        """What each process says, as (processes, values)."""
-        return torch.stack(self.gather_tensors(torch.tensor(values, dtype=torch.float64), place))
+        """The values of each process, as (processes, values). Collective, as all that follows."""
+        rows = self.gather_tensors(torch.tensor(values, dtype=torch.float64), place)
+        return torch.stack(rows)
 
     def gather_tensors(self, tensor: Tensor, place: str) -> list[Tensor]:
-        """A tensor of each process, all of one size, on the processor."""
+        """The tensor of each process, all of one size, on the processor."""
         if self.count == 1:
             return [tensor]
-        own = tensor.to(self.device)
-        rows = [torch.empty_like(own) for _ in range(self.count)]
+        sent = tensor.to(self.device)
+        rows = [torch.empty_like(sent) for _ in range(self.count)]
         with self.waiting(place):
-            dist.all_gather(rows, own)
+            dist.all_gather(rows, sent)
             return [row.cpu() for row in rows]
 
     def sum_gradients(self, parameters: Iterable[nn.Parameter], place: str) -> None:
-        """Every process gets the sum of all. One that had nothing to learn from adds zeros.
+        """Replaces gradients by their sums over all processes. One that had nothing to learn from adds zeros.
 
         Not DistributedDataParallel, which sends gradients from within the backward pass: a process that has no batch,
         or runs out of memory and starts again with smaller ones, would leave the others waiting for ever.
@@ -75,41 +77,42 @@ class Ranks:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [parameter.grad for parameter in trained if parameter.grad is not None]
         with self.waiting(place):
-            before: tuple[list[Tensor], Tensor, dist.Work] | None = None
+            before: Travelling | None = None
             for bucket in _buckets(gradients):  # one travels while the next is put together
-                flat = torch.cat([gradient.view(-1) for gradient in bucket])
-                sent = bucket, flat, dist.all_reduce(flat, async_op=True)
-                _receive(before)
-                before = sent
-            _receive(before)
+                travelling = Travelling(bucket)
+                if before is not None:
+                    before.receive()
+                before = travelling
+            if before is not None:
+                before.receive()
 
     def first_tells(self, work: Callable[[], Any], place: str) -> Any:
-        """What ``work`` returns in the first process (JSON holds it), told to the others, which wait however long."""
+        """Runs ``work`` in the first process and returns its result (JSON holds it) in all; they wait however long."""
         if self.count == 1:
             return work()
         key = f"{place} {next(self._numbers)}"
         if self.first:
-            told = work()
-            self.store.set(key, json.dumps(told))
-            return told
+            result = work()
+            self.store.set(key, json.dumps(result))
+            return result
         with self.waiting(place):
             self.store.wait([key], PREPARATION)
             return json.loads(self.store.get(key))
 
-    def all_tell(self, own: Any, place: str) -> list[Any]:
-        """What each process says (JSON holds it), however long the others take."""
+    def all_tell(self, message: Any, place: str) -> list[Any]:
+        """The message of each process (JSON holds it), however long the others take."""
         if self.count == 1:
-            return [own]
+            return [message]
         key = f"{place} {next(self._numbers)}"
         keys = [f"{key} of {number}" for number in range(self.count)]
-        self.store.set(keys[self.number], json.dumps(own))
+        self.store.set(keys[self.number], json.dumps(message))
         with self.waiting(place):
             self.store.wait(keys, PREPARATION)
-            return [json.loads(told) for told in self.store.multi_get(keys)]
+            return [json.loads(answer) for answer in self.store.multi_get(keys)]
 
     @contextmanager
     def waiting(self, place: str) -> Iterator[None]:
-        """Tells what was waited for in vain: a UserError."""
+        """Raises a UserError that names ``place`` where the others do not answer."""
         try:
             yield
         except torch.OutOfMemoryError:
@@ -119,19 +122,20 @@ class Ranks:
 
     @contextmanager
     def working(self, place: Callable[[], str]) -> Iterator[None]:
-        """The same around work that waits for others here and there, as where weights are spread, and may fail for
-        reasons of its own.
+        """Does the same around work that waits for others here and there, as where weights are sharded, and that may
+        fail for reasons of its own.
         """
         try:
             yield
         except RuntimeError as error:
-            if self.count == 1 or not (isinstance(error, dist.DistError) or _OTHERS.search(str(error))):
+            is_of_others = isinstance(error, dist.DistError) or _OTHERS.search(str(error))
+            if self.count == 1 or not is_of_others:
                 raise
             raise self._unanswered(error, place()) from None
 
     def _unanswered(self, error: RuntimeError, place: str) -> UserError:
-        told = str(error).strip() or type(error).__name__
-        reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", told.splitlines()[0])
+        message = str(error).strip() or type(error).__name__
+        reason = re.sub(r"\[/\S+\] |\. This is typically.*", "", message.splitlines()[0])
         return UserError(
             f"process {self.number} of {self.count}: the others did not answer at '{place}' ({reason}); see what "
             f"ended them, or trainer.timeout_minutes={self.minutes:g}; the same command goes on from the last "
@@ -139,17 +143,24 @@ class Ranks:
         )
 
 
-def _receive(sent: tuple[list[Tensor], Tensor, dist.Work] | None) -> None:
-    """Puts a bucket that has come back into the gradients that it was made of."""
-    if sent is None:
-        return
-    bucket, flat, work = sent
-    work.wait()
-    for gradient, summed in zip(bucket, flat.split([gradient.numel() for gradient in bucket]), strict=True):
-        gradient.copy_(summed.view_as(gradient))
+class Travelling:
+    """A bucket of gradients on its way to be summed over all processes."""
+
+    def __init__(self, gradients: list[Tensor]):
+        self.gradients = gradients
+        self.flat = torch.cat([gradient.view(-1) for gradient in gradients])
+        self.work = dist.all_reduce(self.flat, async_op=True)
+
+    def receive(self) -> None:
+        """Waits for the sums and puts them into the gradients."""
+        self.work.wait()
+        sizes = [gradient.numel() for gradient in self.gradients]
+        for gradient, summed in zip(self.gradients, self.flat.split(sizes), strict=True):
+            gradient.copy_(summed.view_as(gradient))
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """Tensors in groups of about ``BUCKET`` bytes."""
     bucket: list[Tensor] = []
     size = 0
     for tensor in tensors:
@@ -157,7 +168,8 @@ def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
         size += tensor.numel() * tensor.element_size()
         if size >= BUCKET:
             yield bucket
-            bucket, size = [], 0
+            bucket = []
+            size = 0
     if bucket:
         yield bucket
 
@@ -175,19 +187,25 @@ def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
     if number:
         log.setLevel(logging.WARNING)
     timeout = timedelta(minutes=minutes)
+    backend = "gloo"
+    device_id = None
+    if device.type == "cuda":
+        backend = "nccl"
+        device_id = device
     os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # or NCCL itself ends the process, without a word of where
     with Ranks(number, count, device, minutes).waiting("meeting"):
-        found, _, _ = next(dist.rendezvous("env://", number, count, timeout=timeout))
+        meeting, _, _ = next(dist.rendezvous("env://", number, count, timeout=timeout))
         # torchrun keeps its store over restarts: without a name of their own, processes would look for those of the
         # attempt before, which are gone (seen as a hang with gloo and torch 2.13).
-        store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", found)
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"attempt {attempt}", meeting)
         dist.init_process_group(
-            "nccl" if device.type == "cuda" else "gloo",
+            backend,
             timeout=timeout,
             store=store,
             rank=number,
             world_size=count,
-            device_id=device if device.type == "cuda" else None,
+            device_id=device_id,
         )
     try:
         yield Ranks(number, count, device, minutes, store)
@@ -199,11 +217,10 @@ def own_device(device: torch.device) -> torch.device:
     """The GPU of this process among those of its machine."""
     if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
         return device
-    own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    if own.index >= torch.cuda.device_count():
-        raise UserError(
-            f"torchrun started process {own.index} on a machine of {torch.cuda.device_count()} GPUs; "
-            "lower --nproc-per-node"
-        )
-    torch.cuda.set_device(own)
-    return own
+    number = int(os.environ["LOCAL_RANK"])
+    count = torch.cuda.device_count()
+    if number >= count:
+        raise UserError(f"torchrun started process {number} on a machine of {count} GPUs; lower --nproc-per-node")
+    gpu = torch.device("cuda", number)
+    torch.cuda.set_device(gpu)
+    return gpu

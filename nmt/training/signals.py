@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from types import FrameType, TracebackType
+from typing import Any
 
 # Besides Ctrl-C and kill: what Slurm and submitit send before they take the machine away.
 CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -16,7 +17,8 @@ class Interrupted(Exception):
 
     def __init__(self, number: int, step: int):
         super().__init__(f"stopped by {signal.Signals(number).name} at step {step}, checkpoint written")
-        self.number, self.exit_code = number, 128 + number
+        self.number = number
+        self.exit_code = 128 + number  # as a shell says it
 
 
 class Broken(Exception):
@@ -28,12 +30,14 @@ class Signals:
 
     def __init__(self) -> None:
         self.number = 0
-        self._since = 0.0
+        self._since = 0.0  # when it came
+        self._before: dict[int, Any] = {}  # handlers that are put back
         self.breaks = False  # whether a signal raises Broken, in work that may be left
 
     def __enter__(self) -> Signals:
         try:
-            self._before = {number: signal.signal(number, self._note) for number in CAUGHT}
+            for number in CAUGHT:
+                self._before[number] = signal.signal(number, self._note)
         except ValueError:  # only the main thread may set handlers
             self._before = {}
         return self
@@ -42,13 +46,14 @@ class Signals:
         self._restore()
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        """The same signal may come twice at once: from the terminal or the cluster, and from torchrun."""
+        """Notes the first signal. It may come twice at once: from the terminal or the cluster, and from torchrun."""
         now = time.monotonic()
         if self.number and number == signal.SIGINT and now - self._since > AGAIN:
             self._restore()
             raise KeyboardInterrupt
         if not self.number:
-            self.number, self._since = number, now
+            self.number = number
+            self._since = now
         if self.breaks:
             self.breaks = False
             raise Broken

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Protocol
 
-import torch
-
 from nmt.corpus.batches.batch import Batch
-from nmt.corpus.batches.batcher import Batches, Position
+from nmt.corpus.batches.batcher import Batches
 from nmt.errors import UserError
 from nmt.models.interface import Model
-from nmt.training.checkpoints import file as ck
-from nmt.training.checkpoints import state as snapshot
-from nmt.training.checkpoints.file import Progress
+from nmt.training.average import begin_average, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
-from nmt.training.journal import AnyJournal, Look
+from nmt.training.checkpoints.state import Counters, Tensors, restore, take, take_weights
+from nmt.training.journal import Journal, Look, is_shown
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
-from nmt.training.sharding import own_part, shard, whole_in_all
+from nmt.training.sharding import shard
 from nmt.training.signals import Broken, Interrupted, Signals
 from nmt.training.trainer_options import TrainerOptions
 from nmt.training.update import Objective, Update
@@ -38,19 +34,21 @@ ROLLBACKS = 2  # how often a run goes back to its last checkpoint with half the 
 
 
 class Validate(Protocol):
-    """What judges a model, in two parts, so that processes share the work."""
+    """Evaluates a model in two parts, so that ranks share the work."""
 
     def sums(self, model: Model) -> dict[str, list[float]]:
-        """Over this process's share: columns of numbers by name."""
+        """Sums over this rank's share of the validation set: columns of numbers by name."""
 
     def scores(self, shares: Sequence[dict[str, list[float]]]) -> dict[str, float]:
-        """Of what every process has found, added up column by column."""
+        """Scores by name, from the sums of every rank, added up column by column."""
 
 
 class Trainer:
     """Trains ``model`` on ``batches`` within the budget, keeps checkpoints, and can go on from the last one.
 
-    ``replica`` makes another model of the same kind, to be judged in the place of one that is spread over processes.
+    ``journal`` opens a journal at a step. ``look`` gives what a person may look at after a validation. ``replica``
+    makes another model of the same kind, which is evaluated in the place of one that is sharded. ``after_step`` is
+    called after each update, before anything is logged, validated or saved.
     """
 
     def __init__(
@@ -62,238 +60,275 @@ class Trainer:
         optimizer_options: OptimizerOptions,
         precision: Precision,
         checkpoints: Checkpoints,
-        journal: Callable[[int], AnyJournal],
+        journal: Callable[[int], Journal],
         look: Callable[[Model], Look] | None = None,
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
+        after_step: Callable[[Counters], None] | None = None,
     ):
         if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
             raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
-        self.model, self.batches, self.validate = model, batches, validate
-        self.options, self.optimizer_options, self.device = options, optimizer_options, precision.device
-        self.checkpoints, self.open_journal, self.look = checkpoints, journal, look
+        self.model = model
+        self.batches = batches
+        self.validate = validate
+        self.options = options
+        self.optimizer_options = optimizer_options
+        self.device = precision.device
+        self.checkpoints = checkpoints
+        self.open_journal = journal
+        self.look = look
         self.ranks = ranks or Ranks(device=precision.device)
-        self.replica, sharded = replica, options.sharding == "full" and self.ranks.count > 1
+        self.after_step = after_step
+
         objective = Objective(model, options.label_smoothing, options.guided_alignment, options.compile)
+        sharded = options.sharding == "full" and self.ranks.count > 1
         if sharded:
             shard(objective, model, self.ranks)
+        self.replica = replica if sharded else None
         self.optimizer = make_optimizer(model, optimizer_options)
         self.update = Update(objective, self.optimizer, precision, self.ranks, options.clip_norm, sharded)
-        self.average = {n: w.clone() for n, w in ck.weights_of(model).items()} if options.average_decay else {}
-        self.progress = Progress()
+        self.average: Tensors = begin_average(model) if options.average_decay else {}
+        self.progress = Counters()
         self.meter = Meter()
         self.signals = Signals()
-        self.stop = 0  # the signal that ends the run, once all processes know of it
+        self.stop = 0  # the signal that ends the run, once all ranks know of it
         self.saved = 0.0  # seconds of training at the last checkpoint
+        self.clock = 0.0  # until when seconds of training are counted
 
-    def fit(self) -> Progress:
+    def fit(self) -> Counters:
         """Trains until a budget is spent or patience runs out. Raises Interrupted on SIGINT, SIGTERM and Slurm's."""
         self._resume()
         progress = self.progress
-        if progress.finished and (self._share() >= 1 or self._out_of_patience()):
+        if progress.finished and (self._budget_spent() >= 1 or self._out_of_patience()):
             log.info("already trained: %d steps, %s tokens", progress.step, f"{progress.tokens:,}")
             return progress
         if progress.finished and self.optimizer_options.schedule in FALLING:
             log.warning("the run had ended: with more budget, its learning rate rises again")
         progress.finished = False
+        with self._interruptible():
+            while not self._train_until_end_or_rollback():
+                self._roll_back()
+        return self.progress
+
+    def _train_until_end_or_rollback(self) -> bool:
+        """Trains to the end of the run: True; or until too many gradients in a row are not finite: False."""
+        progress = self.progress
+        options = self.options
+        groups = self.batches.groups(progress.position, options.accumulate)
+        with closing(self.open_journal(progress.step)) as journal, closing(groups):
+            self.model.train()
+            self._restart_clock()
+            # A signal may have broken off the validation of the step that the run goes on from.
+            if self._missed_validation() and self._validate(journal):
+                return True
+            self._restart_clock()
+            for batches, position in groups:
+                step = progress.step + 1
+                self._count_seconds()
+                # Ranks agree before the gradient, which is divided by the tokens of all of them.
+                tokens, most = self._agree(batches, f"step {step}")
+                likelihood = self.update.gradients(batches, tokens, f"gradients of step {step}", most)
+                if step % options.log_every == 0:
+                    self.meter.part_norms = part_norms(self.model)  # here, since clipping changes them
+                progress.step = step
+                progress.tokens += tokens
+                # The position is still the old one, so a schedule over epochs begins at 0.
+                rate = learning_rate(self.optimizer_options, step, self._budget_spent(), progress.reductions)
+                norm = self.update.apply(rate * 0.5**progress.rollbacks)
+                self._record_update(norm)
+                progress.position = position
+                self.meter.add(likelihood, norm, batches)
+                if self.after_step:
+                    self.after_step(progress)
+                if self.ranks.count == 1:  # several ranks count and look when they agree, to stay together
+                    self._count_seconds()
+                    self.stop = self.signals.number
+
+                if progress.nonfinite >= options.skip_limit:
+                    self._check_rollback_left(batches)
+                    return False
+                if step % options.log_every == 0:
+                    self._report(journal)
+                if self._budget_spent() >= 1 or self._validation_due():
+                    if self._validate(journal):
+                        return True
+                    self._restart_clock()
+                elif self.stop or self._checkpoint_due():
+                    self._save()
+                if self.stop:
+                    self._interrupt(self.stop)
+        raise AssertionError("batches never end")
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Notes signals while the run trains, and ends it, however it ends, with its last checkpoint on disk."""
         with self.signals:
             try:
                 with self.ranks.working(lambda: f"step {self.progress.step + 1}"):
-                    while not self._part():
-                        self._roll_back()
+                    yield
             except Exception:  # such as that another process does not answer
                 self.checkpoints.give_up()
                 raise
             finally:
                 self.checkpoints.wait()
-        return self.progress
 
-    def _part(self) -> bool:
-        """Trains to the end of the budget, or until the run must go back: False."""
-        progress, options = self.progress, self.options
-        journal = self.open_journal(progress.step)
-        self.model.train()
-        try:
-            self._start_clock()
-            if self._owes_validation() and self._validate(journal, self._share() >= 1):
-                return True
-            self._start_clock()
-            with contextlib.closing(self.batches.groups(progress.position, options.accumulate)) as groups:
-                for batches, position in groups:
-                    self._step(batches, position)
-                    if progress.nonfinite >= options.skip_limit:
-                        self._give_up(batches)
-                        return False
-                    if progress.step % options.log_every == 0:
-                        self._report(journal)
-                    ended = self._share() >= 1
-                    if ended or self._due(progress.step):
-                        ended = self._validate(journal, ended)
-                        self._start_clock()
-                    elif self.stop or self._checkpoint_due():
-                        self._save()
-                    if ended:
-                        break
-                    if self.stop:
-                        self._interrupt(self.stop)
-        finally:
-            journal.close()
-        return True
-
-    def _start_clock(self) -> None:
+    def _restart_clock(self) -> None:
         """Leaves out the time that was spent elsewhere."""
         self.clock = time.monotonic()
         self.meter.restart()
 
-    def _tick(self) -> None:
+    def _count_seconds(self) -> None:
+        """Adds the seconds since it was last called."""
         now = time.monotonic()
         self.progress.seconds += now - self.clock
         self.clock = now
 
-    def _due(self, step: int) -> bool:
-        return step % self.options.validate_every == 0
+    def _validation_due(self) -> bool:
+        return self.progress.step % self.options.validate_every == 0
 
-    def _owes_validation(self) -> bool:
-        """Whether it was broken off after the latest update."""
-        step = self.progress.step
-        return self.progress.judged < step and (self._due(step) or self._share() >= 1)
+    def _missed_validation(self) -> bool:
+        """Whether the validation after the latest update was broken off."""
+        if self.progress.judged >= self.progress.step:
+            return False
+        return self._validation_due() or self._budget_spent() >= 1
 
     def _checkpoint_due(self) -> bool:
-        return bool(self.options.checkpoint_minutes) and (
-            self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes and not self.progress.nonfinite
-        )
+        if not self.options.checkpoint_minutes or self.progress.nonfinite:
+            return False
+        return self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes
 
-    def _step(self, batches: list[Batch], position: Position) -> None:
-        """One optimizer update."""
-        progress, place = self.progress, f"step {self.progress.step + 1}"
-        self._tick()
-        tokens, most = self._agree(batches, place)
-        likelihood = self.update.gradients(batches, tokens, f"gradients of {place}", most)
-        if (progress.step + 1) % self.options.log_every == 0:
-            self.meter.part_norms = part_norms(self.model)
-        progress.step += 1
-        progress.tokens += tokens
-        rate = learning_rate(self.optimizer_options, progress.step, self._share(), progress.reductions)
-        norm = self.update.apply(rate * 0.5**progress.rollbacks)
-        if math.isfinite(norm):
-            progress.nonfinite = 0
-            self._update_average()
-        else:
-            progress.skipped += 1
-            progress.nonfinite += 1
-            log.warning("step %d: the gradient is not finite; update left out", progress.step)
-        progress.position, progress.largest_batch = position, self.update.largest
-        self.meter.add(likelihood, norm, batches)
-        if self.ranks.count == 1:
-            self._tick()
-            self.stop = self.signals.number
+    def _out_of_patience(self) -> bool:
+        return bool(self.options.patience and self.progress.stale >= self.options.patience)
+
+    def _budget_spent(self) -> float:
+        """The share of the budget that is spent (1: all of it), of the budget that is nearest its end."""
+        progress = self.progress
+        options = self.options
+        shares = []
+        if options.max_steps:
+            shares.append(progress.step / options.max_steps)
+        if options.max_epochs:
+            shares.append(self.batches.epochs(progress.position) / options.max_epochs)
+        if options.max_tokens:
+            shares.append(progress.tokens / options.max_tokens)
+        if options.max_minutes:
+            shares.append(progress.seconds / (60 * options.max_minutes))
+        return max(shares)
 
     def _agree(self, batches: list[Batch], place: str) -> tuple[int, int]:
-        """The target tokens of all processes, and the most batches that one has; from here on they have one clock, and
-        stop at one step.
+        """The target tokens of all ranks, and the most batches that one has.
+
+        From here on the ranks have one clock, and stop at one step. Collective.
         """
+        progress = self.progress
         tokens = sum(batch.tokens for batch in batches)
         if self.ranks.count == 1:
             return tokens, len(batches)
-        told = self.ranks.gather([tokens, len(batches), self.progress.seconds, self.signals.number], place)
-        self.progress.seconds = float(told[0, 2])
-        self.stop = int(told[:, 3].max())
-        return int(told[:, 0].sum()), int(told[:, 1].max())
+        rows = self.ranks.gather([tokens, len(batches), progress.seconds, self.signals.number], place)  # (ranks, 4)
+        all_tokens, all_batches, seconds, signals = rows.unbind(dim=1)
+        progress.seconds = float(seconds[0])
+        self.stop = int(signals.max())
+        return int(all_tokens.sum()), int(all_batches.max())
 
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        if self.average:
-            # Early on the average follows closely, so that the first weights are soon forgotten.
-            decay = min(self.options.average_decay, (1 + self.progress.step) / (10 + self.progress.step))
-            own, new = ([own_part(w) for w in kept.values()] for kept in (self.average, ck.weights_of(self.model)))
-            torch._foreach_lerp_(own, new, 1 - decay)
-
-    def _give_up(self, batches: list[Batch]) -> None:
-        """Before the run goes back. Raises UserError where it has been back often enough."""
+    def _record_update(self, norm: float) -> None:
+        """Counts an update whose gradient had this norm. One that is not finite left the weights as they were."""
         progress = self.progress
-        scale = self.update.scaler.get_scale() if self.update.scaler.is_enabled() else None
-        told = f"{progress.nonfinite} updates in a row had no finite gradient"
-        told += f" (fp16: the scale of the loss fell to {scale:g})" if scale is not None else ""
-        folder = self.checkpoints.folder.parent
-        if progress.rollbacks < ROLLBACKS:
-            log.warning("%s: back to the last checkpoint, with half the learning rate", told)
+        progress.largest_batch = self.update.largest
+        if math.isfinite(norm):
+            progress.nonfinite = 0
+            if self.average:
+                update_average(self.average, self.model, self.options.average_decay, progress.step)
             return
+        progress.skipped += 1
+        progress.nonfinite += 1
+        log.warning("step %d: the gradient is not finite; update left out", progress.step)
+
+    def _check_rollback_left(self, batches: list[Batch]) -> None:
+        """Raises UserError, and keeps the last batch in a file, where the run has been back often enough."""
+        progress = self.progress
+        reason = f"{progress.nonfinite} updates in a row had no finite gradient"
+        if self.update.scaler.is_enabled():
+            reason += f" (fp16: the scale of the loss fell to {self.update.scaler.get_scale():g})"
+        if progress.rollbacks < ROLLBACKS:
+            log.warning("%s: back to the last checkpoint, with half the learning rate", reason)
+            return
+        folder = self.checkpoints.folder.parent
         path = folder / f"not-finite-{progress.step}-{self.ranks.number}.json"
-        rows = [{"pair": row, "source": s.tolist(), "target": t.tolist()} for b in batches for row, s, t in b.pairs()]
+        rows = []
+        for batch in batches:
+            for number, source, target in batch.pairs():
+                rows.append({"pair": number, "source": source.tolist(), "target": target.tolist()})
         path.write_text(json.dumps(rows), encoding="utf-8")
         raise UserError(
-            f"{told}, and half the learning rate did not help {ROLLBACKS} times; the last batch is in {path}; begin "
+            f"{reason}, and half the learning rate did not help {ROLLBACKS} times; the last batch is in {path}; begin "
             f"another run.dir with finetuning.run={folder} and a lower optimizer.learning_rate"
         )
 
     def _roll_back(self) -> None:
-        """The last good weights, with half the learning rate from there on."""
-        rollbacks, skipped = self.progress.rollbacks + 1, self.progress.skipped
+        """Takes the last good weights, with half the learning rate from there on."""
+        rollbacks = self.progress.rollbacks + 1
+        skipped = self.progress.skipped
         if not self._resume():  # no checkpoint yet: no update was made of a gradient that was not finite
             self.optimizer.state.clear()
-        self.progress.rollbacks, self.progress.skipped, self.progress.nonfinite = rollbacks, skipped, 0
+        self.progress.rollbacks = rollbacks
+        self.progress.skipped = skipped
+        self.progress.nonfinite = 0
 
-    def _share(self) -> float:
-        """The share of the budget spent: of the budget that is nearest its end."""
-        progress, options = self.progress, self.options
-        spent = (
-            (progress.step, options.max_steps),
-            (self.batches.epochs(progress.position) if options.max_epochs else 0.0, options.max_epochs),
-            (progress.tokens, options.max_tokens),
-            (progress.seconds, 60 * options.max_minutes),
-        )
-        return max(amount / budget for amount, budget in spent if budget)
-
-    def _report(self, journal: AnyJournal) -> None:
+    def _report(self, journal: Journal) -> None:
         progress = self.progress
         values = self.meter.read(self.ranks)
-        rate = self.optimizer.param_groups[0]["lr"]
         journal.event(
             "train",
             progress.step,
             epoch=progress.position.epoch,
-            learning_rate=rate,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=progress.seconds,
             tokens=progress.tokens,
             memory_gigabytes=peak_memory(self.device),
             gradient_norm_of=self.meter.part_norms,
             **values,
         )
-        journal.progress(
-            min(self._share(), 1.0),
-            f"step {progress.step}  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s",
-        )
+        speed = f"{values['tokens_per_second']:,.0f} tok/s"
+        title = f"step {progress.step}  loss {values['loss']:.3f}  {speed}"
+        journal.progress(min(self._budget_spent(), 1.0), title)
 
-    def _validate(self, journal: AnyJournal, ended: bool) -> bool:
-        """Scores the weights, keeps a checkpoint, and says whether the run is over.
+    def _validate(self, journal: Journal) -> bool:
+        """Evaluates the weights, keeps a checkpoint, and says whether the run is over. Collective.
 
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.
         """
         progress = self.progress
-        with self._judged() as model:
+        budget_spent = self._budget_spent() >= 1
+        with self._evaluated() as model:
             sums = self._sums(model)
-        told = self.ranks.all_tell([sums, progress.seconds], f"validation of step {progress.step}")
-        progress.seconds = told[0][1]
-        if any(sums is None for sums, _ in told):
+        answers = self.ranks.all_tell([sums, progress.seconds], f"validation of step {progress.step}")
+        progress.seconds = answers[0][1]
+        shares = [share for share, _ in answers]
+        if None in shares:
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
-        scores = self.validate.scores([sums for sums, _ in told])
-        is_best = self._judge(scores)
+        scores = self.validate.scores(shares)
+        is_best = self._record_best(scores)
         progress.judged = progress.step
-        progress.finished = ended = ended or self._out_of_patience()
-        shown = "  ".join(f"{name} {value:.{3 if name == 'loss' else 1}f}" for name, value in scores.items())
+        progress.finished = budget_spent or self._out_of_patience()
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
-        journal.say("step %d  valid %s%s", progress.step, shown, "  (best)" if is_best else "")
+        journal.say("step %d  valid %s%s", progress.step, _in_words(scores), "  (best)" * is_best)
         self._save(is_best)
-        if self.look and _is_shown(progress.step // self.options.validate_every):
+        if self.look and is_shown(progress.step // self.options.validate_every):
             # Outside the clock: a model without attention has less to show.
-            with self._judged() as model:
+            with self._evaluated() as model:
                 if self.ranks.first:
                     journal.look(self.look(model), progress.step)
-        return ended
+        return progress.finished
+
+    @contextmanager
+    def _evaluated(self) -> Iterator[Model]:
+        """The model as it is evaluated: see `evaluation_mode`."""
+        with evaluation_mode(self.model, self.average, self.checkpoints.folder, self.replica) as model:
+            yield model
 
     def _sums(self, model: Model) -> dict[str, list[float]] | None:
-        """What this process found; None where a signal broke it off."""
+        """This rank's sums over the validation set; None where a signal broke it off."""
         if self.stop or self.signals.number:
             return None
         try:
@@ -302,14 +337,35 @@ class Trainer:
             self.signals.breaks = False
         except Broken:
             return None
-        self._tick()
+        self._count_seconds()
         return sums
 
+    def _record_best(self, scores: dict[str, float]) -> bool:
+        """Whether these are the best scores so far; counts patience and plateaus otherwise."""
+        progress = self.progress
+        selection = self.options.select_by
+        if selection not in scores:
+            raise UserError(f"trainer.select_by={selection}: validation gives {', '.join(scores)}")
+        score = scores[selection]
+        if selection == "loss":  # lower is better, and the highest score is kept
+            score = -score
+        if math.isfinite(score) and (progress.best_score is None or score > progress.best_score):
+            progress.best_score = score
+            progress.best_step = progress.step
+            progress.stale = 0
+            return True
+        progress.stale += 1
+        if progress.stale % self.optimizer_options.plateau_patience == 0:
+            progress.reductions += 1
+        return False
+
     def _save(self, is_best: bool = False) -> None:
-        """The first process writes a checkpoint; where weights are spread, each its part."""
-        told, sharded = (self.update, self.average, self.progress, self.ranks), self.update.sharded
-        state = snapshot.take(*told)
-        best = snapshot.take_weights(*told) if is_best and sharded else None
+        """Writes a checkpoint on the first rank; where weights are sharded, each rank its part. Collective."""
+        sharded = self.update.sharded
+        state = take(self.update, self.average, self.progress, self.ranks)
+        best = None
+        if is_best and sharded:
+            best = take_weights(self.update, self.average, self.progress, self.ranks)
         self.saved = self.progress.seconds
         if self.ranks.first or sharded:
             self.checkpoints.save(state, is_best, best)
@@ -319,55 +375,21 @@ class Trainer:
         self.ranks.first_tells(self.checkpoints.wait, "the last checkpoint")
         raise Interrupted(number, self.progress.step)
 
-    def _out_of_patience(self) -> bool:
-        return bool(self.options.patience and self.progress.stale >= self.options.patience)
-
-    def _judge(self, scores: dict[str, float]) -> bool:
-        """Whether this is the best so far; counts patience and plateaus otherwise."""
-        progress, options = self.progress, self.options
-        if options.select_by not in scores:
-            raise UserError(f"trainer.select_by={options.select_by}: validation gives {', '.join(scores)}")
-        score = scores[options.select_by] * (-1 if options.select_by == "loss" else 1)
-        if math.isfinite(score) and (progress.best_score is None or score > progress.best_score):
-            progress.best_score, progress.best_step, progress.stale = score, progress.step, 0
-            return True
-        progress.stale += 1
-        if progress.stale % self.optimizer_options.plateau_patience == 0:
-            progress.reductions += 1
-        return False
-
-    @contextmanager
-    def _judged(self) -> Iterator[Model]:
-        """The model in evaluation mode, with the moving average for its weights where there is one."""
-        own, place = ck.weights_of(self.model), self.checkpoints.folder
-        if self.update.sharded and self.replica:
-            with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
-                model = self.replica()
-            ck.load_weights(model, whole_in_all(self.average or own), place)
-            yield model.to(self.device).eval()
-            return
-        kept = {name: weight.clone() for name, weight in own.items()} if self.average else {}
-        if kept:
-            ck.load_weights(self.model, self.average, place)
-        self.model.eval()
-        try:
-            yield self.model
-        finally:
-            self.model.train()
-            if kept:
-                ck.load_weights(self.model, kept, place)
-
     def _resume(self) -> bool:
         """Whether there was a checkpoint to go on from."""
-        state = self.checkpoints.latest(self.ranks, spread=self.update.sharded)
+        state = self.checkpoints.latest(self.ranks, sharded=self.update.sharded)
         if state is None:
             return False
-        snapshot.restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
-        self.progress, self.saved = state.progress, state.progress.seconds
+        restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
+        self.progress = state.progress
+        self.saved = state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True
 
 
-def _is_shown(validation: int) -> bool:
-    """Each of the first twenty, then ten in each doubling: what is kept of a long run stays small."""
-    return validation % (1 << max(0, (validation // 10).bit_length() - 1)) == 0
+def _in_words(scores: dict[str, float]) -> str:
+    words = []
+    for name, value in scores.items():
+        digits = 3 if name == "loss" else 1
+        words.append(f"{name} {value:.{digits}f}")
+    return "  ".join(words)

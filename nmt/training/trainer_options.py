@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nmt.errors import UserError, nearest
 
@@ -30,11 +31,44 @@ class TrainerOptions:
     keep_checkpoints: int = 3
     checkpoint_minutes: float = 10.0  # at most so much work is lost, however rarely it validates; 0: only then
     skip_limit: int = 20  # updates in a row without a finite gradient, before the run goes back and lowers its rate
-    sharding: str = "none"  # several processes: full spreads weights, gradients and optimizer over them (FSDP2)
+    sharding: str = "none"  # several processes: full shards weights, gradients and optimizer (FSDP2)
     timeout_minutes: float = 10.0  # several processes: how long one waits for the others before it gives up
     log_every: int = 50  # updates
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
+
+    # What may change when a run goes on: budgets, what is watched and kept, how ranks share the work.
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+        {
+            "max_steps",
+            "max_epochs",
+            "max_tokens",
+            "max_minutes",
+            "patience",
+            "validate_every",
+            "accumulate",
+            "keep_checkpoints",
+            "checkpoint_minutes",
+            "log_every",
+            "threads",
+            "compile",
+            "timeout_minutes",
+            "sharding",
+        }
+    )
+    # What an experiment may be run with and still be the one that a paper describes.
+    NOT_THE_EXPERIMENT: ClassVar[frozenset[str]] = frozenset(
+        {
+            "validate_every",
+            "checkpoint_minutes",
+            "log_every",
+            "threads",
+            "compile",
+            "timeout_minutes",
+            "sharding",
+            "precision",
+        }
+    )
 
     def __post_init__(self) -> None:
         for name in (

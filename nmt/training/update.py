@@ -1,10 +1,11 @@
-"""From the batches of one update to a change of the weights, whatever number, memory or loss goes wrong."""
+"""One update of the weights, whatever number, memory or loss goes wrong."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +23,13 @@ log = logging.getLogger("nmt")
 
 
 class Objective(nn.Module):
-    """Model and loss in one: whatever spreads weights over processes must see where the gradient begins."""
+    """Model and loss in one: FSDP2, which shards weights, must see where the gradient begins."""
 
     def __init__(self, model: Model, smoothing: float, guided: float, compiled: bool):
         super().__init__()
-        self.model, self.smoothing, self.guided = model, smoothing, guided
+        self.model = model
+        self.smoothing = smoothing
+        self.guided = guided
         self.run = torch.compile(model) if compiled else model
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -43,8 +46,9 @@ class Objective(nn.Module):
 class Update:
     """Gradients of batches, and what the optimizer makes of them.
 
-    A batch that does not fit into memory is split until its parts do. The parts' gradients are summed, so it is the
-    same update but for rounding and for which units dropout takes.
+    A batch that does not fit into memory is split until its pieces do. The pieces' gradients are summed, so it is the
+    same update but for rounding and for which units dropout takes. ``objective`` gives the loss of a piece; a test may
+    put another one in its place.
     """
 
     def __init__(
@@ -56,34 +60,50 @@ class Update:
         clip_norm: float,
         sharded: bool,
     ):
-        self.objective, self.model, self.optimizer = objective, objective.model, optimizer
-        self.precision, self.ranks, self.sharded = precision, ranks, sharded
+        self.objective: nn.Module = objective
+        self.model = objective.model
+        self.optimizer = optimizer
+        self.precision = precision
+        self.ranks = ranks
+        self.sharded = sharded
         self.clip_norm = clip_norm or math.inf
         self.scaler = precision.scaler()
         self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
 
     def gradients(self, batches: list[Batch], tokens: int, place: str, most: int = 0) -> float:
-        """Leaves the gradient of the summed loss over ``tokens``, the count of all processes' batches.
+        """Leaves the gradient of the summed loss over ``tokens``, the count of all ranks' batches, in the parameters.
 
-        Returns the negative log-likelihood of this process's own. ``most``: batches of the process that has most, which
-        matters where all work on every one together. Raises UserError where one sentence does not fit.
+        ``most``: the largest number of batches on any rank. Sharded ranks with fewer run empty ones, since every
+        backward pass is collective. Returns the negative log-likelihood of this rank's batches. Raises UserError where
+        one sentence does not fit into memory.
         """
-        self.scaler.scale(torch.zeros((), device=self.precision.device))  # it must exist though there be no batch
-        while True:
-            likelihood = self._try(batches, tokens)
-            if likelihood is not None:
-                break
-            self._make_room(batches)
-        if self.sharded:
-            for _ in range(len(batches), most):
-                self._backward(make_batch([[END]], [[]], [0]), tokens, weight=0.0)
-        else:
+        device = self.precision.device
+        self.scaler.scale(torch.zeros((), device=device))  # it must exist though there be no batch
+        is_done = False
+        while not is_done:
+            total = 0.0
+            try:
+                for piece, weight in self._pieces(batches, most):
+                    with self.precision.autocast():
+                        loss, likelihood = self.objective(piece.to(device))
+                    self.scaler.scale(weight * loss / tokens).backward()
+                    total += weight * float(likelihood)
+                    loss = None  # its graph goes before the next one is built
+                is_done = True
+            except (RuntimeError, MemoryError) as error:
+                self._check_can_split(error)
+            if not is_done:  # outside the handler: the error holds the activations, and so does the loss
+                loss = None
+                self._make_room(batches)
+        if not self.sharded:
             self.ranks.sum_gradients(self.model.parameters(), place)
         self.scaler.unscale_(self.optimizer)
-        return likelihood
+        return total
 
     def apply(self, rate: float) -> float:
-        """The norm of the gradient before clipping. One that is not finite changes nothing."""
+        """Changes the weights. Returns the norm of the gradient before clipping: one that is not finite changes
+        nothing.
+        """
         norm = float(whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -93,44 +113,42 @@ class Update:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _try(self, batches: list[Batch], tokens: int) -> float | None:
-        """None where memory was short."""
-        total = 0.0
-        try:
-            for batch in batches:
-                for part in self._parts(batch):
-                    total += self._backward(part, tokens)
-        except (RuntimeError, MemoryError) as error:
-            if not is_memory(error):
-                raise
-            if self.sharded:  # the others are in the middle of the same batch
-                raise UserError(
-                    "out of memory, and with trainer.sharding=full batches are not split; begin another run.dir with a "
-                    "lower batching.tokens"
-                ) from None
-            return None
-        return total
+    def _pieces(self, batches: list[Batch], most: int = 0) -> Iterator[tuple[Batch, float]]:
+        """Pieces that fit into memory, and the weight of each in the loss: 0 for those that only keep other ranks
+        company.
+        """
+        for batch in batches:
+            for piece in self._split(batch):
+                yield piece, 1.0
+        if self.sharded:
+            for _ in range(len(batches), most):
+                yield make_batch([[END]], [[]], [0]), 0.0
 
-    def _backward(self, batch: Batch, tokens: int, weight: float = 1.0) -> float:
-        with self.precision.autocast():
-            loss, likelihood = self.objective(batch.to(self.precision.device))
-        self.scaler.scale(weight * loss / tokens).backward()
-        return float(likelihood)
-
-    def _parts(self, batch: Batch) -> list[Batch]:
+    def _split(self, batch: Batch) -> list[Batch]:
+        """A batch, or its halves again and again where it is larger than memory holds."""
         rows = len(batch.sentences)
         if self.sharded or not self.largest or batch.cells <= self.largest or rows == 1:
             return [batch]
         half = rows // 2
-        return self._parts(batch.rows(0, half)) + self._parts(batch.rows(half, rows))
+        return self._split(batch.rows(0, half)) + self._split(batch.rows(half, rows))
+
+    def _check_can_split(self, error: RuntimeError | MemoryError) -> None:
+        """Raises ``error`` where it is none of memory, and UserError where smaller pieces are no way out."""
+        if not is_memory(error):
+            raise error
+        if self.sharded:  # the others are in the middle of the same batch
+            raise UserError(
+                "out of memory, and with trainer.sharding=full batches are not split; begin another run.dir with a "
+                "lower batching.tokens"
+            ) from None
 
     def _make_room(self, batches: list[Batch]) -> None:
-        """Parts shall be half as large as the largest of those that were tried."""
+        """Frees memory, and makes pieces half as large as the largest of those that were tried."""
         self.optimizer.zero_grad(set_to_none=True)
         gc.collect()
         if self.precision.device.type == "cuda":
             torch.cuda.empty_cache()
-        tried = max((part for batch in batches for part in self._parts(batch)), key=lambda part: part.cells)
+        tried = max((piece for piece, _ in self._pieces(batches)), key=lambda piece: piece.cells)
         if len(tried.sentences) == 1:
             raise UserError(
                 f"out of memory for one pair of {tried.source.shape[1]} and {tried.target_in.shape[1]} tokens; "

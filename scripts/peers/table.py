@@ -1,4 +1,4 @@
-"""Markdown of a side-by-side benchmark's results, for scripts/update_readme.py.
+"""Markdown of a side-by-side benchmark's results, for scripts/update_results.py.
 
   python scripts/peers/table.py $LAB/results runs/peers
 

@@ -1,14 +1,20 @@
+import json
+from dataclasses import asdict
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.corpus.batches.batch import make_batch, pad
-from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder, encode_pairs
-from nmt.corpus.kinds.corpus import FilesOptions, Pair
-from nmt.corpus.subwords.tokenizer import END, PADDING, START, TokenizerOptions
+from nmt.corpus.batches.position import Position, Share
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.pair import Pair
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
+from nmt.tokens import END, PADDING, START
 
 LENGTHS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=80)
 
@@ -44,6 +50,12 @@ def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(le
     assert [([b.sentences for b in g], p) for g, p in rest] == [([b.sentences for b in g], p) for g, p in whole[stop:]]
 
 
+def test_a_position_is_read_as_it_was_written_and_as_older_versions_wrote_it():
+    position = Position(2, 3, 4, ((0, 7), (1, 2)), 5)
+    assert Position.from_dict(json.loads(json.dumps(asdict(position)))) == position
+    assert Position.from_dict({"epoch": 2, "batch": 3}) == Position(2, 3)
+
+
 def test_a_position_past_the_last_batch_goes_on_with_the_next_epoch():
     """It was of a run whose batches were smaller, and more."""
     batcher = Batcher(corpus_of([(5, 5)] * 8), BatchingOptions(tokens=20), seed=1)
@@ -54,12 +66,12 @@ def test_a_position_past_the_last_batch_goes_on_with_the_next_epoch():
 @settings(max_examples=50, deadline=None)
 @given(lengths=LENGTHS, count=st.integers(1, 4), size=st.integers(1, 3), updates=st.integers(1, 20))
 def test_processes_share_the_batches_that_one_would_accumulate(lengths, count, size, updates):
-    def take(part, size):
-        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), 3, part).groups(Position(), size)
+    def take(share, size):
+        iterator = Batcher(corpus_of(lengths), BatchingOptions(tokens=100), 3, share).groups(Position(), size)
         return [next(iterator) for _ in range(updates)]
 
-    alone = take((0, 1), size * count)
-    shared = [take((number, count), size) for number in range(count)]
+    alone = take(Share(), size * count)
+    shared = [take(Share(number, count), size) for number in range(count)]
     for update in range(updates):
         groups, positions = zip(*(own[update] for own in shared), strict=True)
         assert set(positions) == {alone[update][1]} and all(len(group) <= size for group in groups)

@@ -12,8 +12,10 @@ import pytest
 
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import RaggedBuilder
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
 from tests.conftest import TINY_GRAMMAR
 
@@ -106,3 +108,36 @@ def test_rows_written_piece_by_piece_are_the_rows_in_memory(tmp_path):
             builder.append(row)
     for made in (builder.made() for builder in builders):
         assert [row.tolist() for row in made] == rows
+
+
+@pytest.fixture
+def files(tmp_path) -> FilesOptions:
+    for language in ("en", "de"):
+        (tmp_path / f"t.{language}").write_text("".join(f"{language} word{i % 7} here\n" for i in range(200)))
+    (tmp_path / "links").write_text("0-0 1-1\n" * 200)
+    place = f"{tmp_path}/t.{{language}}"
+    return FilesOptions(train=[place], valid=place, links=str(tmp_path / "links"))
+
+
+def test_the_names_of_what_is_cached_stay_as_they_are(files, tmp_path):
+    """Else every user's text is encoded again, and every run on it refuses to go on."""
+    cache = tmp_path / "cache"
+    options = TokenizerOptions(kind="char", vocabulary_size=60)
+    tokenizer = cached_tokenizer(files, CleaningOptions(train_words=50), options, cache)
+    assert tokenizer.digest == "cb850ad69bd78e0e"
+    cached_pairs(files, "train", CleaningOptions(), tokenizer, cache)
+    cached_pairs(files, "train", CleaningOptions(), tokenizer, cache, ConcatenationOptions(share=0.5), with_links=True)
+    cached_pairs(files, "valid", CleaningOptions(), tokenizer, cache)
+    assert sorted(path.name for path in cache.glob("[!.]*")) == [
+        "pairs-5c00c386c8178de4",
+        "pairs-7514a3f031ee41a7",
+        "pairs-da9922b9178c05f7",
+        "tokenizer-9da6a7287692511b",
+    ]
+
+
+def test_the_fingerprints_of_files_stay_as_they_are(files):
+    assert files.fingerprint("train") == "6184c2d6fe4d1f55"
+    assert files.fingerprint("valid") == "60248ed1052d273a"
+    mixed = FilesOptions(train=files.train * 2, weights=[1, 2], tags=["<a>", ""])
+    assert mixed.fingerprint("train") == "6fa0a6d19bf19fb7"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningReport
-from nmt.corpus.text.concatenation import JoiningOptions, join
+from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.errors import UserError
 
 PAIRS = [Pair(f"a{i} b{i}", f"x{i} y{i} z{i}", ((0, 2), (1, 0))) for i in range(200)]
@@ -17,7 +17,7 @@ PAIRS = [Pair(f"a{i} b{i}", f"x{i} y{i} z{i}", ((0, 2), (1, 0))) for i in range(
 @given(st.floats(0, 2), st.integers(2, 40))
 def test_every_pair_stays_and_joined_ones_are_neighbours_within_the_length(share, max_words):
     report = CleaningReport()
-    made = list(join(PAIRS, JoiningOptions(share, max_words), report))
+    made = list(with_joined(PAIRS, ConcatenationOptions(share, max_words), report))
     joined = [pair for pair in made if pair not in PAIRS]
     assert [pair for pair in made if pair in PAIRS] == PAIRS
     assert len(joined) == report.joined <= share * len(PAIRS) + 1
@@ -31,15 +31,12 @@ def test_every_pair_stays_and_joined_ones_are_neighbours_within_the_length(share
 
 
 def test_it_is_the_same_every_time_and_off_by_default():
-    once, again = (list(join(PAIRS, JoiningOptions(0.5), CleaningReport())) for _ in range(2))
+    once, again = (list(with_joined(PAIRS, ConcatenationOptions(0.5), CleaningReport())) for _ in range(2))
     assert once == again and len(once) > len(PAIRS) + 80
-    assert list(join(PAIRS, JoiningOptions(), CleaningReport())) == PAIRS
+    assert list(with_joined(PAIRS, ConcatenationOptions(), CleaningReport())) == PAIRS
 
 
-BAD = [JoiningOptions(share=-0.1), JoiningOptions(share=1e6), JoiningOptions(share=1, max_words=1)]
-
-
-@pytest.mark.parametrize("options", BAD)
-def test_options_without_meaning_are_refused(options):
+@pytest.mark.parametrize("values", [{"share": -0.1}, {"share": 1e6}, {"share": 1, "max_words": 1}])
+def test_options_without_meaning_are_refused(values):
     with pytest.raises(UserError, match=r"joining\."):
-        list(join(PAIRS, options, CleaningReport()))
+        ConcatenationOptions(**values)

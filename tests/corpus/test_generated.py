@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from nmt.corpus.kinds import grammar as builtin
-from nmt.corpus.kinds import tasks
-from nmt.corpus.kinds.corpus import fingerprint
-from nmt.corpus.kinds.generated import AlignedPair, versioned
 from nmt.corpus.kinds.grammar import GrammarOptions
-from nmt.corpus.kinds.tasks import TaskOptions
+from nmt.corpus.kinds.tasks import TASKS, TaskOptions
+from nmt.corpus.pair import Pair
 
 GRAMMAR = GrammarOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10)
 TASK = TaskOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10, test_bounds=[2, 4, 6, 8])
@@ -26,22 +23,22 @@ TEXTS = {
 }
 
 
-def text_hash(pairs: Iterable[AlignedPair]) -> str:
+def text_hash(pairs: Iterable[Pair]) -> str:
     lines = [f"{pair.source}\t{pair.target}\t{pair.links}" for pair in pairs]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def test_the_grammar_s_text_is_that_of_its_version():
-    found = [text_hash(builtin.generate(GRAMMAR, split)) for split in ("train", "valid", "test")]
-    assert builtin.VERSION == 1
+    found = [text_hash(GRAMMAR.read(split)) for split in ("train", "valid", "test")]
+    assert GRAMMAR.version == 1
     assert found == TEXTS["grammar"]
 
 
-@pytest.mark.parametrize("task", tasks.TASKS)
+@pytest.mark.parametrize("task", TASKS)
 def test_a_task_s_text_is_that_of_its_version(task):
     options = replace(TASK, task=task)
-    found = [text_hash(tasks.generate(options, split)) for split in ("train", "valid", "test")]
-    assert tasks.VERSION == 1
+    found = [text_hash(options.read(split)) for split in ("train", "valid", "test")]
+    assert TASK.version == 1
     assert found == TEXTS[task]
 
 
@@ -55,9 +52,9 @@ def test_every_option_that_changes_the_text_changes_the_fingerprint():
         replace(TASK, task="reverse"),
         replace(TASK, symbols=32),
     ]
-    found = [fingerprint(options, "train") for options in (GRAMMAR, *changed)]
+    found = [options.fingerprint("train") for options in (GRAMMAR, *changed)]
     assert len(set(found)) == len(found)
-    assert fingerprint(GRAMMAR, "train") != fingerprint(GRAMMAR, "valid")
+    assert GRAMMAR.fingerprint("train") != GRAMMAR.fingerprint("valid")
 
 
 def test_an_option_that_came_later_changes_nothing_at_its_default():
@@ -65,7 +62,11 @@ def test_an_option_that_came_later_changes_nothing_at_its_default():
     class Later(GrammarOptions):
         shuffled: bool = False
 
-    now = versioned(GRAMMAR, builtin.VERSION, builtin.KNOWN_TO_VERSION)
     of_run = {"train_pairs": 1000, "valid_pairs": 100, "test_pairs_per_bucket": 10}
-    assert versioned(Later(**of_run), builtin.VERSION, builtin.KNOWN_TO_VERSION) == now
-    assert versioned(Later(**of_run, shuffled=True), builtin.VERSION, builtin.KNOWN_TO_VERSION) != now
+    assert Later(**of_run).fingerprint("train") == GRAMMAR.fingerprint("train")
+    assert Later(**of_run, shuffled=True).fingerprint("train") != GRAMMAR.fingerprint("train")
+
+
+def test_the_fingerprints_of_generated_text_are_what_runs_have_recorded():
+    assert GrammarOptions().fingerprint("train") == "grammar-1-9bc1c07267b74d22-train"
+    assert TaskOptions().fingerprint("train") == "task-1-c2941101af0ff3c5-train"

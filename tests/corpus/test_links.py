@@ -6,7 +6,8 @@ import pytest
 
 from nmt.corpus.batches.cache import cached_tokenizer
 from nmt.corpus.batches.encoded import encode_pairs
-from nmt.corpus.kinds.corpus import FilesOptions, Pair, known_links, read_pairs
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
 from nmt.corpus.text.links import piece_links, read_links, words_of
@@ -59,9 +60,9 @@ def corpus(tmp_path, links: str) -> FilesOptions:
 
 def test_training_pairs_come_with_the_links_of_their_line(tmp_path):
     options = corpus(tmp_path, "0-0 1-1\n1p1\n")
-    assert list(read_pairs(options, "train"))[1] == Pair("a dog", "ein Hund", ((1, 1),))
-    assert known_links(options, "train") == [((0, 0), (1, 1)), ((1, 1),)]
-    assert known_links(options, "valid") is None
+    assert list(options.read("train"))[1] == Pair("a dog", "ein Hund", ((1, 1),))
+    assert options.known_links("train") == [((0, 0), (1, 1)), ((1, 1),)]
+    assert options.known_links("valid") is None
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_training_pairs_come_with_the_links_of_their_line(tmp_path):
 )
 def test_links_that_don_t_fit_the_pairs_are_refused(tmp_path, links, message):
     with pytest.raises(UserError, match=message):
-        list(read_pairs(corpus(tmp_path, links), "train"))
+        list(corpus(tmp_path, links).read("train"))
 
 
 def test_joined_pairs_are_told_in_the_report():

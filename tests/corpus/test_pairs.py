@@ -3,8 +3,9 @@ import json
 
 import pytest
 
-import nmt.corpus.kinds.corpus as readers
-from nmt.corpus.kinds.corpus import DatasetsOptions, FilesOptions, Pair, fingerprint, read_pairs
+from nmt.corpus.kinds.datasets import DatasetsOptions
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError
@@ -25,13 +26,13 @@ def write(path, lines, newline="\n"):
 def test_plain_and_gzipped_files_are_read(tmp_path, ending):
     write(tmp_path / f"t.en{ending}", [p.source for p in PAIRS])
     write(tmp_path / f"t.de{ending}", [p.target for p in PAIRS], newline="\r\n")
-    assert list(read_pairs(FilesOptions(train=[f"{tmp_path}/t.{{language}}{ending}"]), "train")) == PAIRS
+    assert list(FilesOptions(train=[f"{tmp_path}/t.{{language}}{ending}"]).read("train")) == PAIRS
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_tsv_is_read(tmp_path, ending):
     write(tmp_path / f"t.tsv{ending}", [f"{p.source}\t{p.target}" for p in PAIRS])
-    assert list(read_pairs(FilesOptions(train=[f"{tmp_path}/t.tsv{ending}"]), "train")) == PAIRS
+    assert list(FilesOptions(train=[f"{tmp_path}/t.tsv{ending}"]).read("train")) == PAIRS
 
 
 @pytest.mark.parametrize("form", ["languages", "names", "translation"])
@@ -40,7 +41,7 @@ def test_jsonl_is_read(tmp_path, form):
     records = [dict(zip(keys, pair[:2], strict=True)) for pair in PAIRS]
     records = [{"translation": record} for record in records] if form == "translation" else records
     write(tmp_path / "t.jsonl", [json.dumps(record) for record in records])
-    assert list(read_pairs(FilesOptions(valid=f"{tmp_path}/t.jsonl"), "valid")) == PAIRS
+    assert list(FilesOptions(valid=f"{tmp_path}/t.jsonl").read("valid")) == PAIRS
 
 
 def test_parquet_is_read(tmp_path):
@@ -49,7 +50,7 @@ def test_parquet_is_read(tmp_path):
 
     table = pyarrow.table({"en": [p.source for p in PAIRS], "de": [p.target for p in PAIRS]})
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
-    assert list(read_pairs(FilesOptions(tests={"x": f"{tmp_path}/t.parquet"}), "x")) == PAIRS
+    assert list(FilesOptions(tests={"x": f"{tmp_path}/t.parquet"}).read("x")) == PAIRS
 
 
 @pytest.mark.parametrize("columns", [True, False])
@@ -63,13 +64,13 @@ def test_a_local_datasets_folder_is_read(tmp_path, columns):
     datasets.DatasetDict({"train": data, "test": data}).save_to_disk(str(tmp_path / "set"))
     names = {"source_column": "first", "target_column": "second"} if columns else {}
     options = DatasetsOptions(path=str(tmp_path / "set"), **names)
-    assert list(read_pairs(options, "train")) == PAIRS
-    assert list(read_pairs(options, "test")) == PAIRS
-    assert fingerprint(options, "train") == fingerprint(options, "train")
+    assert list(options.read("train")) == PAIRS
+    assert list(options.read("test")) == PAIRS
+    assert options.fingerprint("train") == DatasetsOptions(path=str(tmp_path / "set"), **names).fingerprint("train")
     with pytest.raises(UserError, match=r"no split 'validation'.*known: test, train"):
-        list(read_pairs(options, "valid"))
+        list(options.read("valid"))
     with pytest.raises(UserError, match=r"no language 'fr'|no column 'translation'"):
-        list(read_pairs(DatasetsOptions(path=str(tmp_path / "set"), target_language="fr"), "train"))
+        list(DatasetsOptions(path=str(tmp_path / "set"), target_language="fr").read("train"))
 
 
 def test_a_folder_of_parquet_loads_as_a_data_set(tmp_path):
@@ -77,7 +78,7 @@ def test_a_folder_of_parquet_loads_as_a_data_set(tmp_path):
 
     rows = [{"translation": {"en": p.source, "de": p.target}} for p in PAIRS]
     datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / "train.parquet"))
-    assert list(read_pairs(DatasetsOptions(path=str(tmp_path)), "train")) == PAIRS
+    assert list(DatasetsOptions(path=str(tmp_path)).read("train")) == PAIRS
 
 
 def test_files_of_unequal_length_are_refused_with_both_counts(tmp_path):
@@ -86,7 +87,7 @@ def test_files_of_unequal_length_are_refused_with_both_counts(tmp_path):
     for first, second in (("en", "de"), ("de", "en")):
         options = FilesOptions(source_language=first, target_language=second, train=[f"{tmp_path}/t.{{language}}"])
         with pytest.raises(UserError, match=r"t.en has 3 lines.*t.de 1|t.de has 1 lines.*t.en 3"):
-            list(read_pairs(options, "train"))
+            list(options.read("train"))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_files_of_unequal_length_are_refused_with_both_counts(tmp_path):
 def test_bad_files_are_named_with_their_line(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
-        list(read_pairs(FilesOptions(train=[str(tmp_path / name)]), "train"))
+        list(FilesOptions(train=[str(tmp_path / name)]).read("train"))
     assert name in str(caught.value)
 
 
@@ -118,11 +119,11 @@ def test_a_gzip_file_cut_short_is_told(tmp_path):
 def test_absent_files_and_unknown_sets_are_told(tmp_path):
     options = FilesOptions(train=[f"{tmp_path}/no.{{language}}"], tests={"test2016": "x"})
     with pytest.raises(UserError, match=r"no.en: no such file.*NMT_DATA"):
-        list(read_pairs(options, "train"))
+        list(options.read("train"))
     with pytest.raises(UserError, match="did you mean 'test2016'"):
-        list(read_pairs(options, "test2017"))
+        list(options.read("test2017"))
     with pytest.raises(UserError, match=r"corpus.valid: no place"):
-        list(read_pairs(options, "valid"))
+        list(options.read("valid"))
 
 
 def test_cleaning_counts_every_pair_left_out():
@@ -138,4 +139,4 @@ def test_cleaning_counts_every_pair_left_out():
 @pytest.mark.parametrize("name", ["a/b", "..", "x y", ""])
 def test_a_test_set_s_name_must_be_able_to_name_a_folder(name):
     with pytest.raises(UserError, match="names files"):
-        readers.test_names(FilesOptions(tests={name: "t.tsv"}))
+        FilesOptions(tests={name: "t.tsv"})

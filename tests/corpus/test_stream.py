@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.batches.position import ALONE, Position, Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
 
 
@@ -39,13 +40,13 @@ def text(tmp_path_factory):
 
 
 def stream(
-    text, tokenizer, block=30, part=(0, 1), most=lambda count: count, weights=(), cleaning=None, sampling=0.0, tokens=40
+    text, tokenizer, block=30, share=ALONE, most=lambda count: count, weights=(), cleaning=None, sampling=0.0, tokens=40
 ):
     places = ["first"] + (["second"] if weights else [])
     corpus = FilesOptions(train=[f"{text}/{name}.{{language}}" for name in places], weights=list(weights))
     batching = BatchingOptions(tokens=tokens, stream=True, block=block)
-    options = StreamOptions(corpus, cleaning or CleaningOptions(), JoiningOptions(), batching, sampling, seed=1)
-    return Stream(options, tokenizer, part, most)
+    options = StreamOptions(corpus, cleaning or CleaningOptions(), ConcatenationOptions(), batching, sampling, seed=1)
+    return Stream(options, tokenizer, share, most)
 
 
 def words_in(batches, tokenizer) -> list[str]:
@@ -89,16 +90,16 @@ def test_processes_share_a_block_and_leave_it_together(text, words, count):
     largest = []  # of every block, as they would agree
     for number in range(count):
         seen = []
-        epoch(stream(text, words, part=(number, count), most=lambda n, seen=seen: seen.append(n) or n))
+        epoch(stream(text, words, share=Share(number, count), most=lambda n, seen=seen: seen.append(n) or n))
         largest.append(seen)
     most = [max(row) for row in zip(*largest, strict=False)]
     found, updates = [], []
     for number in range(count):
         own = iter(most)
-        made = stream(text, words, part=(number, count), most=lambda n, own=own: next(own, n))
+        made = stream(text, words, share=Share(number, count), most=lambda n, own=own: next(own, n))
         groups = list(itertools.takewhile(lambda group: group[1].epoch == 0, made.groups(Position(), 1)))
         updates.append([after for _, after in groups])
-        found += words_in(epoch(stream(text, words, part=(number, count)), size=1), words)
+        found += words_in(epoch(stream(text, words, share=Share(number, count)), size=1), words)
     assert sorted(found) == sorted(f"s{n}" for n in range(100))
     assert all(own == updates[0] for own in updates)
 
@@ -111,7 +112,7 @@ def test_places_are_mixed_by_their_weights(text, words, weights):
 
 
 def test_another_number_of_processes_is_told(text, words, caplog):
-    groups = stream(text, words, part=(0, 2)).groups(Position(), 1)
+    groups = stream(text, words, share=Share(0, 2)).groups(Position(), 1)
     after = [next(groups)[1] for _ in range(3)][-1]
     next(stream(text, words).groups(after, 1))
     assert "shared by 2 processes" in caplog.text
@@ -146,6 +147,11 @@ def test_sampled_segmentations_differ_from_epoch_to_epoch_but_not_from_run_to_ru
     assert lengths(0.0)[0] == lengths(0.0)[1]
     sampled = lengths(0.3)
     assert sampled == lengths(0.3) and sampled[0] != sampled[1]
+
+
+def test_a_stream_drops_no_duplicates(text, words):
+    with pytest.raises(UserError, match="duplicates=drop: a stream does not remember"):
+        stream(text, words, cleaning=CleaningOptions(duplicates="drop"))
 
 
 def test_memory_does_not_grow_with_the_text(words, tmp_path):

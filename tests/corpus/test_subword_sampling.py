@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
@@ -79,6 +80,16 @@ def test_another_process_draws_the_same(model):
     ]
     assert drawn[0] == drawn[1]
     assert len({tuple(row) for row in eval(drawn[0])}) > 3
+
+
+def test_a_model_keeps_its_segmenter_and_each_has_a_seed_of_its_own(model):
+    sampling = Sampling(0.3, 7)
+    other = Tokenizer.load(model.source_path.parent)
+    first = sampling.segmenter(model._source)
+    second = sampling.segmenter(other._source)
+    assert sampling.segmenter(model._source) is first is not second
+    assert first.rng.getstate() == random.Random(7).getstate()
+    assert second.rng.getstate() == random.Random(8).getstate()
 
 
 def test_a_frequent_word_is_not_held_to_its_first_segmentations_and_few_words_are_held(model, monkeypatch):

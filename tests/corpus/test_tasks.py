@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nmt.corpus.kinds.corpus import fingerprint, known_links, read_pairs
-from nmt.corpus.kinds.tasks import TASKS, TaskOptions, generate
+from nmt.corpus.kinds.tasks import TASKS, TaskOptions
 from nmt.errors import UserError
 
 SMALL = TaskOptions(train_pairs=300, valid_pairs=20, test_pairs_per_bucket=10)
@@ -16,25 +15,25 @@ SMALL = TaskOptions(train_pairs=300, valid_pairs=20, test_pairs_per_bucket=10)
 @pytest.mark.parametrize("task", TASKS)
 def test_splits_are_of_the_size_asked_for_and_keep_apart(task):
     options = replace(SMALL, task=task)
-    train, valid, test = (list(generate(options, split)) for split in ("train", "valid", "test"))
+    train, valid, test = (list(options.read(split)) for split in ("train", "valid", "test"))
     assert (len(train), len(valid), len(test)) == (300, 20, 100)
     assert not {p.source for p in test} & {p.source for p in (*train, *valid)}
-    assert train == list(generate(options, "train")) != list(generate(replace(options, seed=2), "train"))
+    assert train == list(options.read("train")) != list(replace(options, seed=2).read("train"))
     bounds = [bound for bound in options.test_bounds for _ in range(10)]
     assert all(len(pair.source.split()) <= max(bound, 4) for pair, bound in zip(test, bounds, strict=True))
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_target_word_follows_from_the_source_word_it_is_linked_with(task):
-    for pair in generate(replace(SMALL, task=task), "test"):
+    for pair in replace(SMALL, task=task).read("test"):
         source, target = pair.source.split(), pair.target.split()
         assert [source[i] for i, _ in sorted(pair.links, key=lambda link: link[1])] == target
 
 
 def test_reverse_is_reversed_and_recall_answers_its_question():
-    for pair in generate(replace(SMALL, task="reverse"), "valid"):
+    for pair in replace(SMALL, task="reverse").read("valid"):
         assert pair.target.split() == pair.source.split()[::-1]
-    for pair in generate(replace(SMALL, task="recall"), "valid"):
+    for pair in replace(SMALL, task="recall").read("valid"):
         told, _, asked = pair.source.partition(" : ")
         words = told.split()
         book = dict(zip(words[::2], words[1::2], strict=True))
@@ -42,9 +41,9 @@ def test_reverse_is_reversed_and_recall_answers_its_question():
 
 
 def test_the_corpus_doors_know_tasks():
-    assert [pair.source for pair in read_pairs(SMALL, "valid")] == [p.source for p in generate(SMALL, "valid")]
-    assert len(known_links(SMALL, "test")) == 100
-    assert fingerprint(SMALL, "train") != fingerprint(replace(SMALL, task="reverse"), "train")
+    assert [pair.source for pair in SMALL.read("valid")] == [p.source for p in SMALL.read("valid")]
+    assert len(SMALL.known_links("test")) == 100
+    assert SMALL.fingerprint("train") != replace(SMALL, task="reverse").fingerprint("train")
 
 
 @pytest.mark.parametrize(
@@ -60,4 +59,4 @@ def test_the_corpus_doors_know_tasks():
 )
 def test_options_that_make_nothing_are_refused(changed, message):
     with pytest.raises(UserError, match=message):
-        list(generate(replace(SMALL, **changed), "train"))
+        list(replace(SMALL, **changed).read("train"))

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.subwords.tokenizer import END, KINDS, Tokenizer, TokenizerOptions, train_tokenizer
+from nmt.corpus.subwords.tokenizer import KINDS, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.errors import UserError
+from nmt.tokens import END
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\n\r▁"), max_size=60)
 

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from nmt.corpus.batches.batcher import BatchingOptions, Position
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.batches.position import Position
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import Pair
 from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords import workers as sampling_workers
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.subwords.workers import SamplingWorkers
 from nmt.corpus.text.cleaning import CleaningOptions
-from nmt.corpus.text.concatenation import JoiningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
 from tests.conftest import ROOT
 
@@ -74,6 +75,11 @@ def test_processes_draw_what_is_drawn_here_and_in_order(tokenizer, slices, worke
     assert not here.processes
 
 
+def test_processes_that_train_on_one_machine_share_its_cores(tokenizer, monkeypatch):
+    monkeypatch.setattr(sampling_workers, "cores", lambda: 6)
+    assert [SamplingWorkers(tokenizer, 0.3, trainers).count for trainers in (1, 2, 4, 9)] == [6, 3, 1, 1]
+
+
 @pytest.mark.parametrize("pairs_of_a_slice", [20, 5000])
 def test_a_process_that_is_ended_from_outside_ends_the_run_in_words(slices, workers, pairs_of_a_slice):
     """Whether its answer fits into a pipe or not."""
@@ -108,7 +114,7 @@ def test_closing_does_not_wait_for_what_is_being_drawn(workers, slices):
 def test_processes_end_with_the_one_they_draw_for_even_if_it_is_killed(tokenizer):
     code = (
         "import itertools, sys; from pathlib import Path; from nmt.corpus.subwords import workers as w\n"
-        "from nmt.corpus.kinds.corpus import Pair; from nmt.corpus.subwords.tokenizer import Tokenizer\n"
+        "from nmt.corpus.pair import Pair; from nmt.corpus.subwords.tokenizer import Tokenizer\n"
         "w.FEW = 0\n"
         "workers = w.SamplingWorkers(Tokenizer.load(Path(sys.argv[1])), 0.1)\n"
         "for _ in workers.drawn(itertools.repeat([Pair('the dog', 'der Hund')] * 5), itertools.count()):\n"
@@ -129,7 +135,7 @@ def test_a_stream_is_the_same_with_processes_and_leaves_none(tokenizer, tiny_pai
         (tmp_path / f"text.{language}").write_text("".join(f"{line}\n" for line in lines))
     corpus = FilesOptions(train=[f"{tmp_path}/text.{{language}}"])
     batching = BatchingOptions(tokens=100, stream=True, block=120)
-    options = StreamOptions(corpus, CleaningOptions(), JoiningOptions(), batching, 0.3, seed=1)
+    options = StreamOptions(corpus, CleaningOptions(), ConcatenationOptions(), batching, 0.3, seed=1)
     started: list[SamplingWorkers] = []
 
     class Watched(SamplingWorkers):

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nmt.corpus.subwords.tokenizer import END, PADDING, START
-from nmt.decoding.beam import DecodingOptions, beam_search, penalty
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions, penalty
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.models.build import build_model
 from nmt.models.interface import Memory, Model, Output, State, Step, Vocabulary
 from nmt.models.recurrent import RecurrentOptions
+from tests.conftest import DEVICE
 
 V = 6
 
@@ -29,16 +31,17 @@ class Table(Model):
     def __init__(self, seed: int):
         super().__init__()
         self.output = nn.Linear(1, V)
-        self.table = torch.randn(5, V, V, generator=torch.Generator().manual_seed(seed)) * 2  # step, last, next
+        drawn = torch.randn(5, V, V, generator=torch.Generator().manual_seed(seed))
+        self.table = drawn.to(DEVICE) * 2  # step, last, next
 
     def encode(self, source, mask):
-        return Memory(torch.zeros(*source.shape, 1), mask)
+        return Memory(torch.zeros(*source.shape, 1, device=source.device), mask)
 
     def decode(self, memory, target_in, attend=False):
-        return Output(torch.zeros(*target_in.shape, 1))
+        return Output(torch.zeros(*target_in.shape, 1, device=target_in.device))
 
     def start(self, memory):
-        return State({}, {"step": torch.zeros(len(memory.mask), dtype=torch.long)})
+        return State({}, {"step": torch.zeros(len(memory.mask), dtype=torch.long, device=memory.mask.device)})
 
     def step(self, tokens, state, attend=False):
         step = state.of_hypothesis["step"]
@@ -56,7 +59,8 @@ def probability(model: Table, tokens) -> float:
 
 
 def memory_of(model, rows=1):
-    return model.encode(torch.ones(rows, 2, dtype=torch.long), torch.ones(rows, 2, dtype=torch.bool))
+    source = torch.ones(rows, 2, dtype=torch.long, device=DEVICE)
+    return model.encode(source, torch.ones_like(source, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -97,20 +101,21 @@ def test_penalties_are_their_formulas():
 def test_sampling_follows_the_distribution():
     model = Table(3)
     count = 4000
+    options = DecodingOptions(temperature=1.0)
     generators = [torch.Generator().manual_seed(i) for i in range(count)]
-    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), 1.0, generators)
+    found = sample(model, memory_of(model, count), torch.ones(count, dtype=torch.long), options, generators)
     logits = model.table[0, START].clone()
     logits[[PADDING, START]] = -math.inf
     expected = torch.softmax(logits, -1)
     counts = torch.bincount(torch.tensor([h.tokens[0] for h in found]), minlength=V) / count
-    torch.testing.assert_close(counts, expected, atol=0.03, rtol=0)
+    torch.testing.assert_close(counts, expected.cpu(), atol=0.03, rtol=0)
 
 
 @pytest.fixture(scope="module")
 def translators(tokenizer):
     torch.manual_seed(5)
     options = RecurrentOptions(embedding_size=16, encoder_size=16, decoder_size=16)
-    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
+    model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True)).to(DEVICE)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)
@@ -198,11 +203,11 @@ def test_a_forced_translation_has_the_score_of_its_steps(translators, tokenizer)
         if not line:
             assert translation.text == ""
             continue
-        model, source = translator.model.eval(), torch.tensor([tokenizer.encode_source(line)])
+        model, source = translator.model.eval(), torch.tensor([tokenizer.encode_source(line)], device=DEVICE)
         state = model.start(model.encode(source, torch.ones_like(source, dtype=torch.bool)))
         tokens, total = [*tokenizer.encode_target(target), END], 0.0
         for before, token in itertools.pairwise([START, *tokens]):
-            step = model.step(torch.tensor([before]), state)
+            step = model.step(torch.tensor([before], device=DEVICE), state)
             log_probabilities = step.logits.detach().log_softmax(-1)
             total, state = total + float(log_probabilities[0, token]), step.state
         assert translation.score == pytest.approx(total / penalty(len(tokens), translator.options), abs=1e-4)
@@ -216,3 +221,28 @@ def test_a_likelier_translation_has_a_higher_forced_score(translators):
     best = translator.translate([line])[0].text
     scores = [t.score for t in translator.force([line] * 2, [best, "völlig anders"])]
     assert scores[0] > scores[1]
+
+
+def test_a_model_in_training_is_so_again_when_its_search_fails(translators):
+    translator = translators(beam_size=2)
+
+    modes = []
+
+    def fails(tokens, state):
+        modes.append(translator.model.training)
+        raise KeyboardInterrupt
+
+    translator.model.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(translator.model, "step", fails)
+        with pytest.raises(KeyboardInterrupt):
+            translator.translate(LINES)
+    assert modes == [False] and translator.model.training
+    translator.model.eval()
+
+
+def test_a_model_that_only_translates_is_never_switched(translators, monkeypatch):
+    translator = translators(beam_size=2)
+    translator.model.eval()
+    monkeypatch.setattr(translator.model, "train", None)
+    assert translator.translate(LINES)[1].text == ""

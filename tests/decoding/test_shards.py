@@ -22,7 +22,7 @@ class Upper:
     def __init__(self, lives: int = 10**9):
         self.lives, self.calls = lives, 0
 
-    def __call__(self, lines, first_line):
+    def translate(self, lines, first_line):
         self.calls += 1
         if self.calls > self.lives:
             raise KeyboardInterrupt
@@ -68,15 +68,14 @@ def test_parts_that_nobody_claims_are_not_joined(source, tmp_path):
 
 
 def test_an_input_that_changes_meanwhile_is_told(source, tmp_path):
-    translate = Upper()
-
-    def meanwhile(lines, first_line):
-        if translate.calls == 2:
-            source.write_text("another\n")
-        return translate(lines, first_line)
+    class Meanwhile(Upper):
+        def translate(self, lines, first_line):
+            if self.calls == 2:
+                source.write_text("another\n")
+            return super().translate(lines, first_line)
 
     with pytest.raises(UserError, match="changed while it was translated"):
-        translate_file(meanwhile, source, tmp_path / "out", 10, {})
+        translate_file(Meanwhile(), source, tmp_path / "out", 10, {})
 
 
 def test_a_pipe_is_refused(tmp_path):
@@ -94,16 +93,17 @@ def test_an_output_that_is_there_is_not_overwritten(source, tmp_path):
 def test_a_shard_that_another_process_has_is_left_to_it(source, tmp_path):
     taken = tmp_path / "out.parts/00000002.txt"
     taken.parent.mkdir()
-    translate = Upper()
 
-    def other_finishes(lines, first_line):
-        if translate.calls == 4:
-            taken.write_text("".join(line + "\n" for line in EXPECTED[20:30]))
-        return translate(lines, first_line)
+    class OtherFinishes(Upper):
+        def translate(self, lines, first_line):
+            if self.calls == 4:
+                taken.write_text("".join(line + "\n" for line in EXPECTED[20:30]))
+            return super().translate(lines, first_line)
 
+    engine = OtherFinishes()
     with if_free(taken):
-        translate_file(other_finishes, source, tmp_path / "out", 10, {})
-    assert translate.calls == 5 and (tmp_path / "out").read_text().split("\n") == [*EXPECTED, ""]
+        translate_file(engine, source, tmp_path / "out", 10, {})
+    assert engine.calls == 5 and (tmp_path / "out").read_text().split("\n") == [*EXPECTED, ""]
 
 
 def test_through_the_door_as_from_standard_input(trained_run, tmp_path):

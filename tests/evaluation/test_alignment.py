@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.corpus.kinds.corpus import FilesOptions, known_links, read_pairs
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.kinds.grammar import GrammarOptions
 from nmt.corpus.text.links import words_of
 from nmt.decoding.hypothesis import Translation
@@ -58,14 +58,14 @@ def test_the_error_rate_of_a_corpus_is_that_of_its_sums():
 
 
 def test_the_built_in_corpus_knows_its_links_and_files_do_not():
-    known = known_links(TINY_GRAMMAR, "test")
-    pairs = list(read_pairs(TINY_GRAMMAR, "test"))
+    known = TINY_GRAMMAR.known_links("test")
+    pairs = list(TINY_GRAMMAR.read("test"))
     assert len(known) == len(pairs)
     for pair, found in zip(pairs, known, strict=True):
         assert found and all(s < len(pair.source.split()) and t < len(pair.target.split()) for s, t in found)
         perfect = recalled(pair.target, pair.target, found)
         assert all(perfect.values())
-    assert known_links(FilesOptions(), "test") is None
+    assert FilesOptions().known_links("test") is None
     assert isinstance(TINY_GRAMMAR, GrammarOptions)
 
 

@@ -69,7 +69,5 @@ def test_a_chosen_measure_that_lacks_what_it_needs_is_told(monkeypatch):
 
     options = replace(OPTIONS, metrics=["linked"])
     without = Evaluations({"a": {"1": evaluation(0.3, 1)}})
-    with pytest.raises(
-        UserError, match="needs known word links, which a has not on test set"
-    ):
+    with pytest.raises(UserError, match="needs known word links, which a has not on test set"):
         compare_test_set(without, "a", options)

@@ -8,6 +8,7 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
+from tests.conftest import DEVICE, backward_in_evaluation
 
 SOURCES = ["The man sees the old house, because the teacher laughed.", "The man sleeps."]
 TARGETS = ["Der Mann sieht das alte Haus, weil der Lehrer lachte.", "Der Mann schläft."]
@@ -23,7 +24,8 @@ MODELS = {
 @pytest.fixture(params=MODELS)
 def model(request, tokenizer):
     torch.manual_seed(2)
-    return build_model(MODELS[request.param], Vocabulary(tokenizer.source_size, tokenizer.target_size, True))
+    vocabulary = Vocabulary(tokenizer.source_size, tokenizer.target_size, True)
+    return build_model(MODELS[request.param], vocabulary).to(DEVICE)
 
 
 def test_each_row_is_a_share_and_the_batch_changes_nothing(model, tokenizer):
@@ -39,16 +41,18 @@ def test_each_row_is_a_share_and_the_batch_changes_nothing(model, tokenizer):
 
 def test_it_is_the_gradient_of_one_word_by_the_embeddings(model, tokenizer):
     model.eval()
-    source = torch.tensor([tokenizer.encode_source(SOURCES[0])])
+    source = torch.tensor([tokenizer.encode_source(SOURCES[0])], device=DEVICE)
     given = [*tokenizer.encode_target(TARGETS[0]), END]
     asked = int(0.55 * len(given))  # the word of the sixth tenth
     vectors = []
     hook = model.source_embedding.register_forward_hook(lambda module, inputs, output: vectors.append(output))
-    memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
-    hook.remove()
-    logits = model.logits(model.decode(memory, torch.tensor([[START, *given[:-1]]])))
-    chosen = logits.log_softmax(-1)[0, asked, given[asked]]
-    norms = torch.autograd.grad(chosen, vectors[0])[0][0].norm(dim=-1).numpy()
+    target_in = torch.tensor([[START, *given[:-1]]], device=DEVICE)
+    with backward_in_evaluation():
+        memory = model.encode(source, torch.ones_like(source, dtype=torch.bool))
+        hook.remove()
+        logits = model.logits(model.decode(memory, target_in))
+        chosen = logits.log_softmax(-1)[0, asked, given[asked]]
+        norms = torch.autograd.grad(chosen, vectors[0])[0][0].norm(dim=-1).cpu().numpy()
     expected = _shares(np.tile(norms, (PARTS, 1)))[0]
     np.testing.assert_allclose(gradient_maps(model, tokenizer, SOURCES[:1], TARGETS[:1])[0][5], expected, rtol=1e-3)
 

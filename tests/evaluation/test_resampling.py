@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 from nmt.evaluation.measures.bleu import Bleu
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Resampler, Resamplers, holm, score
-
-REFERENCES = [f"the {a} man sees a {b} dog in the {c} house" for a in "abcde" for b in "fghij" for c in "klmn"]
-
-
-def outputs(errors: float, seed: int) -> list[str]:
-    """References in which a share of the words is wrong."""
-    rng = np.random.default_rng(seed)
-    return [" ".join("x" if rng.random() < errors else word for word in line.split()) for line in REFERENCES]
+from tests.texts import REFERENCES, outputs
 
 
 @pytest.fixture(scope="module")

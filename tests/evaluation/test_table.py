@@ -12,7 +12,7 @@ from nmt.evaluation.places import gradient_rows, recall_by_place
 from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 from nmt.evaluation.table import compare_on
 from nmt.evaluation.translations import Evaluation, Evaluations, KnownLinks
-from tests.evaluation.test_resampling import REFERENCES, outputs
+from tests.texts import REFERENCES, outputs
 
 OPTIONS = EvaluationOptions(bucket_bounds=[8, 12], resamples=300)
 SOURCES = ["w " * (7 + 5 * (i % 2)) for i in range(len(REFERENCES))]

@@ -8,7 +8,8 @@ import sacrebleu
 import torch
 
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
-from nmt.decoding.beam import DecodingOptions
+from nmt.corpus.batches.position import Share
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.evaluation.validation import Validation, add_up
 from nmt.models.build import build_model
@@ -23,13 +24,13 @@ def test_shares_add_up_to_the_whole_also_where_some_are_empty(encoded, tiny_pair
     model = build_model(options, Vocabulary(tokenizer.source_size, tokenizer.target_size, True)).eval()
     pairs = tiny_pairs[:5]
 
-    def validation(part: tuple[int, int]) -> Validation:
-        batcher = Batcher(encoded, BatchingOptions(tokens=512), seed=0, part=part)
+    def validation(share: Share) -> Validation:
+        batcher = Batcher(encoded, BatchingOptions(tokens=512), seed=0, share=share)
         return Validation(batcher, pairs, tokenizer, batch_size=2)
 
-    alone = validation((0, 1))
+    alone = validation(Share())
     whole = alone.sums(model)
-    shares = [validation((number, count)).sums(model) for number in range(count)]
+    shares = [validation(Share(number, count)).sums(model) for number in range(count)]
     together = add_up(shares)
     assert together.keys() == whole.keys()
     for name, columns in whole.items():

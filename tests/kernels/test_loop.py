@@ -1,16 +1,15 @@
 """Products of a loop have the gradients that autograd would give, whatever else is done with the matrix."""
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.kernels.loop import product, repeat
-from nmt.models.cells import LstmGates, plain_lstm_gates
+from tests.conftest import DEVICE
 
 
 def double(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+    return torch.randn(*shape, dtype=torch.float64).to(DEVICE).requires_grad_()
 
 
 @settings(deadline=None, max_examples=30)
@@ -61,21 +60,8 @@ def test_a_pass_that_stops_early_leaves_nothing_for_the_next() -> None:
 
 
 def test_what_needs_no_gradient_is_left_alone() -> None:
-    matrix = torch.randn(2, 2)
+    matrix = torch.randn(2, 2).to(DEVICE)
     assert repeat(matrix) is matrix
     with torch.no_grad():
-        weights = torch.randn(2, 2, requires_grad=True)
+        weights = torch.randn(2, 2).to(DEVICE).requires_grad_()
         assert repeat(weights) is weights
-
-
-@pytest.mark.parametrize("used", ["both", "output", "memory"])
-def test_the_gates_of_an_lstm_have_the_gradient_of_the_formula(used: str) -> None:
-    gates, memory = double(3, 8), double(3, 2)
-    plain, fast = plain_lstm_gates(gates, memory), LstmGates.apply(gates, memory)
-    chosen = {"both": (0, 1), "output": (0,), "memory": (1,)}[used]
-    for ours, theirs in zip(fast, plain, strict=True):
-        torch.testing.assert_close(ours, theirs)
-    torch.testing.assert_close(
-        torch.autograd.grad(sum((fast[i] ** 2).sum() for i in chosen), (gates, memory)),
-        torch.autograd.grad(sum((plain[i] ** 2).sum() for i in chosen), (gates, memory)),
-    )

@@ -3,8 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.kernels.lstm import run_packed
 from nmt.models.cells import CELLS, MODULES, RecurrentLayer, flip, make_layer
 from nmt.models.minimal import MINIMAL, MinimalLayer, scan
+from tests.conftest import DEVICE
 
 
 @pytest.mark.parametrize("cell", MODULES)
@@ -13,12 +15,12 @@ from nmt.models.minimal import MINIMAL, MinimalLayer, scan
 def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
     lengths = [max(1, length) for length in lengths]
     torch.manual_seed(seed)
-    layer = RecurrentLayer(cell, 5, 7)
-    inputs = torch.randn(len(lengths), max(lengths), 5)
-    count = torch.tensor(lengths)
+    layer = RecurrentLayer(cell, 5, 7).to(DEVICE)
+    inputs = torch.randn(len(lengths), max(lengths), 5).to(DEVICE)
+    count = torch.tensor(lengths).to(DEVICE)
     outputs, final = layer.run(inputs, count)
-    packed_outputs, packed_final = layer._packed(inputs, count, layer.initial(inputs))
-    real = torch.arange(max(lengths)) < count[:, None]
+    packed_outputs, packed_final = run_packed(layer.rnn, inputs, count, layer.initial(inputs))
+    real = torch.arange(max(lengths), device=DEVICE) < count[:, None]
     torch.testing.assert_close(outputs[real], packed_outputs[real])
     for ours, theirs in zip(final, packed_final, strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -27,8 +29,9 @@ def test_fast_sequence_equals_the_library_on_packed_rows(cell, lengths, seed):
 @pytest.mark.parametrize("cell", CELLS)
 def test_step_with_a_fed_vector_equals_the_whole_input(cell):
     torch.manual_seed(1)
-    layer = make_layer(cell, 5, 7)
-    inputs, state = torch.randn(3, 5), tuple(torch.randn(3, 7 * width) for width in CELLS[cell])
+    layer = make_layer(cell, 5, 7).to(DEVICE)
+    inputs = torch.randn(3, 5).to(DEVICE)
+    state = tuple(torch.randn(3, 7 * width).to(DEVICE) for width in CELLS[cell])
     whole = layer.step(layer.input_gates(inputs), None, state, layer.step_weights(0))
     parts = layer.step(layer.input_gates(inputs[:, :3]), inputs[:, 3:], state, layer.step_weights(2))
     for one, other in zip(whole, parts, strict=True):
@@ -36,8 +39,8 @@ def test_step_with_a_fed_vector_equals_the_whole_input(cell):
 
 
 def test_flip_reverses_within_each_length():
-    sequence = torch.arange(8.0).view(2, 4, 1)
-    flipped = flip(sequence, torch.tensor([3, 4]))
+    sequence = torch.arange(8.0, device=DEVICE).view(2, 4, 1)
+    flipped = flip(sequence, torch.tensor([3, 4], device=DEVICE))
     assert flipped[..., 0].tolist() == [[2, 1, 0, 3], [7, 6, 5, 4]]
 
 
@@ -46,9 +49,10 @@ def test_flip_reverses_within_each_length():
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), seed=st.integers(0, 99))
 def test_a_scan_over_the_whole_sequence_equals_its_steps(cell, lengths, seed):
     torch.manual_seed(seed)
-    layer = MinimalLayer(cell, 5, 7)
-    inputs, count = torch.randn(len(lengths), max(lengths), 5), torch.tensor(lengths)
-    state = (torch.randn(len(lengths), 7),)
+    layer = MinimalLayer(cell, 5, 7).to(DEVICE)
+    inputs = torch.randn(len(lengths), max(lengths), 5).to(DEVICE)
+    count = torch.tensor(lengths).to(DEVICE)
+    state = (torch.randn(len(lengths), 7).to(DEVICE),)
     outputs, final = layer.run(inputs, count, state)
     gates, weights, finals = layer.input_gates(inputs), layer.step_weights(0), {}
     for t in range(max(lengths)):
@@ -61,18 +65,19 @@ def test_a_scan_over_the_whole_sequence_equals_its_steps(cell, lengths, seed):
 
 
 def test_the_gradient_of_a_scan_is_right_in_float64():
-    keep = torch.rand(2, 6, 3, dtype=torch.float64, requires_grad=True)
-    add = torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(scan, (keep, add))
+    keep = torch.rand(2, 6, 3, dtype=torch.float64).to(DEVICE).requires_grad_()
+    add = torch.randn(2, 6, 3, dtype=torch.float64).to(DEVICE).requires_grad_()
+    assert torch.autograd.gradcheck(scan, (keep, add), nondet_tol=1e-10)  # sums of CUDA come in any order
 
 
 def test_gates_that_are_all_shut_have_a_gradient():
     """f / (f + i) of two sigmoids that both underflow is 0 / 0; by logarithms it is their share."""
-    layer = make_layer("min_lstm", 2, 1)
+    layer = make_layer("min_lstm", 2, 1).to(DEVICE)
     with torch.no_grad():
         layer.maps.weight.zero_()
         layer.maps.bias.copy_(torch.tensor([-200.0, -200.0, 1.0]))
-    outputs, _ = layer.run(torch.randn(1, 4, 2), None)
-    torch.testing.assert_close(outputs[0, :, 0], torch.tensor([0.5, 0.75, 0.875, 0.9375]))
+    outputs, _ = layer.run(torch.randn(1, 4, 2).to(DEVICE), None)
+    shares = torch.tensor([0.5, 0.75, 0.875, 0.9375], device=DEVICE)
+    torch.testing.assert_close(outputs[0, :, 0], shares)
     outputs.sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())

@@ -10,6 +10,7 @@ from nmt.models.build import build_model
 from nmt.models.interface import Choice, Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.training.loss import choice_loss, token_loss
+from tests.conftest import DEVICE
 
 VOCABULARY = Vocabulary(12, 12, joint=True)
 
@@ -18,7 +19,7 @@ def make(read: str):
     torch.manual_seed(3)
     attention = AttentionOptions(score="general", query="current", read=read, size=4, entropy_weight=0.0)
     options = RecurrentOptions(embedding_size=6, encoder_size=4, decoder_size=8, dropout=0.0, attention=attention)
-    model = build_model(options, VOCABULARY)
+    model = build_model(options, VOCABULARY).to(DEVICE)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(2.0)
@@ -26,12 +27,13 @@ def make(read: str):
 
 
 def sentence(copies: int):
-    source = torch.tensor([[5, 6, 7]]).repeat(copies, 1)
-    return source, torch.ones_like(source, dtype=torch.bool), torch.tensor([[1, 8]]).repeat(copies, 1)
+    source = torch.tensor([[5, 6, 7]], device=DEVICE).repeat(copies, 1)
+    target_in = torch.tensor([[1, 8]], device=DEVICE).repeat(copies, 1)
+    return source, torch.ones_like(source, dtype=torch.bool), target_in
 
 
-TARGET = torch.tensor([[8, 9]])
-REAL = torch.ones(1, 2, dtype=torch.bool)
+TARGET = torch.tensor([[8, 9]], device=DEVICE)
+REAL = torch.ones(1, 2, dtype=torch.bool, device=DEVICE)
 
 
 def expected_loss(model) -> torch.Tensor:
@@ -40,7 +42,7 @@ def expected_loss(model) -> torch.Tensor:
     memory = model.encode(source, mask)
     top, _ = model.layers[0].run(model.target_embedding(target_in), None, model.bridge(memory.summary)[0])
     keys = model.attentions[0].keys(memory.states)
-    _, distribution = model.attentions[0].heads[0](top, keys, torch.arange(2)[None], mask)  # (1, 2, 3)
+    _, distribution = model.attentions[0].heads[0](top, keys, torch.arange(2, device=DEVICE)[None], mask)  # (1, 2, 3)
     each = torch.log_softmax(model.output(model._predict_each(top, memory.states)), dim=-1)  # (1, 2, 3, V)
     chosen = each.gather(-1, TARGET[..., None, None].expand(1, 2, 3, 1))[..., 0]  # (1, 2, 3)
     return -(distribution * chosen).sum()
@@ -84,8 +86,8 @@ def test_smoothing_of_a_mixture_is_that_of_its_probabilities():
 @pytest.mark.parametrize("lasting", [False, True])
 def test_a_baseline_takes_away_variance_and_adds_no_bias(lasting):
     torch.manual_seed(1)
-    logits = torch.tensor([0.3, -0.2, 0.1], requires_grad=True)
-    reward_of = torch.tensor([-6.0, -5.0, -4.0])
+    logits = torch.tensor([0.3, -0.2, 0.1], device=DEVICE, requires_grad=True)
+    reward_of = torch.tensor([-6.0, -5.0, -4.0], device=DEVICE)
     exact = torch.autograd.grad(-(torch.softmax(logits, 0) * reward_of).sum(), logits)[0]
 
     def estimates(baseline: float) -> torch.Tensor:
@@ -96,12 +98,13 @@ def test_a_baseline_takes_away_variance_and_adds_no_bias(lasting):
             drawn = torch.multinomial(distribution, 1)
             choice = Choice(
                 log_probability=distribution.log()[drawn][None],
-                entropy=torch.zeros(1, 1),
-                baseline=torch.full((1, 1), baseline),
+                entropy=torch.zeros(1, 1, device=DEVICE),
+                baseline=torch.full((1, 1), baseline, device=DEVICE),
                 entropy_weight=0.0,
                 lasting=lasting,
             )
-            loss = choice_loss(choice, reward_of[drawn][None], torch.ones(1, 1, dtype=torch.bool))
+            real = torch.ones(1, 1, dtype=torch.bool, device=DEVICE)
+            loss = choice_loss(choice, reward_of[drawn][None], real)
             found.append(torch.autograd.grad(loss, logits)[0])
         return torch.stack(found)
 
@@ -111,14 +114,14 @@ def test_a_baseline_takes_away_variance_and_adds_no_bias(lasting):
 
 
 def test_a_lasting_choice_is_judged_by_what_follows_it_and_never_by_padding():
-    rewards = torch.tensor([[-1.0, -2.0, -4.0]])
-    mask = torch.tensor([[True, True, False]])
-    log_probability = torch.zeros(1, 3, requires_grad=True)
-    none = torch.zeros(1, 3)
+    rewards = torch.tensor([[-1.0, -2.0, -4.0]], device=DEVICE)
+    mask = torch.tensor([[True, True, False]], device=DEVICE)
+    log_probability = torch.zeros(1, 3, device=DEVICE, requires_grad=True)
+    none = torch.zeros(1, 3, device=DEVICE)
     for lasting, judged in ((False, [-1.0, -2.0, 0.0]), (True, [-3.0, -2.0, 0.0])):
         loss = choice_loss(Choice(log_probability, none, none, 0.0, lasting), rewards, mask)
         gradient = torch.autograd.grad(loss, log_probability)[0]
-        torch.testing.assert_close(gradient, -torch.tensor([judged]))
+        torch.testing.assert_close(gradient, -torch.tensor([judged], device=DEVICE))
 
 
 def test_in_search_the_likeliest_position_is_read():

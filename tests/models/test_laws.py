@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nmt.decoding.beam import DecodingOptions, beam_search
+from nmt.decoding.beam import beam_search
 from nmt.decoding.one_path import sample
+from nmt.decoding.options import DecodingOptions
+from nmt.kernels import lstm
 from nmt.models import cells, minimal, recurrent
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.attention.reads import READS
@@ -21,6 +23,7 @@ from nmt.models.interface import Model, Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
 from nmt.training.loss import token_loss
+from tests.conftest import DEVICE, backward_in_evaluation
 
 VOCABULARY = Vocabulary(40, 40, joint=True)
 R = RecurrentOptions(embedding_size=12, encoder_size=8, decoder_size=16, dropout=0.1)
@@ -90,7 +93,7 @@ SYSTEMS = {
 @pytest.fixture(params=SYSTEMS, scope="module")
 def model(request) -> Model:
     torch.manual_seed(7)
-    made = build_model(SYSTEMS[request.param], VOCABULARY).eval()
+    made = build_model(SYSTEMS[request.param], VOCABULARY).to(DEVICE).eval()
     with torch.no_grad():  # larger weights, so that a mistake shows
         for parameter in made.parameters():
             parameter.mul_(1.5)
@@ -115,25 +118,13 @@ def test_step_by_step_equals_teacher_forced(model, random_batch):
         state = step.state
 
 
-def test_cached_equals_uncached(model, random_batch):
-    """A step from the carried state equals the last position of a fresh run over the whole prefix."""
-    source, mask, target = random_batch([5, 4], 5)
-    memory = model.encode(source, mask)
-    state = model.start(memory)
-    for t in range(5):
-        step = model.step(target[:, t], state)
-        fresh = model.logits(model.decode(memory, target[:, : t + 1]))[:, -1]
-        torch.testing.assert_close(step.logits, fresh, atol=2e-5, rtol=1e-5)
-        state = step.state
-
-
 def test_beam_of_one_equals_greedy(model, random_batch):
     source, mask, _ = random_batch([7, 3, 5, 1], 1)
     memory, limits = model.encode(source, mask), torch.tensor([12, 9, 3, 7])
     for penalty in ("none", "average", "gnmt"):
         options = DecodingOptions(beam_size=1, length_penalty=penalty)
         beams = beam_search(model, memory, limits, options)
-        greedy = sample(model, memory, limits)
+        greedy = sample(model, memory, limits, options)
         for [found], expected in zip(beams, greedy, strict=True):
             assert found.tokens == expected.tokens
             assert found.log_probability == pytest.approx(expected.log_probability, abs=1e-4)
@@ -183,14 +174,15 @@ def test_attention_is_non_negative_sums_to_one_and_is_zero_on_padding(model, ran
         assert weights is None and step is None
         return
     assert weights.shape == (3, 4, 8) and (weights >= 0).all()
-    torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4))
+    torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
     assert weights.masked_select(~mask[:, None].expand_as(weights)).abs().max() == 0
     torch.testing.assert_close(step, weights[:, 0])
 
 
 def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batch):
     source, mask, target = random_batch([6, 4, 2, 6], 5)
-    real = torch.tensor([5, 3, 4, 1])[:, None] > torch.arange(5)
+    lengths = torch.tensor([5, 3, 4, 1])
+    real = (lengths[:, None] > torch.arange(5)).to(DEVICE)
 
     def gradient(parts):
         model.zero_grad()
@@ -200,7 +192,8 @@ def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batc
             (loss / real.sum()).backward()
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
-    whole, halves = gradient([slice(0, 4)]), gradient([slice(0, 2), slice(2, 4)])
+    with backward_in_evaluation():
+        whole, halves = gradient([slice(0, 4)]), gradient([slice(0, 2), slice(2, 4)])
     assert whole.keys() == halves.keys()
     for name in whole:
         torch.testing.assert_close(whole[name], halves[name], atol=2e-5, rtol=1e-4)
@@ -213,16 +206,17 @@ def test_gradients_made_after_a_loop_equal_those_made_in_it(model, kind, random_
 
     def gradients(kind):
         model.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
-            output = model(source, mask, target)
-            loss, _ = token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)
-        loss.backward()
+        with backward_in_evaluation():
+            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=kind == torch.bfloat16):
+                output = model(source, mask, target)
+                loss, _ = token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)
+            loss.backward()
         return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
     fast = gradients(kind)
     for module in (recurrent, cells, minimal):
         monkeypatch.setattr(module, "repeat", lambda matrix: matrix)
-    monkeypatch.setattr(cells.LstmGates, "apply", cells.plain_lstm_gates)
+    monkeypatch.setattr(lstm.LstmGates, "apply", lstm.plain_lstm_gates)
     plain = gradients(kind)
     assert fast.keys() == plain.keys()
     if kind == torch.float32:
@@ -245,7 +239,8 @@ def test_every_parameter_is_used(model, random_batch):
     token_loss(model.output, output, target, torch.ones_like(target, dtype=torch.bool), 0.1)[0].backward()
     model.eval()
     unused = [name for name, parameter in model.named_parameters() if parameter.grad is None]
-    if getattr(model.options, "score", "") in ("diagonal", "uniform"):  # what prepares the query of a score without one
+    score = SCORES.get(getattr(model.options, "score", ""))
+    if score is not None and not score.uses_query:  # what would prepare the query
         unused = [name for name in unused if "cross_residual.norm" not in name]
     assert not unused
 
@@ -253,7 +248,7 @@ def test_every_parameter_is_used(model, random_batch):
 def test_a_fixed_context_sees_nothing_but_the_summary(random_batch):
     """Whatever the encoder's states are, only its summary reaches the decoder."""
     torch.manual_seed(0)
-    model = build_model(FIXED, VOCABULARY).eval()
+    model = build_model(FIXED, VOCABULARY).to(DEVICE).eval()
     source, mask, target = random_batch([6, 4], 5)
     memory = model.encode(source, mask)
     blind = replace(memory, states=torch.randn_like(memory.states))

@@ -3,25 +3,15 @@ import torch
 
 from nmt.errors import UserError
 from nmt.models.build import build_model
-from nmt.models.embedding import Dropout, kept_bits, rotate, sinusoids
+from nmt.models.embedding import rotate, sinusoids
 from nmt.models.interface import Vocabulary
-from nmt.models.transformer import FeedForward, TransformerOptions, plain_attention
-
-
-def test_plain_attention_equals_the_library():
-    torch.manual_seed(0)
-    query, key, value = torch.randn(2, 2, 3, 4), torch.randn(2, 2, 5, 4), torch.randn(2, 2, 5, 4)
-    allowed = torch.rand(2, 1, 3, 5) > 0.3
-    allowed[..., 0] = True
-    context, weights = plain_attention(query, key, value, allowed)
-    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-    torch.testing.assert_close(context, expected)
-    torch.testing.assert_close(weights @ value, expected)
+from nmt.models.transformer import FeedForward, TransformerOptions
+from tests.conftest import DEVICE
 
 
 def test_rotary_scores_depend_on_distance_only():
     torch.manual_seed(0)
-    query, key = torch.randn(1, 1, 1, 8), torch.randn(1, 1, 1, 8)
+    query, key = torch.randn(1, 1, 1, 8).to(DEVICE), torch.randn(1, 1, 1, 8).to(DEVICE)
     scores = [(rotate(query, first + 3) @ rotate(key, first).transpose(-1, -2)).item() for first in (0, 5, 40)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4) == pytest.approx(scores[2], abs=1e-4)
 
@@ -35,55 +25,14 @@ def test_sinusoids_are_the_paper_s():
             torch.testing.assert_close(table[row, 2 * i + 1], torch.cos(angle))
 
 
-def test_cheap_dropout_drops_its_share_and_keeps_the_mean():
-    torch.manual_seed(0)
-    dropout = Dropout(0.3)
-    outputs = dropout(torch.ones(1000, 999))
-    assert (outputs == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
-    assert outputs.mean().item() == pytest.approx(1.0, abs=0.01)
-    assert outputs.unique().numel() == 2
-    assert torch.equal(dropout.eval()(outputs), outputs)
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
-@pytest.mark.parametrize("shape", [(7, 9), (1,), (0, 3)])
-def test_dropout_by_integers_scales_what_it_keeps_and_so_its_gradient(kind, shape):
-    torch.manual_seed(0)
-    inputs = torch.full((*shape, 2), 3.0, dtype=kind).transpose(0, -1).requires_grad_()  # not in the memory's order
-    outputs = Dropout(0.5)(inputs)
-    kept = (outputs != 0).to(kind)
-    torch.testing.assert_close(outputs, inputs * kept * 2)
-    outputs.sum().backward()  # whose gradient is one number, expanded
-    torch.testing.assert_close(inputs.grad, kept * 2)
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("training", [True, False])
-def test_dropout_after_relu_in_one_equals_one_after_the_other(kind, training):
-    dropout = Dropout(0.3).train(training)
-    inputs = [torch.randn(50, 40, generator=torch.Generator().manual_seed(1)).to(kind) for _ in range(2)]
-    inputs[0][0], inputs[1][0] = 0.0, 0.0  # where relu has no slope
-
-    def in_one(x):
-        outputs, scale = dropout.after_relu(x.clone())  # it writes over what it is given
-        return outputs * scale
-
-    made = []
-    for of_one, rectified in zip(inputs, (in_one, lambda x: dropout(torch.relu(x))), strict=True):
-        torch.manual_seed(2)
-        outputs = rectified(of_one.requires_grad_())
-        outputs.backward(torch.linspace(-1, 1, outputs.numel()).view_as(outputs).to(kind))
-        made.append(outputs)
-    assert torch.equal(*made) and torch.equal(inputs[0].grad, inputs[1].grad)
-    assert (made[0] == 0).any() and made[0].max() > 0
-
-
 @pytest.mark.parametrize("training", [True, False])
 def test_the_feed_forward_layer_is_its_formula(training):
     torch.manual_seed(0)
-    layer = FeedForward(TransformerOptions(size=8, feed_forward_size=24, dropout=0.3)).double().train(training)
+    options = TransformerOptions(size=8, feed_forward_size=24, dropout=0.3)
+    layer = FeedForward(options).double().to(DEVICE).train(training)
     torch.nn.init.uniform_(layer.narrow.bias)
-    inputs = [torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(1)).double() for _ in range(2)]
+    drawn = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(1)).double().to(DEVICE)
+    inputs = [drawn.clone() for _ in range(2)]
     found = []
     for given, run in zip(
         inputs, (layer, lambda x: layer.narrow(layer.dropout(torch.relu(layer.widen(x))))), strict=True
@@ -91,39 +40,10 @@ def test_the_feed_forward_layer_is_its_formula(training):
         torch.manual_seed(2)
         layer.zero_grad()
         outputs = run(given.requires_grad_())
-        outputs.backward(torch.linspace(-1, 1, outputs.numel()).double().view_as(outputs))
+        outputs.backward(torch.linspace(-1, 1, outputs.numel()).double().to(DEVICE).view_as(outputs))
         found.append([outputs, given.grad, *(parameter.grad.clone() for parameter in layer.parameters())])
     for fast, plain in zip(*found, strict=True):
         torch.testing.assert_close(fast, plain)
-
-
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize("count", [0, 1, 5, 1001])
-def test_bits_of_any_number_of_elements(kind, count):
-    torch.manual_seed(0)
-    bits = kept_bits(torch.empty(count, dtype=kind), 0.5)
-    assert bits.shape == (count,) and bits.element_size() == kind.itemsize
-    assert ((bits == 0) | (bits == -1)).all() and (count < 100 or 0.4 < (bits == 0).double().mean() < 0.6)
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("probability", [0.1, 0.3, 0.5])
-def test_any_two_elements_are_dropped_together_as_often_as_if_drawn_apart(kind, probability):
-    torch.manual_seed(0)
-    count = 400_000
-    dropped = kept_bits(torch.empty(4 * count, dtype=kind), probability).view(4, count) == 0
-    joint = dropped.double() @ dropped.double().T / count  # (4, 4): the elements that one random word serves
-    expected = torch.full((4, 4), probability**2, dtype=torch.float64).fill_diagonal_(probability)
-    tolerance = 5 * (expected * (1 - expected) / count).sqrt() + 2**-15
-    assert ((joint - expected).abs() < tolerance).all(), joint
-    neighbours = (dropped[:, 1:] & dropped[:, :-1]).double().mean()
-    assert abs(neighbours - probability**2) < tolerance[0, 1]
-
-
-def test_dropout_drops_others_the_next_time():
-    torch.manual_seed(0)
-    first, second = (Dropout(0.5)(torch.ones(100, 100)) for _ in range(2))
-    assert 0.45 < (first == second).float().mean() < 0.55
 
 
 @pytest.mark.parametrize(

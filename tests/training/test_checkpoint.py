@@ -10,23 +10,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nmt.corpus.batches.batcher import Position
+from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
-from nmt.training.checkpoints import file as ck
+from nmt.training.checkpoints import file as checkpoint_file
 from nmt.training.checkpoints import folder as checkpoint_folder
-from nmt.training.checkpoints.file import Progress, TrainState
+from nmt.training.checkpoints.file import save_state
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.parts import load_state, part_path
+from nmt.training.checkpoints.state import Counters, TrainState, load_weights, weights_of
 from nmt.training.sharding import rows_of
 
 
 def state_at(step: int, value: float = 1.0) -> TrainState:
-    progress = Progress(step=step, judged=step, tokens=7, position=Position(2, 3), best_score=-1.5, finished=True)
+    progress = Counters(step=step, judged=step, tokens=7, position=Position(2, 3), best_score=-1.5, finished=True)
     return TrainState(progress, {"model.w": torch.full((3,), value), "random.cpu": torch.get_rng_state()})
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-    ck.save_state(state_at(4), tmp_path / "a.safetensors")
-    loaded = ck.load_state(tmp_path / "a.safetensors")
+    save_state(state_at(4), tmp_path / "a.safetensors")
+    loaded = load_state(tmp_path / "a.safetensors")
     assert loaded.progress == state_at(4).progress
     assert torch.equal(loaded.tensors["model.w"], torch.ones(3))
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
@@ -36,21 +38,21 @@ def test_what_is_saved_is_loaded(tmp_path):
 @given(where=st.floats(0, 0.9999), flip=st.integers(1, 255), cut=st.booleans())
 def test_any_flipped_byte_and_any_cut_is_found_and_named(tmp_path, where, flip, cut):
     path = tmp_path / "a.safetensors"
-    ck.save_state(state_at(4), path)
+    save_state(state_at(4), path)
     content = bytearray(path.read_bytes())
     place = int(where * len(content))
     content[place] ^= flip
     path.write_bytes(content[:place] if cut else content)
     with pytest.raises(UserError, match=r"a\.safetensors"):
-        ck.load_state(path)
+        load_state(path)
 
 
 def test_a_newer_format_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(ck, "VERSION", 9)
-    ck.save_state(state_at(1), tmp_path / "a.safetensors")
-    monkeypatch.setattr(ck, "VERSION", 1)
+    monkeypatch.setattr(checkpoint_file, "VERSION", 9)
+    save_state(state_at(1), tmp_path / "a.safetensors")
+    monkeypatch.setattr(checkpoint_file, "VERSION", 1)
     with pytest.raises(UserError, match="written in format 9"):
-        ck.load_state(tmp_path / "a.safetensors")
+        load_state(tmp_path / "a.safetensors")
 
 
 def test_the_last_few_and_the_best_are_kept(tmp_path):
@@ -82,20 +84,20 @@ def test_the_one_before_a_damaged_one_is_used_and_told(tmp_path, caplog):
 
 def test_weights_of_another_model_are_refused():
     with pytest.raises(UserError, match="another model"):
-        ck.load_weights(nn.Linear(2, 2), ck.weights_of(nn.Linear(3, 2)), "x")
+        load_weights(nn.Linear(2, 2), weights_of(nn.Linear(3, 2)), "x")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
-    ck.save_state(state_at(1), path)
+    save_state(state_at(1), path)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ck, "save_file", full)
+    monkeypatch.setattr(checkpoint_file, "save_file", full)
     with pytest.raises(UserError, match="No space left"):
-        ck.save_state(state_at(2), path)
-    assert ck.load_state(path).progress.step == 1
+        save_state(state_at(2), path)
+    assert load_state(path).progress.step == 1
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -104,10 +106,10 @@ def test_a_checkpoint_of_the_first_format_loads_under_today_s_names(tmp_path, mo
         "model.attention.score.key.weight": torch.ones(2),
         "optimizer.attention.score.key.weight/step": torch.ones(1),
     }
-    monkeypatch.setattr(ck, "VERSION", 1)
-    ck.save_state(TrainState(Progress(step=3), old), tmp_path / "step.safetensors")
+    monkeypatch.setattr(checkpoint_file, "VERSION", 1)
+    save_state(TrainState(Counters(step=3), old), tmp_path / "step.safetensors")
     monkeypatch.undo()
-    loaded = ck.load_state(tmp_path / "step.safetensors")
+    loaded = load_state(tmp_path / "step.safetensors")
     assert loaded.tensors.keys() == {
         "model.attentions.0.heads.0.score.key.weight",
         "optimizer.attentions.0.heads.0.score.key.weight/step",
@@ -133,8 +135,8 @@ def test_parts_of_some_processes_are_read_by_any_other_number(rows, written, rea
     whole, states = parts_of_a_state(rows, written)
     with TemporaryDirectory() as folder:
         for state in states:
-            ck.save_state(state, ck.part_path(Path(folder), state.number, written))
-        loaded = [ck.load_state(Path(folder), number, read) for number in range(read)]
+            save_state(state, part_path(Path(folder), state.number, written))
+        loaded = [load_state(Path(folder), number, read) for number in range(read)]
     for name, tensor in whole.tensors.items():
         own = [state.tensors[name] for state in loaded]
         if "w" in name:
@@ -155,7 +157,7 @@ def test_parts_are_cut_as_fsdp_cuts_tensors():
 def test_parts_are_what_torch_distributed_checkpoint_reads(tmp_path):
     whole, states = parts_of_a_state(5, 2)
     for state in states:
-        ck.save_state(state, ck.part_path(tmp_path, state.number, 2))
+        save_state(state, part_path(tmp_path, state.number, 2))
     names = ("model.w", "optimizer.w/exp_avg")
     found = {name: torch.zeros_like(whole.tensors[name]) for name in names}
     with warnings.catch_warnings(action="ignore"):  # that there is one process
@@ -191,7 +193,7 @@ def test_a_folder_of_parts_is_a_checkpoint_like_a_file(tmp_path):
 def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, caplog, fault):
     saved_in_parts(tmp_path, 1)
     place = saved_in_parts(tmp_path, 2)
-    path = ck.part_path(place, 1, 2)
+    path = part_path(place, 1, 2)
     content = path.read_bytes()
     path.unlink()
     if fault == "a part is cut":
@@ -202,7 +204,7 @@ def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, cap
         shutil.copyfile(tmp_path / "step-00000001" / path.name, path)
         for number in range(2):
             with pytest.raises(UserError, match="of another checkpoint"):
-                ck.load_state(place, number, 2)
+                load_state(place, number, 2)
     assert Checkpoints(tmp_path).latest().progress.step == 1
     assert f"{path}" in caplog.text
 
@@ -212,7 +214,7 @@ def test_a_damaged_part_is_named_and_the_checkpoint_before_it_used(tmp_path, cap
 def test_any_flipped_byte_and_any_cut_of_a_part_is_found_by_one_of_those_who_read(where, flip, cut, part):
     with TemporaryDirectory() as folder:
         place = saved_in_parts(Path(folder), 1)
-        path = ck.part_path(place, part, 2)
+        path = part_path(place, part, 2)
         content = bytearray(path.read_bytes())
         byte = int(where * len(content))
         content[byte] ^= flip
@@ -220,7 +222,7 @@ def test_any_flipped_byte_and_any_cut_of_a_part_is_found_by_one_of_those_who_rea
         faults = []
         for number in range(2):
             try:
-                ck.load_state(place, number, 2)
+                load_state(place, number, 2)
             except UserError as error:
                 faults.append(str(error))
         assert any(str(place) in fault for fault in faults)
@@ -231,7 +233,7 @@ def test_what_a_cut_write_left_is_no_checkpoint_and_does_not_mix_with_another(tm
     whole = saved_in_parts(tmp_path, 2)
     for left in ("step-00000002.partial", "step-00000001.old.partial"):
         (tmp_path / left).mkdir()
-        shutil.copyfile(ck.part_path(whole, 0, 2), ck.part_path(tmp_path / left, 0, 3))
+        shutil.copyfile(part_path(whole, 0, 2), part_path(tmp_path / left, 0, 3))
     shutil.rmtree(whole)
     checkpoints = Checkpoints(tmp_path)
     assert not checkpoints.all() and checkpoints.latest() is None and not list(tmp_path.iterdir())
@@ -239,7 +241,7 @@ def test_what_a_cut_write_left_is_no_checkpoint_and_does_not_mix_with_another(tm
 
 def test_a_step_made_anew_replaces_the_old_one(tmp_path):
     place = saved_in_parts(tmp_path, 2)
-    shutil.copyfile(ck.part_path(place, 0, 2), ck.part_path(place, 0, 3))
+    shutil.copyfile(part_path(place, 0, 2), part_path(place, 0, 3))
     saved_in_parts(tmp_path, 2)
     assert [path.name for path in sorted(place.iterdir())] == [
         "00001-of-00002.safetensors",
@@ -281,7 +283,7 @@ def killed(*_):
 def test_a_process_that_can_not_write_its_part_is_not_waited_for(tmp_path, monkeypatch):
     _, (first, second) = parts_of_a_state(5, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(ck, "save_file", lambda *_: killed())
+        patched.setattr(checkpoint_file, "save_file", lambda *_: killed())
         other = Checkpoints(tmp_path)
         other.save(second, is_best=False)
         with pytest.raises(UserError, match="cannot be written"):

@@ -18,10 +18,10 @@ from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
 from nmt.training.checkpoints.folder import Checkpoints
-from nmt.training.journal import Journal, Look
+from nmt.training.journal import Look, is_shown, open_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
-from nmt.training.trainer import Trainer, _is_shown
+from nmt.training.trainer import Trainer
 from nmt.training.trainer_options import TrainerOptions
 
 
@@ -40,7 +40,7 @@ def short_sentences() -> EncodedPairs:
 
 
 def test_what_is_shown_grows_with_the_logarithm_of_the_run():
-    shown = [number for number in range(1, 100_000) if _is_shown(number)]
+    shown = [number for number in range(1, 100_000) if is_shown(number)]
     assert shown[:20] == list(range(1, 21)) and 120 < len(shown) < 160
 
 
@@ -75,7 +75,7 @@ def test_two_hundred_thousand_steps_leak_nothing(options, tmp_path):
         OptimizerOptions(),
         choose_precision(torch.device("cpu"), "fp32"),
         Checkpoints(tmp_path / "checkpoints"),
-        lambda step: Journal(tmp_path, step),
+        lambda step: open_journal(tmp_path, step),
         lambda model: Look({"a": "b"}, {"c": np.zeros((200, 200, 3), dtype=np.uint8)}),
     )
     trainer.fit()

@@ -13,7 +13,10 @@ from tests.conftest import ROOT
 
 
 @given(
-    schedule=st.sampled_from(SCHEDULES), step=st.integers(1, 10_000), progress=st.floats(0, 2), stood=st.integers(0, 5)
+    schedule=st.sampled_from(sorted(SCHEDULES)),
+    step=st.integers(1, 10_000),
+    progress=st.floats(0, 2),
+    stood=st.integers(0, 5),
 )
 def test_a_rate_is_above_zero_and_at_most_the_highest(schedule, step, progress, stood):
     options = OptimizerOptions(schedule=schedule, warmup_steps=100)

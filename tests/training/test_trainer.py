@@ -6,17 +6,19 @@ import json
 import os
 import signal
 import time
+import traceback
 
 import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
 
-from nmt.corpus.batches.batcher import Batcher, BatchingOptions, Position
+from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.corpus.batches.encoded import encode_pairs
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningReport
-from nmt.decoding.beam import DecodingOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.measures.bleu import Bleu
@@ -24,9 +26,10 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
-from nmt.training.checkpoints.file import load_state, weights_of
 from nmt.training.checkpoints.folder import Checkpoints
-from nmt.training.journal import Journal, Look, read_journal
+from nmt.training.checkpoints.parts import load_state
+from nmt.training.checkpoints.state import weights_of
+from nmt.training.journal import Look, open_journal, read_journal
 from nmt.training.optim import OptimizerOptions
 from nmt.training.precision import choose_precision
 from nmt.training.signals import Interrupted
@@ -74,6 +77,7 @@ def make(encoded, tokenizer, tmp_path):
         batch=256,
         model=None,
         look=None,
+        after_step=None,
         **options,
     ):
         torch.manual_seed(3)
@@ -88,8 +92,9 @@ def make(encoded, tokenizer, tmp_path):
             optimizer or OptimizerOptions(warmup_steps=3, learning_rate=3e-3),
             CPU,
             Checkpoints(place / "checkpoints"),
-            lambda step: Journal(place, step),
+            lambda step: open_journal(place, step),
             look,
+            after_step=after_step,
         )
 
     return build
@@ -104,15 +109,12 @@ def weights(trainer):
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, kind, stop):
     whole = make("whole", kind, max_steps=12, average_decay=0.9)
     whole.fit()
-    cut = make("cut", kind, max_steps=12, average_decay=0.9)
-    step = cut._step
 
-    def stop_here(batches, position):
-        step(batches, position)
-        if cut.progress.step == stop:
-            cut.stop = signal.SIGTERM
+    def stop_here(progress):
+        if progress.step == stop:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    cut._step = stop_here
+    cut = make("cut", kind, max_steps=12, average_decay=0.9, after_step=stop_here)
     with pytest.raises(Interrupted) as caught:
         cut.fit()
     assert caught.value.exit_code == 143 and cut.progress.step == stop
@@ -123,6 +125,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, kind, stop)
     last = [load_state(t.checkpoints.all()[-1]).tensors for t in (resumed, whole)]
     assert last[0].keys() == last[1].keys()
     assert all(torch.equal(last[0][name], last[1][name]) for name in last[1])
+
+
+def dies_at(step):
+    def die(progress):
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return die
 
 
 @pytest.mark.parametrize("name", ["sgd", "adadelta", "adam"])
@@ -140,16 +150,9 @@ def test_every_optimizer_resumes_bit_for_bit(make, name):
 def test_a_killed_run_goes_on_from_its_last_checkpoint_without_doubles_in_the_journal(make, tmp_path):
     whole = make("whole", max_steps=10)
     whole.fit()
-    cut = make("cut", max_steps=10)
-
-    def die(batches, position):
-        if cut.progress.step == 7:
-            raise KeyboardInterrupt  # after the checkpoint of step 4, with journal lines of step 6
-        Trainer._step(cut, batches, position)
-
-    cut._step = die
+    # After the checkpoint of step 4, with journal lines of step 6.
     with pytest.raises(KeyboardInterrupt):
-        cut.fit()
+        make("cut", max_steps=10, after_step=dies_at(7)).fit()
     resumed = make("cut", max_steps=10)
     resumed.fit()
     assert all(torch.equal(weights(resumed)[name], weight) for name, weight in weights(whole).items())
@@ -168,9 +171,8 @@ def test_accumulated_batches_equal_one_large_one(make):
         # An epsilon above the gradients, or Adam makes steps of one size from gradients however small.
         again = make(max_steps=1, kind="transformer", optimizer=OptimizerOptions(epsilon=1.0))
         again.model.eval()  # without dropout
-        again.progress.step = 2  # beyond the warm-up
-        again._start_clock()
-        again._step(batches, Position())
+        again.update.gradients(batches, sum(batch.tokens for batch in batches), "here")
+        again.update.apply(rate=1.0)
         results.append(weights(again))
     for name in results[0]:
         torch.testing.assert_close(results[0][name], results[1][name], atol=1e-5, rtol=1e-4)
@@ -232,17 +234,24 @@ def test_the_average_is_what_is_judged_and_kept_as_weights(make):
     assert torch.equal(trainer.checkpoints.weights("best")[0]["output.weight"], seen[0])
 
 
+class Spoilt(nn.Module):
+    """An objective whose loss, the first time being 1, is not finite at some times, over all parts of a run."""
+
+    def __init__(self, objective, times):
+        super().__init__()
+        self.objective = objective
+        self.times = times
+        self.time = 0
+
+    def forward(self, batch):
+        loss, likelihood = self.objective(batch)
+        self.time += 1
+        return (loss * float("nan") if self.time in self.times else loss), likelihood
+
+
 def spoil(trainer, steps) -> None:
-    """The gradients of these updates, counted from the start of the run and over all its parts, are not finite."""
-    gradients, done = trainer.update.gradients, iter(range(1, 10_000))
-
-    def spoilt(*arguments):
-        likelihood = gradients(*arguments)
-        if next(done) in steps:
-            trainer.model.output.bias.grad[0] = float("nan")
-        return likelihood
-
-    trainer.update.gradients = spoilt
+    """The gradients of these updates are not finite."""
+    trainer.update.objective = Spoilt(trainer.update.objective, steps)
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_and_counted(make, caplog):
@@ -284,18 +293,26 @@ def test_a_run_that_has_been_back_often_enough_ends_and_keeps_the_batch(make, tm
     assert rows and all(row["source"][-1] == 2 and row["target"][-1] == 2 for row in rows), "both end with END"
 
 
-def short_of_memory(trainer, cells) -> list[int]:
-    """Batches of more cells raise what a GPU raises. Returns those that passed."""
-    passed, backward = [], trainer.update._backward
+class Hungry(nn.Module):
+    """An objective that raises what a GPU raises, for batches of more cells than memory is said to hold."""
 
-    def limited(batch, tokens, weight=1.0):
-        if batch.cells > cells:
+    def __init__(self, objective, cells):
+        super().__init__()
+        self.objective = objective
+        self.cells = cells
+        self.passed = []
+
+    def forward(self, batch):
+        if batch.cells > self.cells:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        passed.append(batch.cells)
-        return backward(batch, tokens, weight)
+        self.passed.append(batch.cells)
+        return self.objective(batch)
 
-    trainer.update._backward = limited
-    return passed
+
+def short_of_memory(trainer, cells) -> list[int]:
+    """Batches of more cells fail. Returns the cells of those that passed."""
+    trainer.update.objective = Hungry(trainer.update.objective, cells)
+    return trainer.update.objective.passed
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -366,14 +383,7 @@ def test_a_checkpoint_is_kept_in_between_when_validation_is_rare(make):
     trainer = make(max_steps=6, validate_every=1000, checkpoint_minutes=1e-9)
     trainer.fit()
     assert [path.stem for path in trainer.checkpoints.all()] == ["step-00000006"], "what is in between gives way"
-    cut = make("cut", max_steps=6, validate_every=1000, checkpoint_minutes=1e-9)
-
-    def die(batches, position):
-        if cut.progress.step == 5:
-            raise KeyboardInterrupt
-        Trainer._step(cut, batches, position)
-
-    cut._step = die
+    cut = make("cut", max_steps=6, validate_every=1000, checkpoint_minutes=1e-9, after_step=dies_at(6))
     with pytest.raises(KeyboardInterrupt):
         cut.fit()
     assert [path.stem for path in cut.checkpoints.all()] == ["interim-00000005"]
@@ -500,7 +510,7 @@ def test_a_look_that_fails_loses_no_checkpoint(make):
 
 
 def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
-    journal = Journal(tmp_path)
+    journal = open_journal(tmp_path)
     journal.event("train", 1, loss=float("nan"), gradient_norm_of={"encoder": float("inf"), "decoder": 1.0})
     journal.close()
     [event] = read_journal(tmp_path)
@@ -536,3 +546,21 @@ def test_a_model_without_weights_to_teach_is_refused(make, tiny_pairs, tokenizer
     encoded = encode_pairs(tiny_pairs, tokenizer, CleaningReport(), with_links=True)
     with pytest.raises(UserError, match="this model learns none"):
         make("fixed", model=LEARNERS["fixed"], pairs=encoded, max_steps=1, guided_alignment=0.1).fit()
+
+
+def test_from_fit_to_backward_there_are_three_frames_of_training(make, monkeypatch):
+    """A reader of the training step follows three functions, and no more."""
+    backward, chains = torch.Tensor.backward, []
+
+    def watched(self, *arguments, **keywords):
+        names = [
+            frame.name
+            for frame in traceback.extract_stack()
+            if f"{os.sep}nmt{os.sep}training{os.sep}" in frame.filename
+        ]
+        chains.append(names)
+        return backward(self, *arguments, **keywords)
+
+    monkeypatch.setattr(torch.Tensor, "backward", watched)
+    make(max_steps=1).fit()
+    assert chains and all(names[0] == "fit" and len(names) <= 3 for names in chains), chains

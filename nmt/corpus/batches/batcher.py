@@ -11,6 +11,8 @@ import numpy as np
 
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.position import ALONE, Position, Share
+from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
 
@@ -24,109 +26,125 @@ class BatchingOptions:
     stream: bool = False  # reads the text anew all the time, in flat memory: for texts of any size, mixed by weights
     block: int = 200_000  # stream: pairs that are read ahead, shuffled and batched together
 
-
-@dataclass(frozen=True)
-class Position:
-    """Where in the data the next batch is: enough to go on exactly there."""
-
-    epoch: int = 0
-    batch: int = 0
-    # Of a stream: the block that the batch is in, how far each place had been read when it began, and for how many
-    # processes.
-    block: int = 0
-    read: tuple[tuple[int, int], ...] = ()
-    processes: int = 1
+    def __post_init__(self) -> None:
+        if self.block < 1:
+            raise UserError(f"batching.block={self.block}: must be 1 or more")
 
 
 class Batches(Protocol):
     """Where batches come from."""
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
-        """Without end, from ``position``: up to ``size`` batches of this process for each update, and the position that
-        follows them. An update does not cross into the next epoch: its last may find fewer batches, or none.
+        """Yields, forever, the batches of one update (at most ``size`` on this rank) and the position after them.
+
+        An update does not cross into the next epoch: its last may find fewer batches, or none.
         """
 
     def epochs(self, position: Position) -> float:
-        """How often the text has been read."""
+        """Returns how often the text has been read."""
 
 
 class Batcher:
-    """Batches of similar lengths, in an order that changes every epoch.
+    """Batches of similar lengths, in an order that changes every epoch. ``share`` is that of this process."""
 
-    ``part`` is (number, count) of the process among those that share the batches of an update.
-    """
-
-    def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int, part: tuple[int, int] = (0, 1)):
-        self.pairs, self.options, self.seed, self.part = pairs, options, seed, part
-        self._planned: tuple[int, list[np.ndarray]] = (-1, [])
-        self.source_lengths = np.asarray(pairs.source.lengths)
+    def __init__(self, pairs: EncodedPairs, options: BatchingOptions, seed: int, share: Share = ALONE):
+        self.pairs = pairs
+        self.options = options
+        self.seed = seed
+        self.share = share
+        self.source_lengths = np.asarray(pairs.source.lengths)  # (pairs,)
         self.target_lengths = np.asarray(pairs.target.lengths) + 1  # START or END
-        over = int((np.maximum(self.source_lengths, self.target_lengths) > options.tokens).sum())
+        self._longest = np.maximum(self.source_lengths, self.target_lengths)
+        self._planned_epoch = -1
+        self._planned: list[np.ndarray] = []
+        over = int((self._longest > options.tokens).sum())
         if over:
             log.warning(
                 "%d sentences are longer than batching.tokens=%d: each is a batch of its own", over, options.tokens
             )
 
     def plan(self, epoch: int) -> list[np.ndarray]:
-        """Rows of every batch of an epoch, in order."""
-        if epoch != self._planned[0]:
-            self._planned = (epoch, self._plan(epoch, shuffle=True))
-        return self._planned[1]
+        """Returns the rows of every batch of an epoch, in order."""
+        if epoch != self._planned_epoch:
+            self._planned = self._plan(epoch, shuffle=True)
+            self._planned_epoch = epoch
+        return self._planned
 
     def _plan(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
+        """The noise, and a first batch of random size, let a sentence meet other neighbours each epoch."""
         rng = np.random.default_rng((self.seed, epoch))
-        # Sorted by target length, then, up and down in turn, by source length: neighbours are alike on both sides.
-        # The noise, and a first batch of random size, let a sentence meet other neighbours each epoch.
-        source = self.source_lengths + rng.uniform(0, 1, len(self.pairs))
-        order = np.lexsort((np.where(self.target_lengths % 2 == 0, source, -source), self.target_lengths))
-        batches = self._cut(order, first=rng.uniform(0.1, 1) if shuffle else 1.0)
+        noise = rng.uniform(0, 1, len(self.pairs))
+        order = self._order(noise)
+        first = rng.uniform(0.1, 1) if shuffle else 1.0
+        batches = self._cut(order, first)
         if shuffle:
             rng.shuffle(batches)  # type: ignore[arg-type]
         return batches
 
+    def _order(self, noise: np.ndarray) -> np.ndarray:
+        """Sorts by target length, then, up and down in turn, by source length: neighbours are alike on both sides."""
+        source = self.source_lengths + noise
+        is_even = self.target_lengths % 2 == 0
+        return np.lexsort((np.where(is_even, source, -source), self.target_lengths))
+
     def _cut(self, order: np.ndarray, first: float) -> list[np.ndarray]:
-        """Consecutive rows as full as the budget allows; the first batch gets this share of it."""
-        longest = np.maximum(self.source_lengths, self.target_lengths)[order].tolist()
-        batches, start, width = [], 0, 0
+        """Consecutive rows as full as the budget allows; the first batch gets the share ``first`` of it."""
+        batches: list[np.ndarray] = []
+        start = 0
+        width = 0  # of the longest sentence since ``start``
         budget = first * self.options.tokens
-        for i, length in enumerate(longest):
+        for end, length in enumerate(self._longest[order].tolist()):
             width = max(width, length)
-            rows = i - start + 1
-            if i > start and (rows * width > budget or rows > self.options.sentences):
-                batches.append(order[start:i])
-                start, width, budget = i, length, self.options.tokens
+            count = end - start + 1
+            is_too_much = count * width > budget or count > self.options.sentences
+            if is_too_much and end > start:
+                batches.append(order[start:end])
+                start = end
+                width = length
+                budget = self.options.tokens
         batches.append(order[start:])
         return batches
 
     def batch(self, rows: np.ndarray) -> Batch:
+        """Makes one batch of the pairs in these rows."""
         pairs = self.pairs
+        sources = [pairs.source[i] for i in rows]
+        targets = [pairs.target[i] for i in rows]
         links = None if pairs.links is None else [pairs.links[i] for i in rows]
-        return make_batch([pairs.source[i] for i in rows], [pairs.target[i] for i in rows], rows.tolist(), links)
+        return make_batch(sources, targets, rows.tolist(), links)
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
-        number, count = self.part
+        rank = self.share.rank
+        world = self.share.world
+        epoch = position.epoch
+        begin = position.batch  # past the end, where it is of other batches, which were more
         while True:
-            plan = self.plan(position.epoch)
-            if position.batch >= len(plan):  # of other batches, which were more
-                position = Position(position.epoch + 1, 0)
-                continue
-            for start in range(position.batch, len(plan), size * count):
-                stop = min(start + size * count, len(plan))
-                position = Position(position.epoch, stop) if stop < len(plan) else Position(position.epoch + 1, 0)
-                yield [self.batch(plan[i]) for i in range(start, stop) if i % count == number], position
+            plan = self.plan(epoch)
+            for start in range(begin, len(plan), size * world):
+                stop = min(start + size * world, len(plan))
+                batches = [self.batch(plan[i]) for i in range(start, stop) if i % world == rank]
+                if stop < len(plan):
+                    yield batches, Position(epoch, stop)
+                else:
+                    yield batches, Position(epoch + 1, 0)
+            epoch += 1
+            begin = 0
 
     def epochs(self, position: Position) -> float:
-        return position.epoch + (position.batch / len(self.plan(position.epoch)) if position.batch else 0.0)
+        if not position.batch:
+            return float(position.epoch)
+        return position.epoch + position.batch / len(self.plan(position.epoch))
 
     def one_pass(self) -> Iterator[Batch]:
-        """Every pair once, in a fixed order: for validation. Of several processes each takes its share."""
-        number, count = self.part
-        for rows in self._plan(0, shuffle=False)[number::count]:
+        """Yields this process's share of all pairs, in a fixed order: for validation."""
+        plan = self._plan(0, shuffle=False)
+        for rows in plan[self.share.rank :: self.share.world]:
             yield self.batch(rows)
 
     def padding_share(self) -> float:
-        """Padded cells over all cells, source and target, in the first epoch."""
-        real = cells = 0
+        """Returns padded cells over all cells, source and target, in the first epoch."""
+        real = 0
+        cells = 0
         for rows in self.plan(0):
             for lengths in (self.source_lengths[rows], self.target_lengths[rows]):
                 real += int(lengths.sum())

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
-from nmt.corpus.kinds.corpus import CorpusOptions, Pair, fingerprint, read_pairs
+from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
-from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean, for_training
-from nmt.corpus.text.concatenation import JoiningOptions, join
+from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 
 def made_once(folder: Path, make: Callable[[Path], object], load: Callable[[Path], T]) -> T:
-    """What ``load`` reads of a folder that ``make`` fills: by one process, whole or not at all.
+    """Returns what ``load`` reads of a folder that ``make`` fills: by one process, whole or not at all.
 
     One that is damaged is named and made again. Raises UserError where it can't be written.
     """
@@ -61,12 +62,12 @@ def made_once(folder: Path, make: Callable[[Path], object], load: Callable[[Path
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
+    digests = {}
     for path in sorted(folder.iterdir()):
         if path.name != DIGESTS:
             with open(path, "rb") as file:
-                found[path.name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
-    return found
+                digests[path.name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    return digests
 
 
 def _seal(folder: Path) -> None:
@@ -74,7 +75,7 @@ def _seal(folder: Path) -> None:
 
 
 def _damage(folder: Path) -> str:
-    """What is wrong with a folder; empty if nothing."""
+    """Returns what is wrong with a folder; empty if nothing."""
     try:
         known = json.loads((folder / DIGESTS).read_text())
         different = sorted(name for name, digest in (_digests(folder).items() ^ known.items()))
@@ -83,16 +84,15 @@ def _damage(folder: Path) -> str:
     return f"{different[0]} is not what was written" if different else ""
 
 
-def cached_tokenizer(
-    corpus: CorpusOptions, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path
-) -> Tokenizer:
-    """The tokenizer of this training text and these options, trained where the cache has none."""
-    read_as, made_as = asdict(replace(cleaning, train_words=0)), asdict(replace(options, sampling=0.0))
-    key = _key(TOKENIZER_FORMAT, fingerprint(corpus, "train"), read_as, made_as)
+def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path) -> Tokenizer:
+    """Returns the tokenizer of this training text and these options, trained where the cache has none."""
+    read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
+    made_as = replace(options, sampling=0.0)
+    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as))
     report = CleaningReport()
 
     def read() -> Iterable[Pair]:
-        return clean(read_pairs(corpus, "train"), cleaning, report)
+        return clean(corpus.read("train"), cleaning, report)
 
     def make(folder: Path) -> None:
         joint = "joint" if options.joint else "separate"
@@ -108,29 +108,33 @@ def cached_tokenizer(
 
 
 def cached_pairs(
-    corpus: CorpusOptions,
+    corpus: Corpus,
     split: str,
     cleaning: CleaningOptions,
     tokenizer: Tokenizer,
     cache: Path,
-    joining: JoiningOptions | None = None,
+    joining: ConcatenationOptions | None = None,
     with_links: bool = False,
 ) -> EncodedPairs:
-    """The pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
+    """Returns the pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
 
     Raises UserError when no pair is left.
     """
-    joining = joining if joining and joining.share else None
-    cleaning = for_training(cleaning) if split == "train" else replace(cleaning, train_words=0)
-    more = [asdict(joining)] if joining else []
-    more += [{"links": True}] if with_links else []
-    key = _key(PAIRS_FORMAT, fingerprint(corpus, split), asdict(cleaning), tokenizer.digest, *more)
+    if joining is not None and not joining.share:
+        joining = None
+    cleaning = cleaning.for_training() if split == "train" else replace(cleaning, train_words=0)
+    more: list[dict[str, object]] = []  # options that came later: they count where they are used
+    if joining is not None:
+        more.append(asdict(joining))
+    if with_links:
+        more.append({"links": True})
+    key = _key(PAIRS_FORMAT, corpus.fingerprint(split), asdict(cleaning), tokenizer.digest, *more)
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(read_pairs(corpus, split), cleaning, report)
-        if joining:
-            pairs = join(pairs, joining, report)
+        pairs = clean(corpus.read(split), cleaning, report)
+        if joining is not None:
+            pairs = with_joined(pairs, joining, report)
         shown = counted(pairs, f"encoding {split}", "pairs")
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):

@@ -7,18 +7,18 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
+from nmt.corpus.text.lines import chunks
 from nmt.corpus.text.links import piece_links, words_of
 
 CHUNK = 5000  # pairs that are encoded together: enough for all cores
+IDS_IN_MEMORY = 1 << 20  # before they are written to a file
 
-T = TypeVar("T")
 Ids = list[list[int]]
 
 
@@ -48,20 +48,24 @@ class RaggedBuilder:
     """Rows appended to one compact array; with ``stem`` to files, so that a corpus of any size takes no memory."""
 
     def __init__(self, vocabulary_size: int, stem: Path | None = None):
-        self._ids = array("H" if vocabulary_size <= 1 << 16 else "i")
+        typecode = "H" if vocabulary_size <= 1 << 16 else "i"
+        self._ids = array(typecode)
         self._offsets = array("q", [0])
-        self._files = [_GrowingArray(Path(f"{stem}.{name}.npy")) for name in ("ids", "offsets")] if stem else []
-        self._stem = stem
         self._end = 0
+        self._stem = stem
+        self._files: list[_GrowingArray] = []
+        if stem:
+            self._files = [_GrowingArray(Path(f"{stem}.{name}.npy")) for name in ("ids", "offsets")]
 
     def append(self, row: Sequence[int]) -> None:
         self._ids.extend(row)
         self._end += len(row)
         self._offsets.append(self._end)
-        if self._files and len(self._ids) > 1 << 20:
+        if self._files and len(self._ids) > IDS_IN_MEMORY:
             self._flush()
 
     def made(self) -> Ragged:
+        """Returns all rows; no more can be appended."""
         if self._stem is None:
             return Ragged(np.asarray(self._ids), np.asarray(self._offsets))
         self._flush()
@@ -70,9 +74,11 @@ class RaggedBuilder:
         return Ragged.load(self._stem)
 
     def _flush(self) -> None:
-        for file, values in zip(self._files, (self._ids, self._offsets), strict=True):
-            file.write(np.asarray(values))
-        self._ids, self._offsets = array(self._ids.typecode), array("q")
+        ids, offsets = self._files
+        ids.write(np.asarray(self._ids))
+        offsets.write(np.asarray(self._offsets))
+        self._ids = array(self._ids.typecode)
+        self._offsets = array("q")
 
 
 class _GrowingArray:
@@ -95,8 +101,9 @@ class _GrowingArray:
         self._file.close()
 
     def _write_header(self) -> None:
-        shape = {"descr": np.lib.format.dtype_to_descr(self._kind), "fortran_order": False, "shape": (self._length,)}
-        np.lib.format.write_array_header_1_0(self._file, shape)
+        descr = np.lib.format.dtype_to_descr(self._kind)
+        header = {"descr": descr, "fortran_order": False, "shape": (self._length,)}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
 
 @dataclass(frozen=True)
@@ -120,56 +127,59 @@ def encode_pairs(
     with_links: bool = False,
     folder: Path | None = None,
 ) -> EncodedPairs:
-    """Pairs as ids, in memory or in ``folder``, on all cores; those with more than ``max_tokens`` on a side are left
+    """Encodes pairs on all cores, in memory or into ``folder``; those with more than ``max_tokens`` on a side are left
     out and counted in ``report``.
     """
-    stems = {name: folder / name if folder else None for name in ("source", "target", "links")}
-    sources = RaggedBuilder(tokenizer.source_size, stems["source"])
-    targets = RaggedBuilder(tokenizer.target_size, stems["target"])
-    links = RaggedBuilder(max_tokens + 1, stems["links"] if with_links else None)
+
+    def builder(name: str, size: int) -> RaggedBuilder:
+        stem = folder / name if folder else None
+        return RaggedBuilder(size, stem)
+
+    sources = builder("source", tokenizer.source_size)
+    targets = builder("target", tokenizer.target_size)
+    links = builder("links", max_tokens + 1) if with_links else None
     for chunk in chunks(pairs, CHUNK):
-        for pair, source, target in fitting(chunk, *encoded(chunk, tokenizer), report, max_tokens):
+        source_ids, target_ids = encoded(chunk, tokenizer)
+        for pair, source, target in fitting(chunk, source_ids, target_ids, report, max_tokens):
             sources.append(source)
             targets.append(target)
-            if with_links:
+            if links is not None:
                 links.append(_linked_pieces(pair, source, target, tokenizer))
-    return EncodedPairs(sources.made(), targets.made(), report, links.made() if with_links else None)
+    linked = None if links is None else links.made()
+    return EncodedPairs(sources.made(), targets.made(), report, linked)
 
 
 def fitting(
     pairs: Sequence[Pair], sources: Ids, targets: Ids, report: CleaningReport, max_tokens: int
 ) -> Iterator[tuple[Pair, list[int], list[int]]]:
-    """Pairs with their ids, but for those with more than ``max_tokens`` on a side."""
+    """Yields pairs with their ids, but for those with more than ``max_tokens`` on a side, which ``report`` counts."""
     for pair, source, target in zip(pairs, sources, targets, strict=True):
         if max(len(source), len(target)) <= max_tokens:
             yield pair, source, target
         elif pair.joined:
             report.joined -= 1
         else:
-            report.kept, report.too_long = report.kept - 1, report.too_long + 1
+            report.kept -= 1
+            report.leave_out("too_long")
 
 
 def encoded(chunk: Sequence[Pair], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
-    """On all cores."""
-    return (
-        tokenizer.encode_sources([pair.source for pair in chunk]),
-        tokenizer.encode_targets([pair.target for pair in chunk]),
-    )
-
-
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
+    """Returns the ids of both sides, made on all cores."""
+    sources = tokenizer.encode_sources([pair.source for pair in chunk])
+    targets = tokenizer.encode_targets([pair.target for pair in chunk])
+    return sources, targets
 
 
 def _linked_pieces(pair: Pair, source: list[int], target: list[int], tokenizer: Tokenizer) -> list[int]:
-    pieces = tokenizer.source_pieces(source), tokenizer.target_pieces(target)
-    known = pair.links if _same_words(pair, *pieces) else ()
-    return [place for link in piece_links(known, *pieces) for place in link]
+    """Returns source piece and target piece of every link in turn; none where pieces don't tell the words apart."""
+    source_pieces = tokenizer.source_pieces(source)
+    target_pieces = tokenizer.target_pieces(target)
+    if not (_same_words(pair.source, source_pieces) and _same_words(pair.target, target_pieces)):
+        return []
+    return list(itertools.chain.from_iterable(piece_links(pair.links, source_pieces, target_pieces)))
 
 
-def _same_words(pair: Pair, source_pieces: list[str], target_pieces: list[str]) -> bool:
+def _same_words(text: str, pieces: list[str]) -> bool:
     """Whether pieces begin words where white space parts the text: not at a tab or a no-break space."""
-    found = [max(words_of(pieces), default=-1) + 1 for pieces in (source_pieces, target_pieces)]
-    return found == [len(pair.source.split()), len(pair.target.split())]
+    last_word = max(words_of(pieces), default=-1)
+    return last_word + 1 == len(text.split())

@@ -10,136 +10,16 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any
 
-from nmt.corpus.builtin import lexicon as lx
-from nmt.corpus.builtin.lexicon import Noun, Verb
+from nmt.corpus.builtin.clauses import COMMAS, GERMAN_COMMA, NOTHING, Both, Clause, Phrase, VerbGroup, Word, expressed
+from nmt.corpus.builtin.lexicon import ACCUSATIVE, DATIVE, NOMINATIVE, PLURAL, Determiner, lexicon, relative_pronoun
+from nmt.corpus.builtin.nouns import Noun
+from nmt.corpus.builtin.verbs import Verb
 
-Word = tuple[str, int]  # its form, and the concept that it expresses
-COMMA: Word = (",", -1)
-
-NOMINATIVE, ACCUSATIVE, DATIVE = "n", "a", "d"
-PLURAL = "p"  # stands where a gender stands: German plurals show none
-
-# Endings by case, in the order masculine, feminine, neuter, plural.
-STRONG = {"n": ("er", "e", "es", "e"), "a": ("en", "e", "es", "e"), "d": ("em", "er", "em", "en")}
-DEFINITE = {"n": ("der", "die", "das", "die"), "a": ("den", "die", "das", "die"), "d": ("dem", "der", "dem", "den")}
-INDEFINITE = {"n": ("", "e", "", "e"), "a": ("en", "e", "", "e"), "d": ("em", "er", "em", "en")}
-WEAK = {"n": ("e", "e", "e", "en"), "a": ("en", "e", "e", "en"), "d": ("en", "en", "en", "en")}
-MIXED = {"n": ("er", "e", "es", "en"), "a": ("en", "e", "es", "en"), "d": ("en", "en", "en", "en")}
-COLUMN = {"m": 0, "f": 1, "n": 2, PLURAL: 3}
-
-# English; German stem; how the German one inflects; the adjective's endings after it.
-SINGULAR_DETERMINERS = (
-    ("the", "", DEFINITE, WEAK),
-    ("a", "ein", INDEFINITE, MIXED),
-    ("my", "mein", INDEFINITE, MIXED),
-    ("no", "kein", INDEFINITE, MIXED),
-    ("her", "ihr", INDEFINITE, MIXED),
-    ("this", "dies", STRONG, WEAK),
-    ("every", "jed", STRONG, WEAK),
-)
-INVARIANT = dict.fromkeys("nad", ("", "", "", ""))
-PLURAL_DETERMINERS = (
-    ("the", "", DEFINITE, WEAK),
-    ("my", "mein", INDEFINITE, MIXED),
-    ("these", "dies", STRONG, WEAK),
-    ("two", "zwei", INVARIANT, STRONG),
-    ("three", "drei", INVARIANT, STRONG),
-    ("many", "viel", STRONG, STRONG),
-    ("some", "einig", STRONG, STRONG),
-)
-
-
-@dataclass(frozen=True)
-class Words:
-    """Entries of one kind, the first the most frequent: as in natural text, about in inverse proportion to the rank."""
-
-    entries: tuple
-    cumulative: tuple[float, ...]
-
-    @classmethod
-    def of(cls, entries: Iterable) -> Words:
-        entries = tuple(entries)
-        return cls(entries, tuple(itertools.accumulate(1 / (rank + 3) for rank in range(len(entries)))))
-
-
-@cache
-def _lexicon() -> dict[str, Words]:
-    people = lx.read_nouns(lx.PEOPLE, person=True)
-    animals = lx.read_nouns(lx.ANIMALS, person=False)
-    transitive = lx.read_verbs(lx.TRANSITIVE)
-    kinds: dict[str, Iterable] = {
-        "beings": people + animals,
-        "people": people,
-        "things": lx.read_nouns(lx.THINGS, person=False),
-        "places": lx.read_nouns(lx.PLACES, person=False),
-        "accusative": transitive,
-        "transitive": transitive + lx.read_verbs(lx.DATIVE, DATIVE),
-        "ditransitive": lx.read_verbs(lx.DITRANSITIVE),
-        "intransitive": lx.read_verbs(lx.INTRANSITIVE),
-        "reporting": lx.read_verbs(lx.REPORTING),
-        "adjectives": lx.ADJECTIVES.items(),
-        "adverbs": lx.ADVERBS.items(),
-        "subordinators": lx.SUBORDINATORS,
-        "coordinators": lx.COORDINATORS,
-        "modals": lx.MODALS,
-        "place prepositions": lx.PLACE_PREPOSITIONS,
-        "person prepositions": lx.PERSON_PREPOSITIONS,
-        "singular determiners": SINGULAR_DETERMINERS,
-        "plural determiners": PLURAL_DETERMINERS,
-    }
-    return {kind: Words.of(entries) for kind, entries in kinds.items()}
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A noun phrase in both languages, with what must agree with it."""
-
-    english: list[Word]
-    german: list[Word]
-    gender: str  # m, f, n, or PLURAL
-    person: bool
-
-    @property
-    def plural(self) -> bool:
-        return self.gender == PLURAL
-
-
-@dataclass(frozen=True)
-class Clause:
-    """A clause in English word order, and its German parts, from which every German order is made."""
-
-    subject_english: list[Word]
-    predicate_english: list[Word]  # verb group, objects and adverbials
-    front_english: list[Word]  # an adverbial that a main clause starts with
-    subject: list[Word]
-    finite: list[Word]
-    finite_last: list[Word]  # the finite verb at the end of a subordinate clause: its prefix joined
-    front: list[Word]
-    middle: list[Word]
-    closing: list[Word]  # what ends the verbal bracket: prefix, participle or infinitive
-    closing_last: list[Word]  # the same in a subordinate clause
-    tail: list[Word]  # after the bracket: a clause that was extraposed
-
-    def english(self) -> list[Word]:
-        return self.front_english + self.subject_english + self.predicate_english
-
-    def german_main(self, after_clause: bool = False) -> list[Word]:
-        """Verb second: whatever comes first, the finite verb comes next."""
-        if after_clause:
-            order = self.finite + self.subject + self.front + self.middle
-        elif self.front:
-            order = self.front + self.finite + self.subject + self.middle
-        else:
-            order = self.subject + self.finite + self.middle
-        return order + self.closing + self.tail
-
-    def german_subordinate(self) -> list[Word]:
-        return self.subject + self.front + self.middle + self.closing_last + self.finite_last + self.tail
+# English words that the objects of each kind of verb need at least.
+LEAST_OBJECTS = {"intransitive": 0, "transitive": 2, "ditransitive": 4, "reporting": 5}
 
 
 class Grammar:
@@ -147,225 +27,256 @@ class Grammar:
 
     def __init__(self, rng: random.Random):
         self.rng = rng
-        self.lexicon = _lexicon()
+        self.lexicon = lexicon()
         self.concepts = itertools.count()
 
     def pick(self, kind: str) -> Any:
+        """Draws an entry of the lexicon, frequent ones more often."""
         words = self.lexicon[kind]
-        return self.rng.choices(words.entries, cum_weights=words.cumulative)[0]
+        [entry] = self.rng.choices(words.entries, cum_weights=words.cumulative)
+        return entry
 
-    def sentence(self, words: int) -> tuple[list[Word], list[Word]]:
-        """English and German of about this many English words, without the final stop."""
-        if words <= 13 or (words <= 18 and self.rng.random() < 0.5):
-            clause = self.clause(words)
-            return clause.english(), clause.german_main()
-        first = self.rng.randint(max(4, words // 4), max(5, words - words // 4)) - 1
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def share_of(self, words: int) -> int:
+        """Draws how many of the words the first of two gets; there may be none."""
+        return self.rng.randint(0, max(words, 0))
+
+    def concept(self) -> int:
+        """Returns a number that no word has yet."""
+        return next(self.concepts)
+
+    def say(self, english: str, german: str) -> Both:
+        """Returns a new concept in the words of both languages."""
+        return expressed(self.concept(), english, german)
+
+    def sentence(self, words: int) -> Both:
+        """Grows a sentence of about this many English words, without the final stop."""
+        is_one_clause = words <= 13 or (words <= 18 and self.chance(0.5))
+        if is_one_clause:
+            return self.clause(words).main()
+        low = max(4, words // 4)
+        high = max(5, words - words // 4)
+        first = self.rng.randint(low, high) - 1
         return self.joined(first, words - first - 1)
 
-    def joined(self, first: int, second: int) -> tuple[list[Word], list[Word]]:
-        """Two clauses: a subordinate one before or after its main clause, or two coordinated."""
-        concept = next(self.concepts)
+    def joined(self, first: int, second: int) -> Both:
+        """Grows two clauses: a subordinate one before or after its main clause, or two coordinated."""
         kind = self.rng.random()
         if kind < 0.3 and first <= 13:
-            english_word, german_word = self.pick("subordinators")
-            subordinate, main = self.clause(first), self.clause(second)
-            english = [*self.words(english_word, concept), *subordinate.english(), COMMA, *main.english()]
-            german = [(german_word, concept), *subordinate.german_subordinate(), COMMA]
-            return english, german + main.german_main(after_clause=True)
-        left_english, left_german = self.sentence(first)
+            subordinator = self.say(*self.pick("subordinators"))
+            subordinate = self.clause(first)
+            main = self.clause(second)
+            return subordinator + subordinate.subordinate() + COMMAS + main.main(after_clause=True)
+        left = self.sentence(first)
         if kind < 0.65 and second <= 24:
-            english_word, german_word = self.pick("subordinators")
-            clause = self.clause(second)
-            english = [*left_english, COMMA, *self.words(english_word, concept), *clause.english()]
-            return english, [*left_german, COMMA, (german_word, concept), *clause.german_subordinate()]
-        english_word, german_word = self.pick("coordinators")
-        right_english, right_german = self.sentence(second)
-        english = [*left_english, COMMA, (english_word, concept), *right_english]
-        return english, [*left_german, COMMA, (german_word, concept), *right_german]
+            subordinator = self.say(*self.pick("subordinators"))
+            subordinate = self.clause(second)
+            return left + COMMAS + subordinator + subordinate.subordinate()
+        coordinator = self.say(*self.pick("coordinators"))
+        right = self.sentence(second)
+        return left + COMMAS + coordinator + right
 
     def clause(self, words: int, subject: Phrase | None = None) -> Clause:
-        """A clause of about this many words; a given subject (a relative pronoun) is used as it stands."""
-        rng = self.rng
+        """Grows a clause of about this many words; a given subject (a relative pronoun) is used as it stands."""
         spare = words - (3 if subject is None else 2)
-        verb_kind = self.verb_kind(spare)
-        spare -= {"intransitive": 0, "transitive": 2, "ditransitive": 4, "reporting": 5}[verb_kind]
-        complex_verb = spare >= 1 and rng.random() < 0.4
-        spare -= complex_verb
-        front_english, front, spare = self.adverbial(spare, 0.35)
-        end_english, end, spare = self.adverbial(spare, 0.4)
-        if verb_kind == "reporting":
-            subject_share, object_share = spare // 3, spare - spare // 3
-        else:
-            subject_share = 0 if subject else rng.randint(0, max(spare, 0))
-            object_share = spare - subject_share
-        if verb_kind == "intransitive" and object_share >= 3 and not end:
-            end_english, end, object_share = self.place(object_share)
-        if verb_kind == "intransitive" and not subject:
-            subject_share += max(object_share, 0)
-        subject = subject or self.noun_phrase("beings", subject_share, NOMINATIVE)
-        verb: Verb = self.pick(verb_kind)
-        objects_english, objects, tail_english, tail = self.objects(verb_kind, verb, object_share)
-        group = self.verb_group(verb, subject.plural, complex_verb)
+        kind = self.verb_kind(spare)
+        spare -= LEAST_OBJECTS[kind]
+        is_complex = spare >= 1 and self.chance(0.4)
+        spare -= is_complex
+        front, spare = self.adverbial(spare, 0.35)
+        end, spare = self.adverbial(spare, 0.4)
+        subject_share = self.subject_share(kind, spare, subject)
+        object_share = spare - subject_share
+        if kind == "intransitive" and object_share >= 3 and not end.german:
+            end, object_share = self.place(object_share)
+        if subject is None:
+            if kind == "intransitive":
+                subject_share += max(object_share, 0)
+            subject = self.noun_phrase("beings", subject_share, NOMINATIVE)
+        verb: Verb = self.pick(kind)
+        objects, tail = self.objects(kind, verb, object_share)
+        verbs = self.verb_group(verb, subject.plural, is_complex)
+        is_moved = self.chance(0.5)
+        is_adverb = len(end.german) == 1
         return Clause(
-            subject_english=subject.english,
-            predicate_english=group[0] + objects_english + end_english + tail_english,
-            front_english=front_english,
-            subject=subject.german,
-            finite=group[1],
-            finite_last=group[2],
             front=front,
-            middle=end + objects if rng.random() < 0.5 and len(end) == 1 else objects + end,
-            closing=group[3],
-            closing_last=group[4],
+            subject=subject.words,
+            verbs=verbs,
+            objects=objects,
+            end=end,
+            end_is_first=is_moved and is_adverb,
             tail=tail,
         )
 
-    def verb_kind(self, spare: int) -> str:
-        if spare >= 6 and self.rng.random() < 0.2:
-            return "reporting"
-        if spare >= 4 and self.rng.random() < 0.25:
-            return "ditransitive"
-        return "transitive" if spare >= 2 and self.rng.random() < 0.8 else "intransitive"
-
-    def objects(self, kind: str, verb: Verb, spare: int) -> tuple[list[Word], list[Word], list[Word], list[Word]]:
-        """Objects in English and German, then a clause complement in both."""
-        if kind == "intransitive":
-            return [], [], [], []
+    def subject_share(self, kind: str, spare: int, subject: Phrase | None) -> int:
+        """Draws how many of the words that are left go to the subject, which may be there already."""
         if kind == "reporting":
-            concept = next(self.concepts)
+            return spare // 3
+        if subject is not None:
+            return 0
+        return self.share_of(spare)
+
+    def verb_kind(self, spare: int) -> str:
+        if spare >= 6 and self.chance(0.2):
+            return "reporting"
+        if spare >= 4 and self.chance(0.25):
+            return "ditransitive"
+        if spare >= 2 and self.chance(0.8):
+            return "transitive"
+        return "intransitive"
+
+    def objects(self, kind: str, verb: Verb, spare: int) -> tuple[Both, Both]:
+        """Grows the objects, and a clause complement."""
+        if kind == "intransitive":
+            return NOTHING, NOTHING
+        if kind == "reporting":
             clause = self.clause(max(spare + 3, 3))
-            english, german = clause.english(), clause.german_subordinate()
-            return [], [], [("that", concept), *english], [COMMA, ("dass", concept), *german]
+            complement = self.say("that", "dass") + clause.subordinate()
+            return NOTHING, GERMAN_COMMA + complement
         if kind == "ditransitive":
-            share = self.rng.randint(0, max(spare, 0))
+            share = self.share_of(spare)
             receiver = self.noun_phrase("people", share, DATIVE)
             gift = self.noun_phrase("things", spare - share, ACCUSATIVE)
-            return receiver.english + gift.english, receiver.german + gift.german, [], []
-        category = "people" if verb.object_case == DATIVE else self.rng.choice(("beings", "things"))
+            return receiver.words + gift.words, NOTHING
+        category = "people"
+        if verb.object_case != DATIVE:
+            category = self.rng.choice(("beings", "things"))
         phrase = self.noun_phrase(category, spare, verb.object_case)
-        return phrase.english, phrase.german, [], []
+        return phrase.words, NOTHING
 
-    def verb_group(self, verb: Verb, plural: bool, split: bool) -> tuple[list[Word], ...]:
-        """English verbs; German finite verb in second and in last place; what closes the bracket in each."""
-        concept = next(self.concepts)
-        if not split:
-            past = self.rng.random() < 0.4
-            form = verb.past if past else (verb.base if plural else lx.third_person(verb.base))
-            finite = self.german_finite(verb, past, plural)
-            prefix = [(verb.prefix, concept)] if verb.prefix else []
-            return [(form, concept)], [(finite, concept)], [(verb.prefix + finite, concept)], prefix, []
-        helper = next(self.concepts)
-        if self.rng.random() < 0.5:
-            english = [("have" if plural else "has", helper), (verb.participle, concept)]
+    def verb_group(self, verb: Verb, plural: bool, is_complex: bool) -> VerbGroup:
+        """Inflects a verb; a complex one has an auxiliary or a modal, which opens the German bracket."""
+        concept = self.concept()
+        if not is_complex:
+            return self.simple_verb(verb, plural, concept)
+        helper = self.concept()
+        if self.chance(0.5):
+            auxiliary = "have" if plural else "has"
+            english = [(auxiliary, helper), (verb.participle, concept)]
             forms = ("ist", "sind") if verb.takes_sein else ("hat", "haben")
-            closing = verb.german_participle
+            closing = [(verb.german_participle, concept)]
         else:
             modal, *forms = self.pick("modals")
             english = [(modal, helper), (verb.base, concept)]
-            closing = verb.prefix + verb.infinitive
-        auxiliary = [(forms[plural], helper)]
-        return english, auxiliary, auxiliary, [(closing, concept)], [(closing, concept)]
+            closing = [(verb.prefix + verb.infinitive, concept)]
+        finite = [(forms[plural], helper)]
+        return VerbGroup(english, finite, finite, closing, closing)
 
-    @staticmethod
-    def german_finite(verb: Verb, past: bool, plural: bool) -> str:
-        if not past:
-            return verb.infinitive if plural else verb.third
-        if not plural:
-            return verb.german_past
-        return verb.german_past + ("n" if verb.german_past.endswith("e") else "en")
+    def simple_verb(self, verb: Verb, plural: bool, concept: int) -> VerbGroup:
+        is_past = self.chance(0.4)
+        finite = verb.german_finite(is_past, plural)
+        prefix = [(verb.prefix, concept)] if verb.prefix else []
+        return VerbGroup(
+            english=[(verb.english_finite(is_past, plural), concept)],
+            finite=[(finite, concept)],
+            finite_last=[(verb.prefix + finite, concept)],
+            closing=prefix,
+            closing_last=[],
+        )
 
-    def adverbial(self, spare: int, chance: float) -> tuple[list[Word], list[Word], int]:
-        """A single adverb, or a phrase of place or company where there is room; and the words left."""
+    def adverbial(self, spare: int, chance: float) -> tuple[Both, int]:
+        """Grows a single adverb, or a phrase of place or company where there is room; and returns the words left."""
         if spare < 1 or self.rng.random() > chance:
-            return [], [], spare
-        if spare >= 3 and self.rng.random() < 0.6:
+            return NOTHING, spare
+        if spare >= 3 and self.chance(0.6):
             return self.place(spare)
-        concept = next(self.concepts)
-        english, german = self.pick("adverbs")
-        return [(english, concept)], [(german, concept)], spare - 1
+        adverb = self.say(*self.pick("adverbs"))
+        return adverb, spare - 1
 
-    def place(self, spare: int) -> tuple[list[Word], list[Word], int]:
-        with_person = self.rng.random() < 0.35
-        english, german, case = self.pick("person prepositions" if with_person else "place prepositions")
-        concept = next(self.concepts)
-        share = 1 if spare > 3 and self.rng.random() < 0.4 else 0
-        phrase = self.noun_phrase("people" if with_person else "places", share, case)
-        words = self.words(english, concept)
-        return words + phrase.english, [(german, concept), *phrase.german], spare - len(words) - 2 - share
+    def place(self, spare: int) -> tuple[Both, int]:
+        """Grows a phrase of place or company, and returns the words left."""
+        if self.chance(0.35):
+            category = "people"
+            english, german, case = self.pick("person prepositions")
+        else:
+            category = "places"
+            english, german, case = self.pick("place prepositions")
+        share = 1 if spare > 3 and self.chance(0.4) else 0
+        phrase = self.noun_phrase(category, share, case)
+        preposition = self.say(english, german)
+        left = spare - len(preposition.english) - 2 - share
+        return preposition + phrase.words, left
 
     def noun_phrase(self, category: str, spare: int, case: str) -> Phrase:
-        """A noun phrase with this many words besides determiner and noun: adjectives, relative clause, coordination."""
-        if spare >= 3 and self.rng.random() < 0.15:
+        """Grows a noun phrase with ``spare`` words besides determiner and noun: adjectives, relative clause,
+        coordination.
+        """
+        if spare >= 3 and self.chance(0.15):
             return self.coordinated(category, spare - 3, case)
         noun: Noun = self.pick(category)
-        plural = self.rng.random() < 0.3
-        relative_words = spare if spare >= 3 and (spare > 4 or self.rng.random() < 0.6) else 0
-        adjectives = min(2, max(spare - relative_words, 0))
-        if relative_words > 4 and self.rng.random() < 0.4:
-            adjectives, relative_words = 1, relative_words - 1
+        plural = self.chance(0.3)
+        relative_words = self.relative_words(spare)
+        adjectives = max(spare - relative_words, 0)
+        adjectives = min(adjectives, 2)
+        if relative_words > 4 and self.chance(0.4):
+            adjectives = 1
+            relative_words -= 1
         phrase = self.simple_phrase(noun, plural, adjectives, case)
-        return self.with_relative(phrase, relative_words) if relative_words else phrase
+        if relative_words:
+            return self.with_relative(phrase, relative_words)
+        return phrase
+
+    def relative_words(self, spare: int) -> int:
+        """Draws how many words a relative clause gets: all that are left, or none."""
+        if spare < 3:
+            return 0
+        if spare > 4 or self.chance(0.6):
+            return spare
+        return 0
 
     def simple_phrase(self, noun: Noun, plural: bool, adjectives: int, case: str) -> Phrase:
-        gender = PLURAL if plural else noun.gender
-        column = COLUMN[gender]
-        determiner, stem, endings, adjective_endings = self.pick(
-            "plural determiners" if plural else "singular determiners"
-        )
-        concept = next(self.concepts)
-        english, german = [(determiner, concept)], [(stem + endings[case][column], concept)]
-        for adjective, adjective_stem in dict(self.pick("adjectives") for _ in range(adjectives)).items():
-            concept = next(self.concepts)
-            english.append((adjective, concept))
-            german.append((adjective_stem + adjective_endings[case][column], concept))
-        if english[0][0] == "a" and (english[1:] or [(noun.singular, 0)])[0][0][0] in "aeiou":
-            english[0] = ("an", english[0][1])
-        concept = next(self.concepts)
-        english.append((noun.plural if plural else noun.singular, concept))
-        german.append((self.german_noun(noun, plural, case), concept))
-        return Phrase(english, german, gender, noun.person)
+        """Inflects determiner, adjectives and noun."""
+        gender = noun.gender
+        kind = "singular determiners"
+        if plural:
+            gender = PLURAL
+            kind = "plural determiners"
+        determiner: Determiner = self.pick(kind)
+        words = self.say(determiner.english, determiner.german(case, gender))
+        picked = {}  # each once
+        for _ in range(adjectives):
+            adjective, stem = self.pick("adjectives")
+            picked[adjective] = stem
+        for adjective, stem in picked.items():
+            german_adjective = determiner.german_adjective(stem, case, gender)
+            words += self.say(adjective, german_adjective)
+        words += self.say(noun.english(plural), noun.german(plural, case))
+        self.elide(words.english)
+        return Phrase(words, gender, noun.person)
 
     @staticmethod
-    def german_noun(noun: Noun, plural: bool, case: str) -> str:
-        if not plural:
-            return noun.german_singular
-        return noun.german_plural + ("n" if case == DATIVE and not noun.german_plural.endswith(("n", "s")) else "")
+    def elide(phrase: list[Word]) -> None:
+        """Makes ``an`` of an ``a`` before a vowel."""
+        article, concept = phrase[0]
+        following, _ = phrase[1]
+        if article == "a" and following[0] in "aeiou":
+            phrase[0] = ("an", concept)
 
     def coordinated(self, category: str, spare: int, case: str) -> Phrase:
-        share = self.rng.randint(0, max(spare, 0))
-        first, second = self.noun_phrase(category, share, case), self.noun_phrase(category, spare - share, case)
-        concept = next(self.concepts)
-        return Phrase(
-            english=[*first.english, ("and", concept), *second.english],
-            german=[*first.german, ("und", concept), *second.german],
-            gender=PLURAL,
-            person=first.person and second.person,
-        )
+        share = self.share_of(spare)
+        first = self.noun_phrase(category, share, case)
+        second = self.noun_phrase(category, spare - share, case)
+        words = first.words + self.say("and", "und") + second.words
+        are_persons = first.person and second.person
+        return Phrase(words, PLURAL, are_persons)
 
     def with_relative(self, phrase: Phrase, words: int) -> Phrase:
-        """The noun as subject of a relative clause, or as its direct object."""
-        concept = next(self.concepts)
-        column = COLUMN[phrase.gender]
-        as_object = words >= 4 and self.rng.random() < 0.4
-        pronoun = ("whom" if as_object else "who") if phrase.person else "that"
-        if as_object:
+        """Adds a relative clause with the noun as its subject, or as its direct object."""
+        is_object = words >= 4 and self.chance(0.4)
+        if is_object:
+            pronoun = "whom" if phrase.person else "that"
+            case = ACCUSATIVE
             verb = self.pick("accusative")
             subject = self.noun_phrase("beings", words - 4, NOMINATIVE)
-            group = self.verb_group(verb, subject.plural, split=False)
-            english = subject.english + group[0]
-            german = subject.german + group[4] + group[2]
+            verbs = self.verb_group(verb, subject.plural, is_complex=False)
+            clause = subject.words + verbs.last()
         else:
-            given = Phrase([], [], phrase.gender, phrase.person)
-            clause = self.clause(words - 1, subject=given)
-            english = clause.predicate_english + clause.front_english
-            german = clause.german_subordinate()
-        relative = DEFINITE[ACCUSATIVE if as_object else NOMINATIVE][column]
-        return replace(
-            phrase,
-            english=[*phrase.english, (pronoun, concept), *english],
-            german=[*phrase.german, COMMA, (relative, concept), *german, COMMA],
-        )
-
-    @staticmethod
-    def words(text: str, concept: int) -> list[Word]:
-        return [(word, concept) for word in text.split()]
+            pronoun = "who" if phrase.person else "that"
+            case = NOMINATIVE
+            without_noun = Phrase(NOTHING, phrase.gender, phrase.person)
+            clause = self.clause(words - 1, without_noun).relative()
+        pronouns = self.say(pronoun, relative_pronoun(case, phrase.gender))
+        with_clause = phrase.words + GERMAN_COMMA + pronouns + clause + GERMAN_COMMA
+        return replace(phrase, words=with_clause)

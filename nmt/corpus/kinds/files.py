@@ -1,36 +1,37 @@
-"""Sentence pairs as they lie in files and in `datasets`."""
+"""Sentence pairs as they lie in files."""
 
 from __future__ import annotations
 
 import glob
+import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from nmt.corpus.kinds.corpus import Place
+from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
+from nmt.corpus.pair import Pair
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.lines import lines_of
-from nmt.corpus.text.links import Link
-from nmt.errors import UserError, nearest
+from nmt.corpus.text.links import check_links, read_links
+from nmt.errors import UserError
 
-
-class Pair(NamedTuple):
-    source: str
-    target: str
-    links: tuple[Link, ...] = ()  # between their words, where they are known
-    joined: bool = False  # made of several
+GIGABYTE = 1 << 30
+MEGABYTE = 1 << 20
 
 
 @dataclass
-class FilesOptions:
+class FilesOptions(PlacedCorpus):
     """Parallel files: a path with ``{language}`` in it, or one .tsv, .jsonl or .parquet; each may be .gz, and ``*`` in
     its name stands for any number of files, read in the order of their names.
     """
 
     kind: str = "files"
-    source_language: str = "en"
-    target_language: str = "de"
     train: list[str] = field(default_factory=list)
     valid: str = ""
     tests: dict[str, str] = field(default_factory=dict)
@@ -38,32 +39,163 @@ class FilesOptions:
     weights: list[float] = field(default_factory=list)  # of each place of train: how much of it is read, by the others
     tags: list[str] = field(default_factory=list)  # for each place of train: before every source sentence; "": none
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("weights", "tags"):
+            count = len(getattr(self, name))
+            if count not in (0, len(self.train)):
+                raise UserError(f"corpus.{name}: {count} for the {len(self.train)} places of corpus.train; one each")
+        if self.links and any(self.tags):
+            raise UserError("corpus.tags moves the words that corpus.links counts; put the tags into the files")
+        if not all(weight > 0 for weight in self.weights):
+            raise UserError(f"corpus.weights={self.weights}: each must be above 0")
 
-@dataclass
-class DatasetsOptions:
-    """A `datasets` data set: with the ``translation`` feature of WMT and IWSLT, or two named columns."""
+    def read(self, split: str, first: int = 0) -> Iterator[Pair]:
+        pairs = self._read_linked() if self.knows_links(split) else self._read_places(split)
+        yield from itertools.islice(pairs, first, None)
 
-    kind: str = "datasets"
-    source_language: str = "en"
-    target_language: str = "de"
-    path: str = ""  # hub name or local folder
-    name: str = ""  # configuration of the data set, "" for its only one
-    source_column: str = ""  # "" reads the ``translation`` feature
-    target_column: str = ""
-    train: str = "train"  # splits, with slices such as train[:10%]
-    valid: str = "validation"
-    tests: dict[str, str] = field(default_factory=lambda: {"test": "test"})
-    streaming: bool = False  # read from where it lies, without a copy on disk; goes with batching.stream=true
+    def knows_links(self, split: str) -> bool:
+        return split == "train" and bool(self.links)
 
+    def fingerprint(self, split: str) -> str:
+        """Returns a hash of the files' bytes. Of a file of more than a gigabyte, its size, beginning and end stand for
+        all of it.
+        """
+        digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
+        if split == "train" and (any(self.tags) or self.weights):
+            digest.update(json.dumps([self.tags, self.weights]).encode())
+        for place in self.places(split):
+            for name in self._expanded(place):
+                for path in self._paths(name):
+                    digest.update(_digest(path))
+            if self.knows_links(split):
+                digest.update(_digest(existing(self.links)))
+        return digest.hexdigest()[:16]
 
-def paths_of(place: str, options: FilesOptions) -> list[Path]:
-    """One file, or one of each language. Raises UserError for one that is absent."""
-    names = [place]
-    if "{language}" in place:
-        names = [
-            place.replace("{language}", language) for language in (options.source_language, options.target_language)
-        ]
-    return [existing(name) for name in names]
+    @property
+    def needs_stream(self) -> bool:
+        return bool(self.weights)
+
+    def mixture(self) -> list[Place]:
+        if not self.weights:
+            return super().mixture()
+        return [Place(weight, partial(self._read_place, "train", number)) for number, weight in enumerate(self.weights)]
+
+    def check_symbols(self, symbols: Sequence[str]) -> None:
+        for tag in self.tags:
+            if tag and tag not in symbols:
+                raise UserError(f"corpus.tags: '{tag}' would be split; say \"tokenizer.symbols=['{tag}']\"")
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        for tag in self.tags:
+            if tag and tag not in tokenizer.source_pieces(tokenizer.encode_source(tag)):
+                raise UserError(
+                    f"corpus.tags: the tokenizer splits '{tag}'; with finetuning.run, say finetuning.vocabulary=extend "
+                    f"\"tokenizer.symbols=['{tag}']\""
+                )
+
+    def read_file(self, place: str) -> Iterator[Pair]:
+        """Yields the pairs of one file, or of two parallel ones. Raises UserError for a file of no known form."""
+        paths = self._paths(place)
+        if len(paths) == 2:
+            return read_parallel(*paths)
+        [path] = paths
+        form = path.name.removesuffix(".gz").rpartition(".")[2]
+        if form == "tsv":
+            return _read_tsv(path)
+        if form == "jsonl":
+            return self._read_jsonl(path)
+        if form == "parquet":
+            return self._read_parquet(path)
+        raise UserError(
+            f"{path}: put {{language}} where the language stands in the name, or use .tsv, .jsonl or .parquet"
+        )
+
+    def _read_linked(self) -> Iterator[Pair]:
+        path = existing(self.links)
+        lines = read_links(path)
+        count = 0
+        for pair in self._read_places("train"):
+            line = next(lines, None)
+            if line is None:
+                raise UserError(f"{path}: ends after {count:,} lines; line i must hold the links of training pair i")
+            count += 1
+            check_links(line.possible, pair, f"{path}, line {count}")
+            yield pair._replace(links=line.possible)
+        if next(lines, None) is not None:
+            raise UserError(f"{path}: more lines than the {count:,} training pairs; line i must hold those of pair i")
+
+    def _read_places(self, split: str) -> Iterator[Pair]:
+        for number in range(len(self.places(split))):
+            yield from self._read_place(split, number)
+
+    def _read_place(self, split: str, number: int, first: int = 0) -> Iterator[Pair]:
+        """Yields the pairs of one of the places that the user named, from number ``first`` on."""
+        place = self.places(split)[number]
+        tag = self.tags[number] if split == "train" and self.tags else ""
+        files = (self.read_file(name) for name in self._expanded(place))
+        for pair in itertools.islice(itertools.chain.from_iterable(files), first, None):
+            if tag and pair.source.strip():
+                yield pair._replace(source=f"{tag} {pair.source}")
+            else:
+                yield pair
+
+    def _paths(self, place: str) -> list[Path]:
+        """Returns one file, or one of each language. Raises UserError for one that is absent."""
+        if "{language}" not in place:
+            return [existing(place)]
+        languages = (self.source_language, self.target_language)
+        return [existing(place.replace("{language}", language)) for language in languages]
+
+    def _expanded(self, place: str) -> list[str]:
+        """Returns the places that ``*`` stands for, by name. Raises UserError where there is none."""
+        if "*" not in place:
+            return [place]
+        pattern = str(Path(place).expanduser())
+        of_source = pattern.replace("{language}", self.source_language)
+        names = sorted(glob.glob(of_source))
+        if not names:
+            raise UserError(
+                f"{of_source}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data"
+            )
+        if "{language}" not in place:
+            return names
+        if of_source.count("*") > 1:
+            raise UserError(f"{place}: one * is possible where {{language}} stands")
+        before, _, after = map(re.escape, of_source.partition("*"))
+        stars = [re.fullmatch(f"{before}(.*){after}", name, re.DOTALL) for name in names]
+        return [pattern.replace("*", star.group(1)) for star in stars if star]
+
+    def _read_jsonl(self, path: Path) -> Iterator[Pair]:
+        for number, line in enumerate(lines_of(path), 1):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}, line {number}: not valid JSON ({error.msg})") from None
+            yield self._pair_of(record, f"{path}, line {number}")
+
+    def _read_parquet(self, path: Path) -> Iterator[Pair]:
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            file = pyarrow.parquet.ParquetFile(path)
+            for batch in file.iter_batches():
+                for record in batch.to_pylist():
+                    yield self._pair_of(record, str(path))
+        except pyarrow.ArrowInvalid as error:
+            raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
+
+    def _pair_of(self, record: Any, place: str) -> Pair:
+        """``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
+        languages = (self.source_language, self.target_language)
+        if isinstance(record, dict):
+            record = record.get("translation", record)
+        if isinstance(record, dict):
+            for source, target in (languages, ("source", "target")):
+                if isinstance(record.get(source), str) and isinstance(record.get(target), str):
+                    return pair_of_texts(record[source], record[target], place)
+        raise UserError(f"{place}: no text under '{languages[0]}' and '{languages[1]}', or 'source' and 'target'")
 
 
 def existing(name: str) -> Path:
@@ -76,144 +208,45 @@ def existing(name: str) -> Path:
     return path
 
 
-def expanded(place: str, options: FilesOptions) -> list[str]:
-    """The places that ``*`` stands for, by name. Raises UserError where there is none."""
-    if "*" not in place:
-        return [place]
-    here = Path(place).expanduser()
-    first = str(here).replace("{language}", options.source_language)
-    found = sorted(glob.glob(first))
-    if not found:
-        raise UserError(f"{first}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data")
-    if "{language}" not in place:
-        return found
-    before, after = (re.escape(part) for part in first.rsplit("*", 1)) if first.count("*") == 1 else ("", "")
-    if not before:
-        raise UserError(f"{place}: one * is possible where {{language}} stands")
-    stars = [re.fullmatch(f"{before}(.*){after}", name, re.DOTALL) for name in found]
-    return [str(here).replace("*", star.group(1)) for star in stars if star]
-
-
-def read_place(place: str, options: FilesOptions) -> Iterator[Pair]:
-    """The pairs of a file, or of two parallel ones."""
-    paths = paths_of(place, options)
-    if len(paths) == 2:
-        yield from read_parallel(*paths)
-        return
-    path = paths[0]
-    kind = path.name.removesuffix(".gz").rpartition(".")[2]
-    readers = {"tsv": _read_tsv, "jsonl": _read_jsonl, "parquet": _read_parquet}
-    if kind not in readers:
-        raise UserError(
-            f"{path}: put {{language}} where the language stands in the name, or use .tsv, .jsonl or .parquet"
-        )
-    yield from readers[kind](path, options)
-
-
 def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
-    sources, targets = lines_of(source), lines_of(target)
-    for count, source_line in enumerate(sources):
+    """Yields line i of both as pair i. Raises UserError with both counts where one file has more lines."""
+    sources = lines_of(source)
+    targets = lines_of(target)
+    count = 0
+    for source_line in sources:
         target_line = next(targets, None)
         if target_line is None:
-            raise UserError(_unequal(source, count + 1 + sum(1 for _ in sources), target, count))
+            raise UserError(_unequal(source, count + 1 + _left(sources), target, count))
         yield Pair(source_line, target_line)
-    rest = sum(1 for _ in targets)
-    if rest:
-        total = sum(1 for _ in lines_of(source))
-        raise UserError(_unequal(source, total, target, total + rest))
+        count += 1
+    more = _left(targets)
+    if more:
+        raise UserError(_unequal(source, count, target, count + more))
+
+
+def _left(lines: Iterator[str]) -> int:
+    return sum(1 for _ in lines)
 
 
 def _unequal(source: Path, source_lines: int, target: Path, target_lines: int) -> str:
     return f"{source} has {source_lines:,} lines and {target} {target_lines:,}; line i of both must be one pair"
 
 
-def _read_tsv(path: Path, options: FilesOptions) -> Iterator[Pair]:
+def _read_tsv(path: Path) -> Iterator[Pair]:
     for number, line in enumerate(lines_of(path), 1):
         cells = line.split("\t")
         if len(cells) != 2:
             raise UserError(f"{path}, line {number}: {len(cells)} columns where source, tab, target are expected")
-        yield Pair(cells[0], cells[1])
+        source, target = cells
+        yield Pair(source, target)
 
 
-def _read_jsonl(path: Path, options: FilesOptions) -> Iterator[Pair]:
-    for number, line in enumerate(lines_of(path), 1):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}, line {number}: not valid JSON ({error.msg})") from None
-        yield _pair_of(record, options, f"{path}, line {number}")
-
-
-def _read_parquet(path: Path, options: FilesOptions) -> Iterator[Pair]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-        for batch in file.iter_batches():
-            for record in batch.to_pylist():
-                yield _pair_of(record, options, str(path))
-    except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
-
-
-def _pair_of(record: Any, options: FilesOptions, place: str) -> Pair:
-    """From ``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
-    if isinstance(record, dict):
-        record = record.get("translation", record)
-    for keys in ((options.source_language, options.target_language), ("source", "target")):
-        if isinstance(record, dict) and all(isinstance(record.get(key), str) for key in keys):
-            return _pair(record[keys[0]], record[keys[1]], place)
-    wanted = f"'{options.source_language}' and '{options.target_language}', or 'source' and 'target'"
-    raise UserError(f"{place}: no text under {wanted}")
-
-
-def _pair(source: str | None, target: str | None, place: str) -> Pair:
-    """One line each: a record, unlike a line of text, may hold line ends and half characters."""
-    texts = [(text or "").replace("\r", " ").replace("\n", " ") for text in (source, target)]
-    try:
-        for text in texts:
-            text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UserError(f"{place}: half of a surrogate pair, which is no text; mend or leave out the record") from None
-    return Pair(texts[0], texts[1])
-
-
-def load_datasets(split: str, options: DatasetsOptions) -> Any:
-    """Raises UserError where there is no such data set or split."""
-    import datasets
-
-    folder = Path(options.path).expanduser()
-    try:
-        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
-            loaded = datasets.load_from_disk(str(folder))
-            return loaded[split] if isinstance(loaded, dict) else loaded
-        path = str(folder) if folder.is_dir() else options.path
-        return datasets.load_dataset(path, options.name or None, split=split, streaming=options.streaming)
-    except KeyError:
-        raise UserError(f"corpus.path={options.path}: no split '{split}'; {nearest(split, loaded)}") from None
-    except Exception as error:  # the library raises many kinds, each for a wrong name or an absent network
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"corpus.path={options.path}, split '{split}': cannot be loaded ({reason})") from None
-
-
-def read_datasets(split: str, options: DatasetsOptions, first: int = 0) -> Iterator[Pair]:
-    """The pairs of a split from the ``first`` on."""
-    loaded = load_datasets(split, options)
-    if bool(options.source_column) != bool(options.target_column):
-        raise UserError("corpus: give both source_column and target_column, or neither")
-    columns = (options.source_column, options.target_column) if options.source_column else ("translation",)
-    for column in columns:
-        known = loaded.column_names or [column]  # a stream may not know them beforehand
-        if column not in known:
-            raise UserError(f"corpus.path={options.path}: no column '{column}'; {nearest(column, known)}")
-    for number, record in enumerate(loaded.skip(first), first):
-        place = f"corpus.path={options.path}, split '{split}', record {number}"
-        if options.source_column:
-            yield _pair(record[options.source_column], record[options.target_column], place)
-            continue
-        texts = record["translation"]
-        for language in (options.source_language, options.target_language):
-            if language not in texts:
-                raise UserError(f"corpus.path={options.path}: no language '{language}'; {nearest(language, texts)}")
-        yield _pair(texts[options.source_language], texts[options.target_language], place)
+def _digest(path: Path) -> bytes:
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if size <= GIGABYTE:
+            return hashlib.file_digest(file, "sha256").digest()
+        start = file.read(MEGABYTE)
+        file.seek(size - MEGABYTE)
+        end = file.read()
+    return hashlib.sha256(start + end + str(size).encode()).digest()

@@ -1,4 +1,4 @@
-"""Splits of the built-in corpus: training lengths as in natural text, test sets with equal counts in every bucket."""
+"""The built-in corpus: training lengths as in natural text, test sets with equal counts in every bucket."""
 
 from __future__ import annotations
 
@@ -9,33 +9,22 @@ import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from typing import ClassVar
 
-from nmt.corpus.builtin.grammar import Grammar, Word
-from nmt.corpus.kinds.generated import AlignedPair, versioned
+from nmt.corpus.builtin.clauses import Both, Word
+from nmt.corpus.builtin.grammar import Grammar
+from nmt.corpus.kinds.generated import GeneratedCorpus
+from nmt.corpus.pair import Link, Pair
 from nmt.errors import UserError
 
 MIN_WORDS = 3
-VERSION = 1  # of the text: raised when the same options give other pairs (tests/corpus/test_generated.py says when)
-# The options that this version began with: all that change the text.
-KNOWN_TO_VERSION = (
-    "seed",
-    "train_pairs",
-    "valid_pairs",
-    "test_pairs_per_bucket",
-    "test_bounds",
-    "median_words",
-    "sigma",
-    "max_words",
-)
 
 
 @dataclass
-class GrammarOptions:
+class GrammarOptions(GeneratedCorpus):
     """The built-in English-German corpus."""
 
     kind: str = "grammar"
-    source_language: str = "en"
-    target_language: str = "de"
     seed: int = 1  # of the corpus, not of the run: every system sees the same text
     train_pairs: int = 50_000
     valid_pairs: int = 500
@@ -45,72 +34,107 @@ class GrammarOptions:
     sigma: float = 0.7  # of the logarithm of the length
     max_words: int = 100
 
+    version: ClassVar[int] = 1
+    known_to_version: ClassVar[tuple[str, ...]] = (
+        "seed",
+        "train_pairs",
+        "valid_pairs",
+        "test_pairs_per_bucket",
+        "test_bounds",
+        "median_words",
+        "sigma",
+        "max_words",
+    )
 
-def generate(options: GrammarOptions, split: str) -> list[AlignedPair]:
-    """The pairs of ``train``, ``valid`` or ``test``; no source sentence is in two of them, or twice in one.
+    def __post_init__(self) -> None:
+        bounds = list(self.test_bounds)
+        if any(high <= low for low, high in itertools.pairwise([MIN_WORDS - 1, *bounds])):
+            raise UserError(
+                f"corpus.test_bounds={bounds}: numbers from {MIN_WORDS} on, each larger than the one before"
+            )
+        if self.median_words <= 0:
+            raise UserError(f"corpus.median_words={self.median_words}: must be above 0")
 
-    Deterministic from ``options``. Raises UserError when the grammar has too few sentences of a length.
-    """
-    return list(_splits(json.dumps(asdict(options)), split))
+    def generate(self, split: str) -> tuple[Pair, ...]:
+        """No source sentence is in two splits, or twice in one.
+
+        Raises UserError when the grammar has too few sentences of a length.
+        """
+        return _generated(json.dumps(asdict(self)), split)
 
 
-def fingerprint(options: GrammarOptions) -> str:
-    """Stands for all that the pairs depend on: the version of the grammar's text, and the options."""
-    return versioned(options, VERSION, KNOWN_TO_VERSION)
+@dataclass(frozen=True)
+class _Lengths:
+    """How many sentences are drawn, and how long they may be in source words."""
+
+    low: int
+    high: int
+    count: int
+    uniform: bool  # else log-normal
 
 
 @cache
-def _splits(options_json: str, split: str) -> tuple[AlignedPair, ...]:
+def _generated(options_json: str, split: str) -> tuple[Pair, ...]:
     """Test is made first, then validation, then training: each leaves out what came before it."""
     options = GrammarOptions(**json.loads(options_json))
     earlier = {"test": (), "valid": ("test",), "train": ("test", "valid")}[split]
-    seen = {pair.source for name in earlier for pair in _splits(options_json, name)}
+    seen: set[str] = set()
+    for name in earlier:
+        seen.update(pair.source for pair in _generated(options_json, name))
     rng = random.Random(f"{options.seed}/{split}")
-    if split == "test":
-        bounds = [MIN_WORDS - 1, *options.test_bounds]
-        ranges = [(low + 1, high) for low, high in itertools.pairwise(bounds)]
-        counts = [options.test_pairs_per_bucket] * len(ranges)
-    else:
-        ranges, counts = [(MIN_WORDS, options.max_words)], [getattr(options, f"{split}_pairs")]
-    pairs: list[AlignedPair] = []
-    for (low, high), count in zip(ranges, counts, strict=True):
-        pairs += _draw(rng, options, low, high, count, seen, uniform=split == "test")
+    pairs: list[Pair] = []
+    for lengths in _lengths(options, split):
+        pairs += _drawn(rng, options, lengths, seen)
     return tuple(pairs)
 
 
-def _draw(
-    rng: random.Random, options: GrammarOptions, low: int, high: int, count: int, seen: set[str], uniform: bool
-) -> Iterator[AlignedPair]:
-    found = attempts = 0
-    while found < count:
+def _lengths(options: GrammarOptions, split: str) -> list[_Lengths]:
+    if split == "train":
+        return [_Lengths(MIN_WORDS, options.max_words, options.train_pairs, uniform=False)]
+    if split == "valid":
+        return [_Lengths(MIN_WORDS, options.max_words, options.valid_pairs, uniform=False)]
+    bounds = [MIN_WORDS - 1, *options.test_bounds]
+    count = options.test_pairs_per_bucket
+    return [_Lengths(low + 1, high, count, uniform=True) for low, high in itertools.pairwise(bounds)]
+
+
+def _drawn(rng: random.Random, options: GrammarOptions, lengths: _Lengths, seen: set[str]) -> Iterator[Pair]:
+    """Yields as many new sentences as asked for, and adds them to ``seen``."""
+    low = lengths.low
+    high = lengths.high
+    done = 0
+    attempts = 0
+    while done < lengths.count:
         attempts += 1
-        if attempts > 200 * count + 10_000:
+        if attempts > 200 * lengths.count + 10_000:
             raise UserError(
-                f"corpus: the built-in grammar has only {found} distinct sentences of {low} to {high} words "
-                f"for the {count} asked for; ask for fewer pairs"
+                f"corpus: the built-in grammar has only {done} distinct sentences of {low} to {high} words "
+                f"for the {lengths.count} asked for; ask for fewer pairs"
             )
-        wanted = (
-            rng.randint(low, high)
-            if uniform
-            else round(rng.lognormvariate(math.log(options.median_words), options.sigma))
-        )
+        if lengths.uniform:
+            wanted = rng.randint(low, high)
+        else:
+            wanted = round(rng.lognormvariate(math.log(options.median_words), options.sigma))
         if not low <= wanted <= high:
             continue
-        pair = _pair(*Grammar(rng).sentence(wanted))
+        pair = _pair(Grammar(rng).sentence(wanted))
         if low <= len(pair.source.split()) <= high and pair.source not in seen:
             seen.add(pair.source)
-            found += 1
+            done += 1
             yield pair
 
 
-def _pair(english: list[Word], german: list[Word]) -> AlignedPair:
-    source, source_concepts = _finish(english)
-    target, target_concepts = _finish(german)
+def _pair(sentence: Both) -> Pair:
+    """Links the words that express the same concept."""
+    source, source_concepts = _finish(sentence.english)
+    target, target_concepts = _finish(sentence.german)
     positions: dict[int, list[int]] = {}
     for j, concept in enumerate(target_concepts):
         positions.setdefault(concept, []).append(j)
-    links = [(i, j) for i, concept in enumerate(source_concepts) for j in positions.get(concept, ())]
-    return AlignedPair(source, target, tuple(links))
+    links: list[Link] = []
+    for i, concept in enumerate(source_concepts):
+        links += [(i, j) for j in positions.get(concept, ())]
+    return Pair(source, target, tuple(links))
 
 
 def _finish(words: list[Word]) -> tuple[str, list[int]]:

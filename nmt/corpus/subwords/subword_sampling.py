@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import sentencepiece
@@ -18,6 +17,7 @@ RENEWAL = 1 / 64  # or, so often, a new one in the place of the oldest
 WORDS = 100_000  # whose segmentations are held in memory
 LONGEST = 50  # characters that are segmented together: text without spaces is one word, however long
 BEST = 64  # of a unigram model's segmentations, what is drawn from
+SCORE_OF_OTHERS = -20.0  # of bytes, symbols and what is unknown
 
 
 class Segmenter:
@@ -32,73 +32,106 @@ class Segmenter:
         format: Any = sentencepiece_model_pb2  # its classes are made at run time
         model = format.ModelProto.FromString(processor.serialized_model_proto())
         kinds = format.ModelProto.SentencePiece
-        self.processor, self.rate, self.rng = processor, rate, random.Random(seed)
-        self.ids = {piece.piece: i for i, piece in enumerate(model.pieces)}
-        self.scores = {piece.piece: piece.score for piece in model.pieces if piece.type == kinds.NORMAL}
-        self.score_of = [self.scores.get(piece.piece, -20.0) for piece in model.pieces]
-        self.symbols = [piece.piece for piece in model.pieces if piece.type == kinds.USER_DEFINED]
+        self.processor = processor
+        self.rate = rate
+        self.rng = random.Random(seed)
         self.unigram = model.trainer_spec.model_type == format.TrainerSpec.UNIGRAM
+        self.ids: dict[str, int] = {}
+        self.scores: dict[str, float] = {}  # of the pieces that are merged or drawn
+        self.symbols: list[str] = []
+        for number, piece in enumerate(model.pieces):
+            self.ids[piece.piece] = number
+            if piece.type == kinds.NORMAL:
+                self.scores[piece.piece] = piece.score
+            elif piece.type == kinds.USER_DEFINED:
+                self.symbols.append(piece.piece)
+        self.score_of = [self.scores.get(piece.piece, SCORE_OF_OTHERS) for piece in model.pieces]  # by id
         self._pools: dict[str, list[list[int]]] = {}
 
     def encode(self, text: str) -> list[int]:
+        """Draws a segmentation of every word, from its pool where the word has come often."""
         ids: list[int] = []
         if len(self._pools) > WORDS:
             self._pools.clear()
         for word in _words(text):
             pool = self._pools.setdefault(word, [])
-            if len(pool) < POOL or self.rng.random() < RENEWAL:
+            is_renewed = len(pool) < POOL or self.rng.random() < RENEWAL
+            if is_renewed:
                 pool += self._drawn(word)
                 del pool[:-POOL]
                 ids += pool[-1]
             else:
-                ids += pool[int(self.rng.random() * POOL)]
+                place = int(self.rng.random() * POOL)
+                ids += pool[place]
         return ids
 
     def _drawn(self, word: str) -> list[list[int]]:
-        """One more segmentation; or as many as a word has, where they take no longer than one."""
+        """Draws one more segmentation; or as many as a word has, where they take no longer than one."""
         text = word.removeprefix(SPACE)
         if not text:
-            return POOL * [list(self._ids(SPACE))]
+            return POOL * [self._ids(SPACE)]
         if any(symbol in word for symbol in self.symbols):
             return POOL * [self.processor.encode(text)]
         if self.unigram:
             return self._unigrams(text)
         step = LONGEST if self.rate else len(word)
-        return [[i for start in range(0, len(word), step) for i in self._bpe(word[start : start + step])]]
+        ids: list[int] = []
+        for start in range(0, len(word), step):
+            ids += self._bpe(word[start : start + step])
+        return [ids]
 
     def _unigrams(self, text: str) -> list[list[int]]:
-        """Drawn from the best segmentations with probabilities to the power of ``rate``."""
-        found = self.processor.nbest_encode(text, nbest_size=BEST if len(text) <= LONGEST else 1)
-        if not found:
+        """Draws from the best segmentations with probabilities to the power of ``rate``."""
+        size = BEST if len(text) <= LONGEST else 1
+        segmentations = self.processor.nbest_encode(text, nbest_size=size)
+        if not segmentations:
             return POOL * [self.processor.encode(text)]
-        scores = [sum(map(self.score_of.__getitem__, ids)) for ids in found]
+        score_of = self.score_of.__getitem__
+        scores = [sum(map(score_of, ids)) for ids in segmentations]
         best = max(scores)
-        return self.rng.choices(found, [math.exp(self.rate * (score - best)) for score in scores], k=POOL)
+        weights = [math.exp(self.rate * (score - best)) for score in scores]
+        return self.rng.choices(segmentations, weights, k=POOL)
 
     def _bpe(self, word: str) -> list[int]:
-        """The best pair is merged again and again; each is left out of the choice with a probability of ``rate``."""
+        """Merges the best pair again and again; each is left out of the choice with a probability of ``rate``."""
         parts = list(word)
         while True:
-            best, place = -math.inf, -1
-            for i in range(len(parts) - 1):
-                score = self.scores.get(parts[i] + parts[i + 1])
-                if score is not None and score > best and self.rng.random() >= self.rate:
-                    best, place = score, i
+            place = self._best_merge(parts)
             if place < 0:
-                return [i for part in parts for i in self._ids(part)]
+                break
             parts[place : place + 2] = [parts[place] + parts[place + 1]]
+        ids: list[int] = []
+        for part in parts:
+            ids += self._ids(part)
+        return ids
 
-    def _ids(self, part: str) -> Sequence[int]:
-        """Of a piece, or of its bytes."""
-        found = self.ids.get(part)
-        if found is not None:
-            return (found,)
+    def _best_merge(self, parts: list[str]) -> int:
+        """Returns which part to merge with the one after it; -1 where all that could be are left out."""
+        best = -math.inf
+        place = -1
+        for i in range(len(parts) - 1):
+            merged = parts[i] + parts[i + 1]
+            score = self.scores.get(merged)
+            if score is None or score <= best:
+                continue
+            if self.rng.random() >= self.rate:
+                best = score
+                place = i
+        return place
+
+    def _ids(self, part: str) -> list[int]:
+        """Returns the id of a piece, or those of its bytes; unknown where the model has no bytes."""
+        number = self.ids.get(part)
+        if number is not None:
+            return [number]
         unknown = self.processor.unk_id()
-        return (
-            [self.ids.get(f"<0x{byte:02X}>", unknown) for byte in part.encode()] if "<0x00>" in self.ids else [unknown]
-        )
+        if "<0x00>" not in self.ids:
+            return [unknown]
+        return [self.ids.get(f"<0x{byte:02X}>", unknown) for byte in part.encode()]
 
 
 def _words(text: str) -> list[str]:
-    """With the mark that begins each, as SentencePiece writes them: "a  b" is ``_a``, ``_``, ``_b``."""
-    return [SPACE + word for word in text.split(" ")] if text else []
+    """Splits into words with the mark that begins each, as SentencePiece does: "a  b" is ``_a``, ``_``, ``_b``."""
+    if not text:
+        return []
+    return [SPACE + word for word in text.split(" ")]

@@ -16,12 +16,13 @@ import sentencepiece
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
+from nmt.tokens import END, PADDING, START, UNKNOWN
 
-PADDING, START, END, UNKNOWN = 0, 1, 2, 3
 RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
 KINDS = ("bpe", "unigram", "char", "word")
 # SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
-MARK, STAND_IN = "\u2581", "\ue581"
+MARK = "\u2581"
+STAND_IN = "\ue581"
 
 T = TypeVar("T")
 
@@ -61,14 +62,16 @@ class Sampling:
     """Another segmentation at every look, the same for the same seed and the same texts in the same order."""
 
     def __init__(self, rate: float, seed: int):
-        self.rate, self.seed = rate, seed
-        self._segmenters: dict[int, Segmenter] = {}
+        self.rate = rate
+        self.seed = seed
+        self._segmenters: dict[sentencepiece.SentencePieceProcessor, Segmenter] = {}
 
     def segmenter(self, processor: sentencepiece.SentencePieceProcessor) -> Segmenter:
-        """Of a model: one for all texts, as it gets faster with the words that it has met."""
-        if id(processor) not in self._segmenters:
-            self._segmenters[id(processor)] = Segmenter(processor, self.rate, self.seed + len(self._segmenters))
-        return self._segmenters[id(processor)]
+        """Returns the segmenter of a model, always the same one: it caches the words that it has seen."""
+        if processor not in self._segmenters:
+            seed = self.seed + len(self._segmenters)
+            self._segmenters[processor] = Segmenter(processor, self.rate, seed)
+        return self._segmenters[processor]
 
 
 class NotForThisText(UserError):
@@ -79,10 +82,12 @@ class Tokenizer:
     """Text to ids and back, for the source and the target language."""
 
     def __init__(self, source: Path, target: Path | None):
-        self.source_path, self.target_path = source, target
+        self.source_path = source
+        self.target_path = target
         self._source = _load(source)
         self._target = _load(target) if target else self._source
-        self._source_mark, self._target_mark = _mark_of(self._source), _mark_of(self._target)
+        self._source_mark = _mark_of(self._source)
+        self._target_mark = _mark_of(self._target)
 
     @property
     def joint(self) -> bool:
@@ -98,29 +103,33 @@ class Tokenizer:
 
     @property
     def digest(self) -> str:
-        """A hash of the models' content."""
+        """Returns a hash of the models' content."""
         digest = hashlib.sha256(self.source_path.read_bytes())
         if self.target_path:
             digest.update(self.target_path.read_bytes())
         return digest.hexdigest()[:16]
 
     def encode_source(self, text: str) -> list[int]:
-        """Ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
+        """Returns the ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
         return self.encode_sources([text])[0]
 
     def encode_target(self, text: str) -> list[int]:
-        """Ids of a target sentence, without START and END."""
+        """Returns the ids of a target sentence, without START and END."""
         return self.encode_targets([text])[0]
 
     def encode_sources(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
-        """Of many, on all cores."""
-        return [[*ids, END] for ids in _encode(self._source, texts, self._source_mark, sampling)]
+        """Encodes many source sentences, on all cores where nothing is sampled; END follows each."""
+        rows = _encode(self._source, texts, self._source_mark, sampling)
+        return [[*ids, END] for ids in rows]
 
     def encode_targets(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
+        """Encodes many target sentences, on all cores where nothing is sampled, without START and END."""
         return _encode(self._target, texts, self._target_mark, sampling)
 
     def decode_target(self, ids: Iterable[int]) -> str:
-        text = self._target.decode([i for i in ids if i not in (PADDING, START, END)])
+        """Returns the text of ids; PADDING, START and END are no part of it."""
+        pieces = [i for i in ids if i not in (PADDING, START, END)]
+        text = self._target.decode(pieces)
         return text.replace(self._target_mark, MARK)
 
     def source_pieces(self, ids: Iterable[int]) -> list[str]:
@@ -141,8 +150,11 @@ class Tokenizer:
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
         """Raises UserError when the folder holds no tokenizer or a damaged one."""
+        source = folder / "source.model"
         target = folder / "target.model"
-        return cls(folder / "source.model", target if target.exists() else None)
+        if target.exists():
+            return cls(source, target)
+        return cls(source, None)
 
 
 def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
@@ -159,20 +171,24 @@ def _encode(
 ) -> list[list[int]]:
     marked = [text.replace(MARK, mark) for text in texts]
     if sampling is None:
-        return processor.encode(marked, num_threads=cores() if len(marked) > 1 else 1)
+        threads = cores() if len(marked) > 1 else 1
+        return processor.encode(marked, num_threads=threads)
     segmenter = sampling.segmenter(processor)
     return [segmenter.encode(text) for text in marked]
 
 
 def cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
-    """What the mark in a text is to this model."""
-    knows = any(STAND_IN in processor.id_to_piece(i) for i in range(processor.get_piece_size()))
-    return STAND_IN if knows else MARK
+    """Returns what the mark in a text is to this model."""
+    pieces = (processor.id_to_piece(i) for i in range(processor.get_piece_size()))
+    knows_stand_in = any(STAND_IN in piece for piece in pieces)
+    return STAND_IN if knows_stand_in else MARK
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
@@ -180,15 +196,16 @@ def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: Tokeni
     folder.mkdir(parents=True, exist_ok=True)
     sides = {"source": (0, 1)} if options.joint else {"source": (0,), "target": (1,)}
     for name, columns in sides.items():
-        pairs = _drawn(read(), options.pairs)
-        sentences = _sentences(pairs, columns, f"tokenizer ({options.kind}, {name})")
-        _train_model(sentences, options, folder / f"{name}.model")
+        title = f"reading text for the tokenizer ({options.kind}, {name})"
+        pairs = _reservoir(counted(read(), title, "pairs"), options.pairs)
+        _train_model(_sentences(pairs, columns), options, folder / f"{name}.model")
     return Tokenizer.load(folder)
 
 
 def extended(base: Tokenizer, more: Tokenizer, folder: Path) -> Tokenizer:
-    """``base`` with the pieces that only ``more`` has, after its own, whose ids stay. Raises UserError where one is
-    joint and the other is not.
+    """Makes ``base`` with the pieces that only ``more`` has, after its own, whose ids stay.
+
+    Raises UserError where one is joint and the other is not, or they are of different kinds.
     """
     if base.joint != more.joint:
         raise UserError("tokenizer.joint: must be as in the run to begin with, to extend its vocabulary")
@@ -196,67 +213,64 @@ def extended(base: Tokenizer, more: Tokenizer, folder: Path) -> Tokenizer:
     paths = [(base.source_path, more.source_path, folder / "source.model")]
     if base.target_path and more.target_path:
         paths.append((base.target_path, more.target_path, folder / "target.model"))
-    for first, second, made in paths:
-        made.write_bytes(_joined(first.read_bytes(), second.read_bytes()))
+    for first, second, path in paths:
+        both = _merged(first.read_bytes(), second.read_bytes())
+        path.write_bytes(both)
     return Tokenizer.load(folder)
 
 
-def _joined(first: bytes, second: bytes) -> bytes:
+def _merged(first: bytes, second: bytes) -> bytes:
     """New pieces come after all others in the order in which pieces are merged or preferred."""
     from sentencepiece import sentencepiece_model_pb2
 
     format: Any = sentencepiece_model_pb2  # its classes are made at run time
-
-    model, other = format.ModelProto.FromString(first), format.ModelProto.FromString(second)
+    kinds = format.ModelProto.SentencePiece
+    model = format.ModelProto.FromString(first)
+    other = format.ModelProto.FromString(second)
     if model.trainer_spec.model_type != other.trainer_spec.model_type:
         raise UserError("tokenizer.kind: must be as in the run to begin with, to extend its vocabulary")
     known = {piece.piece for piece in model.pieces}
     least = min(piece.score for piece in model.pieces)
     for piece in other.pieces:
-        if piece.piece not in known and piece.type != format.ModelProto.SentencePiece.BYTE:
-            added = model.pieces.add()
-            added.CopyFrom(piece)
-            if piece.type == format.ModelProto.SentencePiece.NORMAL:
-                added.score = least + min(piece.score, 0.0) - 1.0
+        if piece.piece in known or piece.type == kinds.BYTE:
+            continue
+        added = model.pieces.add()
+        added.CopyFrom(piece)
+        if piece.type == kinds.NORMAL:
+            added.score = least + min(piece.score, 0.0) - 1.0
     model.trainer_spec.vocab_size = len(model.pieces)
     return model.SerializeToString()
 
 
-def _drawn(pairs: Iterable[T], count: int) -> Iterator[T]:
-    """So many of them, each as likely as any other, in their order (Vitter 1985, algorithm R); all where there are no
-    more.
+def _reservoir(pairs: Iterable[T], count: int) -> list[T]:
+    """Draws ``count`` of the pairs, each as likely as any other, in their order (Vitter 1985, algorithm R); all where
+    there are no more.
     """
     rng = random.Random(1)
     held: list[tuple[int, T]] = []
     for number, pair in enumerate(pairs):
         if number < count:
             held.append((number, pair))
-        elif (place := rng.randrange(number + 1)) < count:
-            held[place] = number, pair
-    yield from (pair for _, pair in sorted(held, key=lambda entry: entry[0]))
+            continue
+        place = rng.randrange(number + 1)
+        if place < count:
+            held[place] = (number, pair)
+    held.sort(key=lambda entry: entry[0])
+    return [pair for _, pair in held]
 
 
-def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], title: str) -> Iterator[str]:
-    for pair in counted(pairs, f"reading text for the {title}", "pairs"):
+def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...]) -> Iterator[str]:
+    for pair in pairs:
         for column in columns:
             yield pair[column].replace("\0", " ").replace(MARK, STAND_IN)
 
 
 def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:
     subwords = options.kind in ("bpe", "unigram")
-    failures: list[Exception] = []
-
-    def guarded() -> Iterator[str]:
-        """SentencePiece tells an error of what it reads in words of its own."""
-        try:
-            yield from sentences
-        except Exception as error:
-            failures.append(error)
-
     with open(path, "wb") as file:
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=guarded(),
+                sentence_iterator=sentences,
                 model_writer=file,
                 model_type=options.kind,
                 vocab_size=options.vocabulary_size,
@@ -274,12 +288,8 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 minloglevel=2,
             )
         except RuntimeError as error:
-            if failures:
-                raise failures[0] from None
             reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
             raise NotForThisText(
                 f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
                 "try another size or tokenizer.kind=char"
             ) from None
-    if failures:
-        raise failures[0]

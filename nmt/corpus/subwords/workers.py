@@ -1,4 +1,4 @@
-"""Segmentations drawn by processes of their own: it is Python that draws them, and training would wait for it.
+"""Segmentations are drawn in Python, which would stall training, so worker processes do it.
 
 Such a process reads pickled texts from its standard input and writes pickled ids: it shares no lock with the one that
 trains, and ends with it, however that ends.
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nmt.corpus.batches.encoded import Ids
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, cores
 from nmt.errors import UserError
 
@@ -28,20 +28,22 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # for
 
 
 class SamplingWorkers:
-    """Draws for slices of pairs, as many at once as there are cores for each of the processes that train here.
+    """Draws for slices of pairs, as many at once as there are cores for each of the ``trainers``: the processes that
+    train on this machine.
 
     What is drawn depends on the slices and their seeds alone, not on who draws it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, rate: float):
-        self.tokenizer, self.rate = tokenizer, rate
-        self.count = min(MOST, max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    def __init__(self, tokenizer: Tokenizer, rate: float, trainers: int = 1):
+        self.tokenizer = tokenizer
+        self.rate = rate
+        self.count = min(MOST, max(1, cores() // trainers))
         self.processes: list[subprocess.Popen[bytes]] = []
         self._closed = False
         self._lock = threading.Lock()
 
     def drawn(self, slices: Iterable[list[Pair]], seeds: Iterable[int]) -> Iterator[tuple[list[Pair], Ids, Ids]]:
-        """Pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
+        """Yields pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
         waiting: deque[tuple[list[Pair], subprocess.Popen[bytes]]] = deque()
         for number, (pairs, seed) in enumerate(zip(slices, seeds, strict=False)):
             texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
@@ -65,7 +67,9 @@ class SamplingWorkers:
                 process.communicate()
 
     def _process(self, number: int) -> subprocess.Popen[bytes]:
-        """One more than work at once, so that none waits while another is given its texts."""
+        """Returns the process for a slice: of one more than work at once, so that none waits while another is given its
+        texts.
+        """
         with self._lock:
             if self._closed:
                 raise UserError("tokenizer.sampling: no more segmentations are drawn")
@@ -121,10 +125,11 @@ def _draw(
 
 
 def main() -> None:
-    """Of a process that draws."""
+    """Draws for another process until that ends."""
     os.nice(5)
     rate, source, *target = sys.argv[1:]
-    tokenizer = Tokenizer(Path(source), Path(target[0]) if target else None)
+    target_path = Path(target[0]) if target else None
+    tokenizer = Tokenizer(Path(source), target_path)
     while True:
         try:
             asked = pickle.load(sys.stdin.buffer)

@@ -8,8 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
-from nmt.corpus.kinds.files import Pair
+from nmt.corpus.pair import Pair
 from nmt.errors import UserError, nearest
+
+SCRIPTS = (
+    *("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "BENGALI", "TAMIL", "THAI", "GEORGIAN"),
+    *("ARMENIAN", "ETHIOPIC", "KHMER", "MYANMAR", "HANGUL", "HIRAGANA", "KATAKANA", "HAN"),
+)
+DUPLICATES = ("keep", "drop")
 
 
 @dataclass
@@ -23,6 +29,19 @@ class CleaningOptions:
     source_script: str = ""  # LATIN, CYRILLIC, HAN ...: at least half of the letters; "": any
     target_script: str = ""
     duplicates: str = "keep"  # or drop: of equal pairs all but the first, for about 100 bytes of memory a pair
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in DUPLICATES:
+            raise UserError(f"cleaning.duplicates={self.duplicates}: {nearest(self.duplicates, DUPLICATES)}")
+        for name in ("source_script", "target_script"):
+            script = getattr(self, name)
+            if script and script not in SCRIPTS:
+                raise UserError(f"cleaning.{name}={script}: {nearest(script, SCRIPTS)}")
+
+    def for_training(self) -> CleaningOptions:
+        """Returns what training pairs are held to, where the tokenizer sees longer ones."""
+        limit = self.train_words or self.max_words
+        return replace(self, train_words=0, max_words=min(self.max_words, limit))
 
 
 @dataclass
@@ -38,20 +57,25 @@ class CleaningReport:
     duplicate: int = 0
     joined: int = 0  # added to those kept
 
+    def leave_out(self, reason: str) -> None:
+        """Counts a pair for the field that ``reason`` names."""
+        setattr(self, reason, getattr(self, reason) + 1)
+
     def __str__(self) -> str:
-        reasons = {
-            name.replace("_", " "): count
-            for name, count in asdict(self).items()
-            if name not in ("read", "kept", "joined")
-        }
-        told = ", ".join(f"{count:,} {name}" for name, count in reasons.items() if count)
-        kept = f"{self.kept:,} of {self.read:,} pairs kept" + (f" (left out: {told})" if told else "")
-        return kept + (f", {self.joined:,} joined ones added" if self.joined else "")
+        reasons = []
+        for name, count in asdict(self).items():
+            if count and name not in ("read", "kept", "joined"):
+                reasons.append(f"{count:,} {name.replace('_', ' ')}")
+        text = f"{self.kept:,} of {self.read:,} pairs kept"
+        if reasons:
+            text += f" (left out: {', '.join(reasons)})"
+        if self.joined:
+            text += f", {self.joined:,} joined ones added"
+        return text
 
 
 def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningReport) -> Iterator[Pair]:
-    """The pairs worth training on; ``report`` counts all. Raises UserError for options without meaning."""
-    check_cleaning(options)
+    """Yields the pairs worth training on; ``report`` counts all."""
     seen: set[bytes] = set()
     for pair in pairs:
         report.read += 1
@@ -61,51 +85,41 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
             reason = "duplicate" if digest in seen else ""
             seen.add(digest)
         if reason:
-            setattr(report, reason, getattr(report, reason) + 1)
+            report.leave_out(reason)
         else:
             report.kept += 1
             yield pair
 
 
-def for_training(options: CleaningOptions) -> CleaningOptions:
-    """What training pairs are held to, where the tokenizer sees longer ones."""
-    limit = options.train_words or options.max_words
-    return replace(options, train_words=0, max_words=min(options.max_words, limit))
-
-
 def _unfit(pair: Pair, options: CleaningOptions) -> str:
-    """Which count of the report it belongs to; empty for a pair worth training on."""
-    source, target = pair.source, pair.target
-    shorter, longer = sorted((len(source), len(target)))
+    """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
+    source, target, *_ = pair
     if not source.strip() or not target.strip():
         return "empty"
-    if len(source.split()) > options.max_words or len(target.split()) > options.max_words:
+    words = max(len(source.split()), len(target.split()))
+    if words > options.max_words:
         return "too_long"
+    shorter, longer = sorted((len(source), len(target)))  # characters
     if longer >= 20 and longer > options.max_ratio * shorter:
         return "odd_ratio"
-    for text, script in ((source, options.source_script), (target, options.target_script)):
-        if script and 2 * sum(script_of(c) == script for c in text) < sum(script_of(c) != "" for c in text):
-            return "other_script"
+    if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
+        return "other_script"
     return ""
+
+
+def _is_written_in(script: str, text: str) -> bool:
+    """Whether at least half of the letters are of this script; any script will do where none is named."""
+    if not script:
+        return True
+    scripts = [script_of(character) for character in text]
+    letters = len(scripts) - scripts.count("")
+    return 2 * scripts.count(script) >= letters
 
 
 @cache
 def script_of(character: str) -> str:
     """LATIN of a Latin letter, and so on: the first word of its name in Unicode. Empty for what is no letter."""
-    name = unicodedata.name(character, "") if character.isalpha() else ""
+    if not character.isalpha():
+        return ""
+    name = unicodedata.name(character, "")
     return "HAN" if name.startswith("CJK") else name.partition(" ")[0]
-
-
-def check_cleaning(options: CleaningOptions) -> None:
-    if options.duplicates not in ("keep", "drop"):
-        raise UserError(f"cleaning.duplicates={options.duplicates}: {nearest(options.duplicates, ('keep', 'drop'))}")
-    for name in ("source_script", "target_script"):
-        script = getattr(options, name)
-        if script and script not in SCRIPTS:
-            raise UserError(f"cleaning.{name}={script}: {nearest(script, SCRIPTS)}")
-
-
-SCRIPTS = (
-    *("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "BENGALI", "TAMIL", "THAI", "GEORGIAN"),
-    *("ARMENIAN", "ETHIOPIC", "KHMER", "MYANMAR", "HANGUL", "HIRAGANA", "KATAKANA", "HAN"),
-)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Link, Pair
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.errors import UserError
 
@@ -15,22 +15,21 @@ MOST = 10  # joined pairs for each pair
 
 
 @dataclass
-class JoiningOptions:
+class ConcatenationOptions:
     """Joined pairs added to the training text. The tokenizer does not see them."""
 
     share: float = 0.0  # joined pairs for each pair, at most: one of a single sentence is none
     max_words: int = 100  # on the source side; each takes as many sentences as fit into a length drawn up to it
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= MOST:
+            raise UserError(f"joining.share={self.share}: must be 0 to {MOST}")
+        if self.max_words < 2:
+            raise UserError(f"joining.max_words={self.max_words}: must be 2 or more")
 
-def join(pairs: Iterable[Pair], options: JoiningOptions, report: CleaningReport) -> Iterator[Pair]:
-    """The pairs, and after them now and then their latest neighbours as one. Deterministic from the pairs.
 
-    Raises UserError for options without meaning.
-    """
-    if not 0 <= options.share <= MOST:
-        raise UserError(f"joining.share={options.share}: must be 0 to {MOST}")
-    if options.max_words < 2:
-        raise UserError(f"joining.max_words={options.max_words}: must be 2 or more")
+def with_joined(pairs: Iterable[Pair], options: ConcatenationOptions, report: CleaningReport) -> Iterator[Pair]:
+    """Yields the pairs, and after them now and then their latest neighbours as one. Deterministic from the pairs."""
     rng = random.Random(1)
     recent: deque[Pair] = deque(maxlen=options.max_words)
     due = 0.0
@@ -47,7 +46,7 @@ def join(pairs: Iterable[Pair], options: JoiningOptions, report: CleaningReport)
 
 
 def _latest(recent: deque[Pair], words: int) -> list[Pair]:
-    """As many of the latest pairs, in their order, as have up to so many source words together."""
+    """Returns as many of the latest pairs, in their order, as have up to ``words`` source words together."""
     parts: list[Pair] = []
     for pair in reversed(recent):
         words -= len(pair.source.split())
@@ -58,10 +57,13 @@ def _latest(recent: deque[Pair], words: int) -> list[Pair]:
 
 
 def _joined(parts: list[Pair]) -> Pair:
-    links, source_words, target_words = [], 0, 0
+    source = " ".join(part.source for part in parts)
+    target = " ".join(part.target for part in parts)
+    links: list[Link] = []
+    source_words = 0
+    target_words = 0
     for part in parts:
         links += [(s + source_words, t + target_words) for s, t in part.links]
-        source_words, target_words = source_words + len(part.source.split()), target_words + len(part.target.split())
-    return Pair(
-        " ".join(part.source for part in parts), " ".join(part.target for part in parts), tuple(links), joined=True
-    )
+        source_words += len(part.source.split())
+        target_words += len(part.target.split())
+    return Pair(source, target, tuple(links), joined=True)

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from nmt.corpus.pair import Link, Pair
 from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError
 
-Link = tuple[int, int]  # source word, target word, from 0
 WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
 UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
+NO_WORD = -1
 
 
 class Links(NamedTuple):
-    """Of one sentence pair. ``possible`` holds the sure ones too."""
+    """The links of one sentence pair. ``possible`` holds the sure ones too."""
 
     sure: tuple[Link, ...]
     possible: tuple[Link, ...]
@@ -28,45 +29,71 @@ def read_links(path: Path) -> Iterator[Links]:
     Raises UserError that names the line where something else stands.
     """
     for number, line in enumerate(lines_of(path), 1):
-        sure, possible = [], []
+        sure: list[Link] = []
+        possible: list[Link] = []
         for item in line.split():
-            mark = next((mark for mark in "-p?" if mark in item), "")
-            source, _, target = item.partition(mark) if mark else ("", "", "")
-            if not (source.isdecimal() and target.isdecimal()):
-                raise UserError(
-                    f"{path}, line {number}: '{item}' is no link; write i-j (sure) or ipj (possible), from 0"
-                )
-            link = int(source), int(target)
+            link, mark = _parsed(item, f"{path}, line {number}")
             possible.append(link)
             if mark == "-":
                 sure.append(link)
         yield Links(tuple(sure), tuple(possible))
 
 
+def _parsed(item: str, place: str) -> tuple[Link, str]:
+    """Returns the link and its mark: ``-`` of a sure one, else ``p`` or ``?``."""
+    for mark in "-p?":
+        source, found, target = item.partition(mark)
+        if found:
+            if source.isdecimal() and target.isdecimal():
+                return (int(source), int(target)), mark
+            break
+    raise UserError(f"{place}: '{item}' is no link; write i-j (sure) or ipj (possible), from 0")
+
+
+def check_links(links: Sequence[Link], pair: Pair, place: str) -> None:
+    """Raises UserError for a link to a word that is not there."""
+    source_words = len(pair.source.split())
+    target_words = len(pair.target.split())
+    for s, t in links:
+        if s >= source_words or t >= target_words:
+            raise UserError(
+                f"{place}: link {s}-{t}, but the pair has {source_words} and {target_words} words; count from 0"
+            )
+
+
 def words_of(pieces: Sequence[str]) -> list[int]:
-    """The word that each piece belongs to; -1 for the end of the sentence and for white space by itself."""
+    """Returns the word that each piece belongs to; -1 for the end of the sentence and for white space by itself."""
     whole = all(piece.startswith(WORD_START) or piece in (END_PIECE, UNKNOWN_PIECE) for piece in pieces)
-    found, word, open_word = [], -1, False
+    words: list[int] = []
+    last_word = -1
+    is_open = False  # whether a piece without a mark goes on with the last word
     for piece in pieces:
         if piece == END_PIECE or piece.strip(WORD_START) == "":
-            found.append(-1)
-            open_word = False  # what comes next begins a word, with or without a mark
+            words.append(NO_WORD)
+            is_open = False  # what comes next begins a word, with or without a mark
             continue
-        if piece.startswith(WORD_START) or not open_word or (whole and piece == UNKNOWN_PIECE):
-            word += 1
-        open_word = True
-        found.append(word)
-    return found
+        is_whole_word = whole and piece == UNKNOWN_PIECE
+        if piece.startswith(WORD_START) or not is_open or is_whole_word:
+            last_word += 1
+        is_open = True
+        words.append(last_word)
+    return words
 
 
 def piece_links(links: Sequence[Link], source_pieces: Sequence[str], target_pieces: Sequence[str]) -> list[Link]:
-    """Every piece of a source word with every piece of the target words that it is linked with."""
-    source, target = _members(source_pieces), _members(target_pieces)
-    return [(s, t) for i, j in links for s in source.get(i, ()) for t in target.get(j, ())]
+    """Links every piece of a source word with every piece of the target words that it is linked with."""
+    source = _pieces_by_word(source_pieces)
+    target = _pieces_by_word(target_pieces)
+    between: list[Link] = []
+    for source_word, target_word in links:
+        for s in source.get(source_word, ()):
+            between += [(s, t) for t in target.get(target_word, ())]
+    return between
 
 
-def _members(pieces: Sequence[str]) -> dict[int, list[int]]:
-    members: dict[int, list[int]] = {}
+def _pieces_by_word(pieces: Sequence[str]) -> dict[int, list[int]]:
+    """Returns the places of the pieces of each word."""
+    places: dict[int, list[int]] = {}
     for place, word in enumerate(words_of(pieces)):
-        members.setdefault(word, []).append(place)
-    return members
+        places.setdefault(word, []).append(place)
+    return places

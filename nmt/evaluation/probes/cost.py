@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nmt.evaluation.results import CostRow
+from nmt.kernels.process import synchronize
 from nmt.models.interface import Model
 from nmt.training.loss import token_loss
 
@@ -101,8 +102,7 @@ def _decode(model: Model, length: int) -> float:
 
 
 def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronize(device)
     return time.perf_counter()
 
 

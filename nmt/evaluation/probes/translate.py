@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nmt.corpus.kinds.corpus import Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.links import Link
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator

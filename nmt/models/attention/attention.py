@@ -8,21 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.loop import product
+from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
-from nmt.models.attention.reads import make_read
-from nmt.models.attention.scopes import exact, make_scope
-from nmt.models.attention.scores import Score, make_score
+from nmt.models.attention.reads import READS
+from nmt.models.attention.scopes import SCOPES
+from nmt.models.attention.scores import SCORES, Score
 from nmt.models.interface import Choice
-
-QUERIES = ("previous", "current")
-PLACES = ("top", "first", "each")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What attention gives for queries (B, T, Q)."""
+    """The outcome of attention for queries (B, T, Q)."""
 
     context: Tensor  # (B, T, D); where predictions are summed, not contexts: the states (B, S, D)
     heads: Tensor  # (B, H, T, S), the weights of each head
@@ -31,7 +29,9 @@ class Reading:
     @property
     def weights(self) -> Tensor:
         """(B, T, S), a mean over heads."""
-        return self.heads[:, 0] if self.heads.shape[1] == 1 else self.heads.mean(dim=1)
+        if self.heads.shape[1] == 1:
+            return self.heads[:, 0]
+        return self.heads.mean(dim=1)
 
 
 class Head(nn.Module):
@@ -39,9 +39,9 @@ class Head(nn.Module):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__()
-        self.score = make_score(query_size, state_size, options)
-        self.scope = make_scope(query_size, options)
-        self.read = make_read(options.read)
+        self.score = SCORES[options.score](query_size, state_size, options)
+        self.scope = SCOPES[options.scope](query_size, options)
+        self.read = READS[options.read]()
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (B, T, S), zero at padding and out of scope, summing to one, and the distribution behind them."""
@@ -49,7 +49,9 @@ class Head(nn.Module):
         bias = self.scope(query, positions, mask)
         if bias is not None:
             scores = scores + bias
-        return self.read(scores.masked_fill(~mask[:, None], float("-inf")), self.training)
+        padding = ~mask[:, None]  # (B, 1, S)
+        scores = scores.masked_fill(padding, float("-inf"))
+        return self.read(scores, self.training)
 
 
 class Attention(nn.Module):
@@ -60,19 +62,31 @@ class Attention(nn.Module):
 
     def __init__(self, options: AttentionOptions, query_size: int, state_size: int):
         super().__init__()
-        _check(options, state_size)
-        self.heads = nn.ModuleList(Head(query_size, state_size, options) for _ in range(options.heads))
-        self.values = nn.Linear(state_size, state_size, bias=False) if options.heads > 1 else None
-        self.options, self.read = options, make_read(options.read)
-        self.baseline = nn.Linear(query_size, 1) if self.read.samples else None
+        if state_size % options.heads:
+            raise UserError(
+                f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})"
+            )
+        self.options = options
+        self.read = READS[options.read]()
+        heads = [Head(query_size, state_size, options) for _ in range(options.heads)]
+        self.heads = nn.ModuleList(heads)
+        self.values = None
+        if options.heads > 1:
+            self.values = nn.Linear(state_size, state_size, bias=False)
+        self.baseline = None
+        if self.read.samples:
+            self.baseline = nn.Linear(query_size, 1)
         self.coverage = None
         if options.coverage:
-            self.coverage = nn.Parameter(torch.zeros(sum(_key_size(head.score) for head in self.heads)))
+            key_sizes = [_key_size(head.score) for head in self.heads]
+            self.coverage = nn.Parameter(torch.zeros(sum(key_sizes)))
 
     def keys(self, states: Tensor) -> Tensor:
         """What does not depend on the query, once per sentence: (B, S, D) to (B, S, K), the heads' side by side."""
         keys = [head.score.keys(states) for head in self.heads]
-        return keys[0] if self.values is None else torch.cat([*keys, self.values(states)], dim=-1)
+        if self.values is None:
+            return keys[0]
+        return torch.cat([*keys, self.values(states)], dim=-1)
 
     def forward(
         self,
@@ -85,83 +99,56 @@ class Attention(nn.Module):
     ) -> Reading:
         """For queries (B, T, Q) at target ``positions`` (B, T); ``covered`` (B, S) is the sum of all weights before."""
         if self.coverage is not None and covered is not None:
-            direction = F.pad(self.coverage, (0, keys.shape[-1] - len(self.coverage)))  # values are left alone
-            keys = keys + covered[..., None].to(keys.dtype) * direction.to(keys.dtype)
+            keys = keys + self._of_coverage(covered, keys)
         if self.values is None:
-            weights, distribution = self.heads[0](query, keys, positions, mask)
-            choice = self._choice(query, weights, distribution)
-            weights = weights.to(states.dtype)
-            return Reading(states if self.read.sums else product(weights, states), weights[:, None], choice)
-        *of_heads, values = keys.split(self._widths(keys.shape[-1], states.shape[-1]), dim=-1)
-        weights = [
-            head(query, own, positions, mask)[0].to(states.dtype)
-            for head, own in zip(self.heads, of_heads, strict=True)
-        ]
-        contexts = [w @ value for w, value in zip(weights, values.chunk(len(weights), dim=-1), strict=True)]
-        return Reading(torch.cat(contexts, dim=-1), torch.stack(weights, dim=1))
+            return self._read_by_one(query, keys, states, mask, positions)
+        widths = self._widths(keys.shape[-1], states.shape[-1])
+        *of_heads, values = keys.split(widths, dim=-1)
+        shares = values.chunk(len(of_heads), dim=-1)  # (B, S, D/H) each
+        all_weights = []
+        contexts = []
+        for head, head_keys, share in zip(self.heads, of_heads, shares, strict=True):
+            weights, _ = head(query, head_keys, positions, mask)  # (B, T, S)
+            all_weights.append(weights.to(states.dtype))
+            contexts.append(all_weights[-1] @ share)
+        return Reading(torch.cat(contexts, dim=-1), torch.stack(all_weights, dim=1))
+
+    def _read_by_one(self, query: Tensor, keys: Tensor, states: Tensor, mask: Tensor, positions: Tensor) -> Reading:
+        """`forward` with a single head, which may choose or sum predictions."""
+        weights, distribution = self.heads[0](query, keys, positions, mask)  # (B, T, S)
+        choice = self._choice(query, weights, distribution)
+        weights = weights.to(states.dtype)
+        context = states if self.read.sums else product(weights, states)
+        return Reading(context, weights[:, None], choice)
+
+    def _of_coverage(self, covered: Tensor, keys: Tensor) -> Tensor:
+        """What is added to the keys (B, S, K) for how much each position has been looked at."""
+        missing = keys.shape[-1] - len(self.coverage)
+        direction = F.pad(self.coverage, (0, missing))  # (K,): values are left alone
+        covered = covered[..., None].to(keys.dtype)  # (B, S, 1)
+        return covered * direction.to(keys.dtype)
 
     def _choice(self, query: Tensor, weights: Tensor, distribution: Tensor) -> Choice | None:
         if self.baseline is None:
             return None
+        options = self.options
         logarithms = distribution.clamp(min=1e-30).log()  # (B, T, S)
         return Choice(
             log_probability=(weights * logarithms).sum(dim=-1),  # the weights are one at what was drawn
             entropy=-(distribution * logarithms).sum(dim=-1),
             baseline=self.baseline(query.detach())[..., 0],
-            entropy_weight=self.options.entropy_weight,
-            lasting=self.options.query == "previous" or self.options.input_feeding or self.options.coverage,
+            entropy_weight=options.entropy_weight,
+            lasting=options.query == "previous" or options.input_feeding or options.coverage,
         )
 
     def _widths(self, all_keys: int, state_size: int) -> list[int]:
-        own = (all_keys - state_size) // len(self.heads)
-        return [own] * len(self.heads) + [state_size]
+        """Of each head's keys, then of the values."""
+        count = len(self.heads)
+        key_size = (all_keys - state_size) // count
+        return [key_size] * count + [state_size]
 
 
 def _key_size(score: Score) -> int:
     if score.key_size is None:
         raise UserError(f"model.attention.coverage=true enters learnt keys, and score={score.name} has none")
     return score.key_size
-
-
-def _check(options: AttentionOptions, state_size: int) -> None:
-    for name, known in (("query", QUERIES), ("place", PLACES)):
-        if getattr(options, name) not in known:
-            raise UserError(
-                f"model.attention.{name}={getattr(options, name)}: {nearest(getattr(options, name), known)}"
-            )
-    if options.place != "top" and options.query == "previous":
-        raise UserError(
-            f"model.attention.place={options.place} asks as a step goes up the layers: "
-            "it needs model.attention.query=current"
-        )
-    if options.query == "previous" and options.input_feeding:
-        raise UserError(
-            "model.attention.input_feeding=true needs model.attention.query=current: "
-            "asked with the previous state, the context enters the cell already"
-        )
-    read = make_read(options.read)
-    if read.sums and (options.query == "previous" or options.input_feeding):
-        raise UserError(
-            f"model.attention.read={options.read} sums predictions, so no context may enter the next step: "
-            "it needs model.attention.query=current and no input feeding"
-        )
-    if (read.sums or read.samples) and options.place != "top":
-        raise UserError(f"model.attention.read={options.read} is for model.attention.place=top")
-    if options.place == "each" and options.coverage:
-        raise UserError("model.attention.coverage=true keeps one account, and model.attention.place=each has several")
-    if read.sums and options.coverage:
-        raise UserError(f"model.attention.read={options.read} reads all steps at once, and coverage goes step by step")
-    if (read.sums or read.samples) and options.heads > 1:
-        raise UserError(f"model.attention.read={options.read} chooses one position: model.attention.heads must be 1")
-    if read.samples and options.score in ("diagonal", "uniform") and options.scope != "local_p":
-        raise UserError(
-            f"model.attention.read={options.read} learns where to look, and score={options.score} can't learn"
-        )
-    for name in ("size", "heads", "max_positions"):
-        if getattr(options, name) < 1:
-            raise UserError(f"model.attention.{name}={getattr(options, name)}: must be 1 or more")
-    if state_size % options.heads:
-        raise UserError(f"model.attention.heads={options.heads} must divide the encoder states' width ({state_size})")
-    nothing_learnt = options.score in ("uniform", "diagonal", "dot", "cosine") and options.scope != "local_p"
-    if options.heads > 1 and nothing_learnt:
-        raise UserError(f"model.attention.heads={options.heads}: every head of {options.score} would be the same")

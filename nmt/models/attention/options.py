@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nmt.errors import UserError
+from nmt.models.attention.reads import READS
+from nmt.models.attention.scopes import SCOPES
+from nmt.models.attention.scores import SCORES
+from nmt.models.checks import check_known, check_positive
+
+QUERIES = ("previous", "current")
+PLACES = ("top", "first", "each")
+
 
 @dataclass
 class AttentionOptions:
@@ -25,3 +34,67 @@ class AttentionOptions:
     )
     coverage: bool = False  # how much each position has been looked at enters its key (Tu 2016, section 3.1.1)
     input_feeding: bool = False  # current query only: the last attentional vector enters the next step (Luong, 3.3)
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what makes no sense, with the reason."""
+        check_known("model.attention.score", self.score, SCORES, "; your own by NMT_PLUGINS")
+        check_known("model.attention.scope", self.scope, SCOPES)
+        check_known("model.attention.read", self.read, READS)
+        check_known("model.attention.query", self.query, QUERIES)
+        check_known("model.attention.place", self.place, PLACES)
+        check_positive("model.attention", self, ("size", "heads", "max_positions", "window"))
+        for refused, reason in self._refusals():
+            if refused:
+                raise UserError(f"model.attention.{reason}")
+
+    def _refusals(self) -> list[tuple[bool, str]]:
+        """What can't go together: whether it is asked for, and why it can't."""
+        score = SCORES[self.score]
+        read = READS[self.read]
+        learns = score.learns or SCOPES[self.scope].learns
+        can_aim = score.uses_query or SCOPES[self.scope].learns
+        previous = self.query == "previous"
+        return [
+            (
+                self.normed and self.score != "additive",
+                f"normed=true is for model.attention.score=additive, not {self.score}",
+            ),
+            (
+                self.place != "top" and previous,
+                f"place={self.place} asks as a step goes up the layers: it needs model.attention.query=current",
+            ),
+            (
+                previous and self.input_feeding,
+                "input_feeding=true needs model.attention.query=current: asked with the previous state, the context "
+                "enters the cell already",
+            ),
+            (
+                read.sums and (previous or self.input_feeding),
+                f"read={self.read} sums predictions, so no context may enter the next step: "
+                "it needs model.attention.query=current and no input feeding",
+            ),
+            (
+                (read.sums or read.samples) and self.place != "top",
+                f"read={self.read} is for model.attention.place=top",
+            ),
+            (
+                self.place == "each" and self.coverage,
+                "coverage=true keeps one account, and model.attention.place=each has several",
+            ),
+            (
+                read.sums and self.coverage,
+                f"read={self.read} reads all steps at once, and coverage goes step by step",
+            ),
+            (
+                (read.sums or read.samples) and self.heads > 1,
+                f"read={self.read} chooses one position: model.attention.heads must be 1",
+            ),
+            (
+                read.samples and not can_aim,
+                f"read={self.read} learns where to look, and score={self.score} can't learn",
+            ),
+            (
+                self.heads > 1 and not learns,
+                f"heads={self.heads}: every head of {self.score} would be the same",
+            ),
+        ]

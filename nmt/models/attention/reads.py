@@ -6,12 +6,10 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.kernels.softmax import softmax
 
 READS: dict[str, type[Read]] = {}
-VECTOR = 16  # fp32 numbers in the widest register
 
 
 class Read(ABC):
@@ -58,10 +56,13 @@ class HardSample(Read):
     def __call__(self, scores: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         weights = softmax(scores)
         if training:
-            chosen = torch.multinomial(weights.flatten(0, 1), 1).view(*weights.shape[:2], 1)
+            rows, length, _ = weights.shape
+            drawn = torch.multinomial(weights.flatten(0, 1), 1)  # (B * T, 1)
+            chosen = drawn.view(rows, length, 1)
         else:
             chosen = weights.argmax(dim=-1, keepdim=True)  # (B, T, 1)
-        return torch.zeros_like(weights).scatter(-1, chosen, 1.0), weights
+        one_hot = torch.zeros_like(weights).scatter(-1, chosen, 1.0)
+        return one_hot, weights
 
 
 class HardMarginal(Read):
@@ -75,31 +76,14 @@ class HardMarginal(Read):
         return weights, weights
 
 
-def softmax(scores: Tensor) -> Tensor:
-    """Over the last dimension (..., S) of fp32 or more.
-
-    The library's kernel on a CPU takes a vector's width of numbers at once, and one by one what is narrower: such rows
-    are made as wide, several times as fast.
-    """
-    if scores.device.type != "cpu" or scores.shape[-1] >= VECTOR:
-        return torch.softmax(scores, dim=-1)
-    missing = VECTOR - scores.shape[-1]
-    return torch.softmax(F.pad(scores, (0, missing), value=float("-inf")), dim=-1)[..., :-missing]
-
-
 def sparsemax(scores: Tensor) -> Tensor:
     """The distribution nearest to the scores in the sum of squares. (..., S)"""
     ordered = scores.sort(dim=-1, descending=True).values
-    ordered = ordered.masked_fill(ordered == float("-inf"), torch.finfo(scores.dtype).min / 1e6)
-    rank = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)  # (S,)
+    finite = torch.finfo(scores.dtype).min / 1e6  # for minus infinity, which can't be summed
+    ordered = ordered.masked_fill(ordered == float("-inf"), finite)
+    length = scores.shape[-1]
+    rank = torch.arange(1, length + 1, device=scores.device, dtype=scores.dtype)  # (S,)
     sums = ordered.cumsum(dim=-1)
     support = (1 + rank * ordered > sums).sum(dim=-1, keepdim=True)  # (..., 1)
     threshold = (sums.gather(-1, support - 1) - 1) / support
     return (scores - threshold).clamp(min=0)
-
-
-def make_read(name: str) -> Read:
-    """Raises UserError for a name that is not registered."""
-    if name not in READS:
-        raise UserError(f"model.attention.read={name}: {nearest(name, READS)}")
-    return READS[name]()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from nmt.errors import UserError, nearest
-from nmt.models.attention.options import AttentionOptions
+from nmt.kernels.softmax import exact
+
+if TYPE_CHECKING:
+    from nmt.models.attention.options import AttentionOptions
 
 SCOPES: dict[str, type[Scope]] = {}
 
@@ -17,6 +20,7 @@ class Scope(nn.Module, ABC):
     """A bias on the scores: minus infinity where a query may not look."""
 
     name: str
+    learns = False  # whether it has parameters of its own
 
     def __init_subclass__(cls) -> None:
         SCOPES[cls.name] = cls
@@ -55,8 +59,9 @@ class LocalMonotonic(Scope):
 
     def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
         last = mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
-        centre = torch.minimum(positions, last)[..., None].float()  # (B, T, 1)
-        return _window_bias(_distance(centre, mask), self.window)
+        centre = torch.minimum(positions, last)  # (B, T)
+        distance = _distance(centre[..., None].float(), mask)  # (B, T, S)
+        return _window_bias(distance, self.window)
 
 
 class LocalPredictive(Scope):
@@ -68,6 +73,7 @@ class LocalPredictive(Scope):
     """
 
     name = "local_p"
+    learns = True
 
     def __init__(self, query_size: int, options: AttentionOptions):
         super().__init__(query_size, options)
@@ -76,32 +82,22 @@ class LocalPredictive(Scope):
         self.vector = nn.Linear(options.size, 1, bias=False)
 
     def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> Tensor | None:
-        length = mask.sum(dim=1)[:, None, None]  # (B, 1, 1)
-        predicted = exact(self.vector(torch.tanh(self.hidden(query))))
-        centre = (length - 1) * torch.sigmoid(predicted)  # (B, T, 1)
-        distance = _distance(centre, mask)
-        gaussian = -distance.square() / (2 * (self.window / 2) ** 2)
+        last = mask.sum(dim=1)[:, None, None] - 1  # (B, 1, 1)
+        hidden = torch.tanh(self.hidden(query))
+        predicted = exact(self.vector(hidden))  # (B, T, 1)
+        centre = last * torch.sigmoid(predicted)
+        distance = _distance(centre, mask)  # (B, T, S)
+        deviation = self.window / 2
+        gaussian = -distance.square() / (2 * deviation**2)
         return _window_bias(distance, self.window + 0.5) + gaussian  # a half more: the nearest token is always seen
-
-
-def exact(scores: Tensor) -> Tensor:
-    """Half precision is too coarse for positions and exponentials."""
-    return scores.float() if scores.dtype in (torch.bfloat16, torch.float16) else scores
 
 
 def _distance(centre: Tensor, mask: Tensor) -> Tensor:
     """Of every source position to the centre (B, T, 1): (B, T, S)."""
-    return (torch.arange(mask.shape[1], device=mask.device, dtype=centre.dtype) - centre).abs()
+    positions = torch.arange(mask.shape[1], device=mask.device, dtype=centre.dtype)  # (S,)
+    return (positions - centre).abs()
 
 
 def _window_bias(distance: Tensor, window: float) -> Tensor:
-    return torch.zeros_like(distance).masked_fill(distance.detach() > window, float("-inf"))
-
-
-def make_scope(query_size: int, options: AttentionOptions) -> Scope:
-    """Raises UserError for a name that is not registered, or a window that shows nothing."""
-    if options.scope not in SCOPES:
-        raise UserError(f"model.attention.scope={options.scope}: {nearest(options.scope, SCOPES)}")
-    if options.window < 1:
-        raise UserError(f"model.attention.window={options.window}: must be 1 or more")
-    return SCOPES[options.scope](query_size, options)
+    outside = distance.detach() > window
+    return torch.zeros_like(distance).masked_fill(outside, float("-inf"))

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.kernels.loop import product
-from nmt.models.attention.options import AttentionOptions
+
+if TYPE_CHECKING:
+    from nmt.models.attention.options import AttentionOptions
 
 SCORES: dict[str, type[Score]] = {}
 
@@ -24,6 +27,7 @@ class Score(nn.Module, ABC):
     """score(query, key) for every pair of a query and an encoder state."""
 
     name: str
+    learns = True  # whether it has parameters of its own
     uses_query = True
     key_size: int | None = None  # of keys that hold content, to which coverage can be added
 
@@ -49,18 +53,23 @@ class Additive(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        self.key_size = size = options.size
-        self.query = nn.Linear(query_size, size, bias=False)
-        self.key = nn.Linear(state_size, size)
-        self.vector = nn.Parameter(torch.empty(size).uniform_(-1, 1) * math.sqrt(3 / size))
-        self.length = nn.Parameter(torch.tensor(1.0)) if options.normed else None
+        self.key_size = options.size
+        self.query = nn.Linear(query_size, options.size, bias=False)
+        self.key = nn.Linear(state_size, options.size)
+        self.vector = _vector(options.size)
+        self.length = None
+        if options.normed:
+            self.length = nn.Parameter(torch.tensor(1.0))
 
     def keys(self, states: Tensor) -> Tensor:
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        mixed = torch.tanh(self.query(query)[:, :, None] + keys[:, None])  # (B, T, S, K)
-        vector = self.vector if self.length is None else self.length * F.normalize(self.vector, dim=0)
+        query = self.query(query)  # (B, T, K)
+        mixed = torch.tanh(query[:, :, None] + keys[:, None])  # (B, T, S, K)
+        vector: Tensor = self.vector
+        if self.length is not None:
+            vector = self.length * F.normalize(vector, dim=0)
         return mixed @ vector.to(mixed.dtype)
 
 
@@ -68,6 +77,7 @@ class Dot(Score):
     """q · h (Luong 2015, section 3.1)."""
 
     name = "dot"
+    learns = False
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
@@ -105,9 +115,10 @@ class Concat(Score):
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
-        self.query_size, self.key_size = query_size, options.size
+        self.query_size = query_size
+        self.key_size = options.size
         self.joint = nn.Linear(query_size + state_size, options.size, bias=False)
-        self.vector = nn.Parameter(torch.empty(options.size).uniform_(-1, 1) * math.sqrt(3 / options.size))
+        self.vector = _vector(options.size)
 
     def keys(self, states: Tensor) -> Tensor:
         return F.linear(states, self.joint.weight[:, self.query_size :])
@@ -132,7 +143,8 @@ class Location(Score):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         scores = self.position(query)  # (B, T, P)
-        known = torch.arange(keys.shape[1], device=keys.device).clamp(max=scores.shape[-1] - 1)  # (S,)
+        positions = torch.arange(keys.shape[1], device=keys.device)  # (S,), of the source
+        known = positions.clamp(max=scores.shape[-1] - 1)
         return scores.index_select(2, known)
 
 
@@ -152,13 +164,15 @@ class ScaledDot(Score):
         return self.key(states)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return product(self.query(query) * self.scale, keys, transposed=True)
+        query = self.query(query) * self.scale  # (B, T, K)
+        return product(query, keys, transposed=True)
 
 
 class Cosine(Score):
     """Fixed: sharpness times the cosine of the angle between query and state."""
 
     name = "cosine"
+    learns = False
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
         super().__init__(query_size, state_size, options)
@@ -169,7 +183,8 @@ class Cosine(Score):
         return F.normalize(states, dim=-1)
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return self.sharpness * product(F.normalize(query, dim=-1), keys, transposed=True)
+        cosines = product(F.normalize(query, dim=-1), keys, transposed=True)  # (B, T, S)
+        return self.sharpness * cosines
 
 
 class Diagonal(Score):
@@ -179,6 +194,7 @@ class Diagonal(Score):
     """
 
     name = "diagonal"
+    learns = False
     uses_query = False
 
     def keys(self, states: Tensor) -> Tensor:
@@ -186,20 +202,29 @@ class Diagonal(Score):
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
         source = torch.arange(keys.shape[1], device=keys.device)  # (S,)
-        return -(source - positions[..., None]).abs().float()
+        distance = (source - positions[..., None]).abs()  # (B, T, S)
+        return -distance.float()
 
 
 class Uniform(Score):
     """Fixed: every state the same, so that the context is their mean."""
 
     name = "uniform"
+    learns = False
     uses_query = False
 
     def keys(self, states: Tensor) -> Tensor:
         return states[..., :1]
 
     def forward(self, query: Tensor, keys: Tensor, positions: Tensor) -> Tensor:
-        return query.new_zeros(*query.shape[:2], keys.shape[1])
+        rows, length, _ = query.shape
+        return query.new_zeros(rows, length, keys.shape[1])
+
+
+def _vector(size: int) -> nn.Parameter:
+    """Weights (size,) of a variance of 1 / size."""
+    uniform = torch.empty(size).uniform_(-1, 1)
+    return nn.Parameter(uniform * math.sqrt(3 / size))
 
 
 def _same_sizes(name: str, query_size: int, state_size: int) -> None:
@@ -208,14 +233,3 @@ def _same_sizes(name: str, query_size: int, state_size: int) -> None:
             f"model.attention.score={name} multiplies decoder states ({query_size}) by encoder states ({state_size}), "
             "of one size only; match the sizes or use general"
         )
-
-
-def make_score(
-    query_size: int, state_size: int, options: AttentionOptions, key: str = "model.attention.score"
-) -> Score:
-    """Raises UserError for a name that is not registered (``key`` is where it was given), or options it can't have."""
-    if options.score not in SCORES:
-        raise UserError(f"{key}={options.score}: {nearest(options.score, SCORES)}; your own by NMT_PLUGINS")
-    if options.normed and options.score != "additive":
-        raise UserError(f"model.attention.normed=true is for model.attention.score=additive, not {options.score}")
-    return SCORES[options.score](query_size, state_size, options)

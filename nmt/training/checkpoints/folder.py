@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 
 from nmt.errors import UserError, nearest
-from nmt.training.checkpoints.file import Tensors, TrainState, load_state, part, part_path, save_state
+from nmt.training.checkpoints.file import save_state
+from nmt.training.checkpoints.parts import load_state, part_path
+from nmt.training.checkpoints.state import Tensors, TrainState, tensors_under
 from nmt.training.ranks import Ranks
 
 log = logging.getLogger("nmt")
@@ -31,7 +33,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 3):
-        self.folder, self.keep = folder, keep
+        self.folder = folder
+        self.keep = keep
         self._writer: threading.Thread | None = None
         self._given_up = threading.Event()
         self._failure: BaseException | None = None
@@ -41,14 +44,14 @@ class Checkpoints:
         return self.folder / "best.safetensors"
 
     def steps(self) -> list[Path]:
-        """Of validated steps, oldest first."""
-        return self._found("step")
+        """Checkpoints of validated steps, oldest first."""
+        return self._of_kind("step")
 
     def all(self) -> list[Path]:
-        """To go on from, oldest first."""
-        return sorted([*self.steps(), *self._found("interim")], key=_step_of)
+        """Checkpoints that a run can go on from, oldest first."""
+        return sorted([*self.steps(), *self._of_kind("interim")], key=_step_of)
 
-    def _found(self, kind: str) -> list[Path]:
+    def _of_kind(self, kind: str) -> list[Path]:
         return sorted(path for path in self.folder.glob(f"{kind}-*") if path.suffix != ".partial")
 
     def save(self, state: TrainState, is_best: bool, best: TrainState | None = None) -> None:
@@ -57,39 +60,46 @@ class Checkpoints:
         ``best``: whole weights, where ``state`` is one part of several.
         """
         self.wait()
-        self._writer = threading.Thread(target=self._write, args=(_copy(state), is_best, best and _copy(best)))
+        copies = (_copy(state), is_best, best and _copy(best))
+        self._writer = threading.Thread(target=self._write, args=copies)
         self._writer.start()
 
     def wait(self) -> None:
-        """Until the last checkpoint is written. Raises UserError where it could not be."""
+        """Waits until the last checkpoint is written. Raises UserError where it could not be."""
         if self._writer is None:
             return
         self._writer.join()
         self._writer = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
+        failure = self._failure
+        self._failure = None
+        if failure is not None:
             raise failure
 
     def give_up(self) -> None:
-        """Does not wait for parts of other processes any more: one of them has ended."""
+        """Stops waiting for the parts of other processes, one of which has ended."""
         self._given_up.set()
 
     def _write(self, state: TrainState, is_best: bool, best: TrainState | None) -> None:
+        """Writes a checkpoint, then removes what gives way to it. The thread of the writer runs it."""
         try:
-            interim = self._found("interim")
+            interim = self._of_kind("interim")
             kind = "step" if state.progress.judged == state.progress.step else "interim"
-            place = self.folder / f"{kind}-{state.progress.step:08d}"
+            folder = self.folder / f"{kind}-{state.progress.step:08d}"
+            file = folder.with_suffix(".safetensors")
             if state.count > 1:
-                twin = place.with_suffix(".safetensors")  # of one process, and damaged, as this step was made again
-                if not self._write_part(state, best, place):
-                    return
+                place = folder
+                is_whole = self._write_part(state, best, folder)
             else:
-                place, twin = place.with_suffix(".safetensors"), place
-                self._write_file(state, is_best, place)
-            for old in [*self.steps()[: -self.keep], *interim, twin]:
+                place = file
+                is_whole = True
+                self._write_file(state, is_best, file)
+            if not is_whole:
+                return
+            # A file beside a folder is of one process, and was damaged, or this step would not have been made again.
+            for old in [*self.steps()[: -self.keep], *interim, file]:
                 if old != place:
                     _remove(old)
-        except BaseException as error:  # told by wait()
+        except BaseException as error:  # wait() raises it
             self._failure = error
 
     # The best comes before the checkpoint that knows of it: were this cut in between, it would only be made again.
@@ -102,7 +112,10 @@ class Checkpoints:
             save_state(state, place)
 
     def _write_part(self, state: TrainState, best: TrainState | None, place: Path) -> bool:
-        """Whether the checkpoint is whole, as the first process sees to; the others have done what is theirs."""
+        """Writes the part of one process. The first process waits for all parts and puts the folder in its place.
+
+        Returns whether it did.
+        """
         aside = place.with_suffix(".partial")
         path = part_path(aside, state.number, state.count)
         try:
@@ -119,7 +132,7 @@ class Checkpoints:
         return True
 
     def _all_parts(self, aside: Path, count: int) -> bool:
-        """Waits for them; False where it was given up. Raises UserError where one does not come."""
+        """Waits for all parts; returns False when told to give up. Raises UserError where one does not come."""
         paths = [part_path(aside, number, count) for number in range(count)]
         deadline = time.monotonic() + SECONDS
         while missing := [path for path in paths if not path.exists()]:
@@ -134,21 +147,23 @@ class Checkpoints:
                 )
         return True
 
-    def latest(self, ranks: Ranks | None = None, spread: bool = False) -> TrainState | None:
-        """The newest that is whole, for all processes the same; damaged ones are named and passed over.
+    def latest(self, ranks: Ranks | None = None, sharded: bool = False) -> TrainState | None:
+        """The newest checkpoint that every process finds whole; damaged ones are named and passed over.
 
-        ``spread``: each process gets its rows alone, where there are parts. None where no checkpoint was saved. Raises
-        UserError where all are damaged.
+        ``sharded``: each process gets its own rows alone, where there are parts. None where no checkpoint was saved.
+        Raises UserError where all are damaged.
         """
         ranks = ranks or Ranks()
+        share = (ranks.number, ranks.count) if sharded else (0, 1)
         names = ranks.first_tells(self._newest_first, "the checkpoints")
         for name in names:
-            state, fault = None, ""
+            state = None
+            fault = ""
             try:
-                state = load_state(self.folder / name, *((ranks.number, ranks.count) if spread else (0, 1)))
+                state = load_state(self.folder / name, *share)
             except UserError as error:
                 fault = str(error)
-            faults = [told for told in ranks.all_tell(fault, f"checkpoint {name}") if told]
+            faults = list(filter(None, ranks.all_tell(fault, f"checkpoint {name}")))
             if not faults:
                 return state
             log.warning("%s", faults[0])
@@ -157,11 +172,12 @@ class Checkpoints:
         return None
 
     def _newest_first(self) -> list[str]:
-        """Clears away what a process left that was killed, too."""
+        """Names of all checkpoints. Clears away what a killed process left."""
         self.wait()
         for left in self.folder.glob("*.partial"):
             place = left.with_suffix("")
-            if left != _old(place) and _old(place).exists() and not place.exists():  # killed between two renames
+            old = _old(place)
+            if left != old and old.exists() and not place.exists():  # killed between two renames
                 left.rename(place)
         for left in self.folder.glob("*.partial"):
             _remove(left)
@@ -177,7 +193,7 @@ class Checkpoints:
         return _model_weights(load_state(files[0])), files[0]
 
     def files(self, which: str, option: str = "checkpoint") -> list[Path]:
-        """Where these weights are. Raises UserError where there are none."""
+        """The checkpoints that `weights` reads. Raises UserError where there are none."""
         if which == "average":
             return self._any_steps()
         if which == "last":
@@ -192,10 +208,10 @@ class Checkpoints:
         return [Path(which)]
 
     def _any_steps(self) -> list[Path]:
-        found = self.steps() or self.all()
-        if not found:
+        checkpoints = self.steps() or self.all()
+        if not checkpoints:
             raise UserError(f"{self.folder}: no checkpoint; train the run first")
-        return found
+        return checkpoints
 
 
 def _step_of(path: Path) -> str:
@@ -203,12 +219,15 @@ def _step_of(path: Path) -> str:
 
 
 def _copy(state: TrainState) -> TrainState:
-    tensors = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.tensors.items()}
+    """A copy in the processor's memory, which training does not touch."""
+    tensors = {}
+    for name, tensor in state.tensors.items():
+        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
     return replace(state, progress=replace(state.progress), tensors=tensors)
 
 
 def _link(path: Path, place: Path) -> None:
-    """One copy on disk under two names."""
+    """Gives a file a second name: one copy on disk."""
     aside = place.with_suffix(".partial")
     aside.unlink(missing_ok=True)
     try:
@@ -222,17 +241,18 @@ def _old(place: Path) -> Path:
     return place.with_suffix(".old.partial")
 
 
-def _swap(made: Path, place: Path) -> None:
-    """The folder ``made`` to its place, where there may be an old one. `_newest_first` ends what was cut in between."""
+def _swap(new: Path, place: Path) -> None:
+    """Moves the folder ``new`` to its place, where an old one may be. `_newest_first` ends what was cut in between."""
+    old = _old(place)
     if place.exists():
-        shutil.rmtree(_old(place), ignore_errors=True)
-        place.rename(_old(place))
-    made.rename(place)
-    shutil.rmtree(_old(place), ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+    new.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _remove(path: Path) -> None:
-    """A folder is renamed first: were this cut, what is left of it would be taken for a checkpoint."""
+    """Deletes a file or a folder. A folder is renamed first: were this cut, its rest would pass for a checkpoint."""
     if not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -246,10 +266,14 @@ def _remove(path: Path) -> None:
 
 def _model_weights(state: TrainState) -> Tensors:
     """The running average where the run keeps one, else the weights."""
-    return part(state.tensors, "average") or part(state.tensors, "model")
+    return tensors_under("average", state.tensors) or tensors_under("model", state.tensors)
 
 
-def average(weights: Iterable[Tensors]) -> Tensors:
-    """The mean of each tensor over checkpoints."""
-    rows = list(weights)
-    return {name: torch.stack([row[name].double() for row in rows]).mean(0).to(rows[0][name].dtype) for name in rows[0]}
+def average(checkpoints: Iterable[Tensors]) -> Tensors:
+    """The mean of each tensor over checkpoints, summed in double precision."""
+    checkpoints = list(checkpoints)
+    means = {}
+    for name, tensor in checkpoints[0].items():
+        stacked = torch.stack([weights[name].double() for weights in checkpoints])
+        means[name] = stacked.mean(0).to(tensor.dtype)
+    return means

@@ -1,0 +1,228 @@
+"""The options of every door, put together from those that stand beside each part. What exists is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from omegaconf import MISSING
+
+from nmt.corpus.batches.batcher import BatchingOptions
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
+from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.concatenation import ConcatenationOptions
+from nmt.decoding.options import DecodingOptions
+from nmt.errors import UserError, check_name, nearest
+from nmt.evaluation.alignment import check_join
+from nmt.evaluation.options import EvaluationOptions
+from nmt.evaluation.published import PublishedOptions
+from nmt.evaluation.validation import ValidationOptions
+from nmt.training.checkpoints.folder import NAMED
+from nmt.training.finetuning import FinetuningOptions
+from nmt.training.journal import JournalOptions
+from nmt.training.optim import OptimizerOptions
+from nmt.training.trainer_options import TrainerOptions
+
+RESUME = ("auto", "never")
+ENGINES = ("pytorch", "ctranslate2")
+FORMATS = ("ctranslate2",)
+# What all systems of a comparison may get the same amount of, and how the report words it.
+MATCHED = {
+    "minutes": "wall-clock minutes of training",
+    "tokens": "target tokens seen",
+    "steps": "updates",
+    "epochs": "passes over the training text",
+    "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
+}
+
+
+@dataclass
+class RunOptions:
+    """Where a run lies."""
+
+    name: str = "unnamed"
+    dir: str = "runs/${run.name}/seed-${seed}"
+
+
+@dataclass
+class TrainConfig:
+    """All of a training run."""
+
+    corpus: Any = MISSING
+    model: Any = MISSING
+    cleaning: CleaningOptions = field(default_factory=CleaningOptions)
+    joining: ConcatenationOptions = field(default_factory=ConcatenationOptions)
+    tokenizer: TokenizerOptions = field(default_factory=TokenizerOptions)
+    batching: BatchingOptions = field(default_factory=BatchingOptions)
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    validation: ValidationOptions = field(default_factory=ValidationOptions)
+    finetuning: FinetuningOptions = field(default_factory=FinetuningOptions)
+    published: PublishedOptions = field(default_factory=PublishedOptions)
+    journal: JournalOptions = field(default_factory=JournalOptions)
+    run: RunOptions = field(default_factory=RunOptions)
+    seed: int = 1
+    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    resume: str = "auto"  # auto goes on from the last checkpoint; never refuses a folder that has one
+    cache: str = "data/cache"  # tokenizers and encoded corpora
+
+    # What may change when a run goes on: what is watched, where it runs, where its text lies (the text may not).
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+        {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"}
+    )
+    # What an experiment may be run with and still be the one that a paper describes.
+    NOT_THE_EXPERIMENT: ClassVar[frozenset[str]] = frozenset(
+        {"run", "seed", "device", "resume", "cache", "validation", "journal"}
+    )
+
+    def __post_init__(self) -> None:
+        """Raises UserError for options that are right by themselves and wrong together."""
+        trainer = self.trainer
+        if trainer.guided_alignment > 0 and not self.corpus.knows_links("train"):
+            raise UserError(
+                "trainer.guided_alignment needs word links of the training pairs: corpus=files has corpus.links="
+            )
+        if trainer.select_by == "bleu" and self.validation.bleu_sentences == 0:
+            raise UserError("trainer.select_by=bleu needs validation.bleu_sentences above 0")
+        base = self.finetuning.run
+        if base and Path(base).resolve() == Path(self.run.dir).resolve():
+            raise UserError(f"finetuning.run={base}: is run.dir itself; name another run.dir")
+        if not base:
+            self.corpus.check_symbols(self.tokenizer.symbols)
+        if self.resume not in RESUME:
+            raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
+
+
+@dataclass
+class EvaluateConfig:
+    """A run, its test sets, and how they are translated and scored."""
+
+    run: str = MISSING
+    test_sets: list[str] = field(default_factory=list)  # [] takes all of the run's corpus
+    checkpoint: str = "best"  # best, last, average, a step number or a file
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+
+
+@dataclass
+class TranslateConfig:
+    """A run to translate standard input with."""
+
+    run: str = MISSING
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    engine: str = "pytorch"  # or ctranslate2, after python -m nmt.export
+    compute_type: str = "default"  # ctranslate2 only: default is as exported; float32, int8, ...
+    input: str = ""  # a file, translated into ``output`` by shards; "" is standard input
+    output: str = ""
+    shard_lines: int = 100_000  # what is lost at most, and what a process takes at a time
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if bool(self.input) != bool(self.output):
+            raise UserError("input and output: give both, or neither for standard input and output")
+        if self.shard_lines < 1:
+            raise UserError(f"shard_lines={self.shard_lines}: must be 1 or more")
+        if self.engine not in ENGINES:
+            raise UserError(f"engine={self.engine}: {nearest(self.engine, ENGINES)}")
+        if self.engine == "pytorch" and self.compute_type != "default":
+            raise UserError(f"compute_type={self.compute_type} is for engine=ctranslate2")
+
+
+@dataclass
+class ExportConfig:
+    """A run to write for another engine."""
+
+    run: str = MISSING
+    format: str = "ctranslate2"
+    quantization: str = "float32"
+    checkpoint: str = "best"
+    output: str = ""  # a folder; "" is RUN/export/ctranslate2
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise UserError(f"format={self.format}: {nearest(self.format, FORMATS)}")
+
+
+@dataclass
+class AlignConfig:
+    """A run, sentence pairs, and what their word links are joined and compared with."""
+
+    run: str = MISSING
+    source: str = MISSING  # a file
+    target: str = MISSING
+    gold: str = ""  # a file of known links
+    reverse: str = ""  # a run of the opposite direction
+    join: str = "grow-diag"
+    checkpoint: str = "best"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_join(self.join)
+
+
+@dataclass
+class ScoreConfig:
+    """A run and translations to score."""
+
+    run: str = MISSING
+    source: str = MISSING  # a file
+    target: str = MISSING
+    wrong: str = ""  # a file of targets with a mistake each
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=lambda: DecodingOptions(length_penalty="none"))
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+
+
+@dataclass
+class SystemOptions:
+    """One system of a comparison: an experiment and what differs from it."""
+
+    experiment: str = MISSING
+    overrides: list[str] = field(default_factory=list)
+
+
+@dataclass
+class CompareConfig:
+    """Which experiments, seeds and test sets stand side by side, and what is matched between them."""
+
+    name: str = MISSING
+    baseline: str = MISSING  # a system
+    systems: dict[str, SystemOptions] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=lambda: [1])
+    test_sets: list[str] = field(default_factory=list)  # [] takes all of the corpus
+    match: str = "none"  # what every system gets as much of: minutes, tokens, steps, epochs; none leaves it to each
+    budget: float = 0.0  # how much of it
+    overrides: list[str] = field(default_factory=list)  # of every system
+    checkpoint: str = "best"
+    decoding: DecodingOptions = field(default_factory=DecodingOptions)
+    evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
+    device: str = "auto"
+    runs: str = "runs"  # the comparison lies in <runs>/<name>
+
+    def __post_init__(self) -> None:
+        """Raises UserError for what can't be compared, whatever the systems are."""
+        for system in self.systems:
+            check_name(system, "systems")
+        check_name(self.name, "name")
+        if self.baseline not in self.systems:
+            raise UserError(f"baseline={self.baseline}: no such system; {nearest(self.baseline, self.systems)}")
+        if self.match not in MATCHED:
+            raise UserError(f"match={self.match}: {nearest(self.match, MATCHED)}")
+        if self.match != "none" and self.budget <= 0:
+            raise UserError(f"budget={self.budget}: how many {self.match} does each system get?")
+        if not self.seeds:
+            raise UserError("seeds=[]: one or more are needed")
+        _check_each_once("seeds", self.seeds)
+        _check_each_once("test_sets", self.test_sets)
+        if self.checkpoint not in NAMED and not self.checkpoint.isdigit():
+            raise UserError(f"checkpoint={self.checkpoint}: {nearest(self.checkpoint, NAMED)}, or a step number")
+
+
+def _check_each_once(option: str, values: Sequence[object]) -> None:
+    if len(set(values)) != len(values):
+        raise UserError(f"{option}={values}: each once")

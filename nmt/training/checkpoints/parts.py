@@ -1,0 +1,123 @@
+"""A checkpoint in parts: a folder with one file of each process, which any number of processes can read.
+
+The files say where their rows belong as those of torch.distributed.checkpoint do, whose HuggingFaceStorageReader reads
+them, too.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nmt.errors import UserError
+from nmt.training.checkpoints.file import load_file, opened
+from nmt.training.checkpoints.state import Tensors, TrainState
+from nmt.training.sharding import rows_of
+
+
+def load_state(path: Path, number: int = 0, count: int = 1) -> TrainState:
+    """Reads a checkpoint: a file, or of a folder of parts the rows of process ``number`` among ``count``.
+
+    Raises UserError for what is absent, cut short, altered, or of a newer version.
+    """
+    if path.is_dir():
+        return _load_parts(path, number, count)
+    return load_file(path)
+
+
+def part_path(folder: Path, number: int, count: int) -> Path:
+    """Where process ``number`` of ``count`` keeps its part."""
+    return folder / f"{number + 1:05d}-of-{count:05d}.safetensors"
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """All parts of a checkpoint, in order. Raises UserError where one is missing."""
+    digits = 5 * "[0-9]"
+    pattern = f"{digits}-of-{digits}.safetensors"
+    present = sorted(folder.glob(pattern))
+    if not present:
+        raise UserError(f"{folder}: no checkpoint in this folder")
+    _, _, count = present[-1].stem.rpartition("-")
+    paths = []
+    for number in range(int(count)):
+        path = part_path(folder, number, int(count))
+        if not path.exists():
+            raise UserError(f"{path}: this part is missing, and the checkpoint damaged without it")
+        paths.append(path)
+    return paths
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the head of a part says, for which its tensors need not be read."""
+
+    path: Path
+    step: int
+    rows: dict[str, range]  # which rows the part has of each sharded tensor
+
+
+def _load_parts(folder: Path, number: int, count: int) -> TrainState:
+    """Reads the files that hold rows of this process, and one in so many besides, so that together all are checked."""
+    headers = [_read_header(path) for path in part_paths(folder)]
+    _check_same_checkpoint(headers)
+    wanted: dict[str, range] = {}  # the rows of this process
+    pieces: dict[str, list[Tensor]] = {}  # of them, what each file has
+    whole: Tensors = {}  # what is not sharded
+    for name in headers[0].rows:
+        length = max(header.rows[name].stop for header in headers)
+        wanted[name] = rows_of(length, number, count)
+        pieces[name] = []
+    for place, header in enumerate(headers):
+        holds_mine = any(_common(header.rows[name], rows) for name, rows in wanted.items())
+        checked_here = place % count == number % len(headers)  # together, the processes check every file
+        if not (holds_mine or checked_here):
+            continue
+        state = load_file(header.path)
+        for name, tensor in state.tensors.items():
+            if name in wanted:
+                piece = _cut(tensor, header.rows[name], wanted[name])
+                pieces[name].append(piece)
+            else:
+                whole[name] = tensor
+    joined = {name: torch.cat(tensors) for name, tensors in pieces.items()}
+    return TrainState(state.progress, whole | joined)
+
+
+def _read_header(path: Path) -> Header:
+    rows = {}
+    with opened(path) as file:
+        metadata = file.metadata()
+        for name, first in json.loads(metadata["first_rows"]).items():
+            length = file.get_slice(name).get_shape()[0]
+            rows[name] = range(first, first + length)
+        step = json.loads(metadata["progress"])["step"]
+    return Header(path, step, rows)
+
+
+def _check_same_checkpoint(headers: list[Header]) -> None:
+    """Raises UserError where the parts are of several steps, or of several models."""
+    first = headers[0]
+    for header in headers:
+        is_same = header.step == first.step and header.rows.keys() == first.rows.keys()
+        if not is_same:
+            raise UserError(
+                f"{header.path}: of another checkpoint (step {header.step}) than {first.path.name} (step {first.step})"
+            )
+
+
+def _cut(tensor: Tensor, rows: range, wanted: range) -> Tensor:
+    """A copy of those wanted rows that a part has; ``rows`` are the part's."""
+    common = _common(rows, wanted)
+    first = common.start - rows.start
+    return tensor[first : first + len(common)].clone()
+
+
+def _common(first: range, second: range) -> range:
+    """The numbers that two ranges share."""
+    start = max(first.start, second.start)
+    stop = min(first.stop, second.stop)
+    return range(start, max(start, stop))

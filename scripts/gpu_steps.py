@@ -1,0 +1,271 @@
+"""The stage of `scripts/gpu.py` about training steps of a base Transformer: their time, and what it is spent on."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from gpu_results import Report
+from gpu_setting import Setting, synchronize
+from torch import Tensor
+from torch.autograd import DeviceType
+from torch.nn import functional as F
+
+from nmt.config import TrainConfig, compose_train
+from nmt.corpus.batches.batch import Batch, make_batch
+from nmt.kernels.limits import LIMITS
+from nmt.models.build import build_model
+from nmt.models.interface import Vocabulary
+from nmt.training.optim import make_optimizer
+from nmt.training.precision import choose_precision
+from nmt.training.ranks import Ranks
+from nmt.training.update import Objective, Update
+
+RATE = 1e-4
+KERNELS_SHOWN = 25
+LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
+MORE_ROWS = 8192
+
+
+EXPERIMENT = "+experiment=benchmark/base"
+TINY = [
+    "model.size=32",
+    "model.heads=2",
+    "model.feed_forward_size=64",
+    "model.encoder_layers=1",
+    "model.decoder_layers=1",
+    "tokenizer.vocabulary_size=300",
+    "batching.tokens=600",
+]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is trained on."""
+
+    few_tokens: int  # beside the experiment's own
+    median: int  # target tokens of a sentence
+    steps: int
+    warm: int  # steps before the clock starts
+
+
+REAL_SIZES = Sizes(few_tokens=4_000, median=26, steps=15, warm=5)
+TINY_SIZES = Sizes(few_tokens=200, median=8, steps=4, warm=1)
+
+
+@contextmanager
+def cudnn_attention() -> Iterator[None]:
+    """Lets cuDNN's attention be chosen, as PyTorch does by itself."""
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.enable_cudnn_sdp(False)
+
+
+@contextmanager
+def more_loss_rows() -> Iterator[None]:
+    """Makes the loss in larger chunks."""
+    before = dict(LIMITS)
+    for name, limits in before.items():
+        LIMITS[name] = replace(limits, loss_rows=MORE_ROWS)
+    try:
+        yield
+    finally:
+        LIMITS.update(before)
+
+
+@contextmanager
+def without_masks() -> Iterator[None]:
+    """Replaces the causal mask by a flag and leaves padding masks out: right for time, wrong for padding."""
+    library = F.scaled_dot_product_attention
+
+    def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        causal = attn_mask is not None and attn_mask.dim() == 2  # (T, T); a padding mask is (B, 1, 1, S)
+        return library(query, key, value, is_causal=causal)
+
+    F.scaled_dot_product_attention = attend
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = library
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to make a step, with what is expected of it at 25,000 and at 4,000 tokens."""
+
+    name: str
+    settings: tuple[Callable[[], AbstractContextManager], ...] = ()
+    predicted: tuple[str, ...] = ("", "")
+    needs_cuda: bool = False
+
+
+VARIANTS = (
+    Variant("as it is", (), ("55-65 ms", "13-17 ms")),
+    Variant("cuDNN's attention on", (cudnn_attention,), ("150-3,000 ms", "150-3,000 ms"), needs_cuda=True),
+    Variant(f"{MORE_ROWS:,} rows of loss", (more_loss_rows,), ("6 ms less", "")),
+    Variant("the same, causal by flag, no masks", (more_loss_rows, without_masks), ("4 ms less than that", ""), True),
+    Variant("as it is, once more", (), ("as before", "as before")),
+)
+
+
+def steps(setting: Setting, report: Report) -> None:
+    """Measures training steps with random ids at lengths of real text, then tells kernels, launches and waits."""
+    sizes = REAL_SIZES
+    overrides = [EXPERIMENT, f"device={setting.device}"]
+    if setting.tiny:
+        sizes = TINY_SIZES
+        overrides += TINY
+    config = compose_train(overrides)
+    update = _make_update(setting, report, config)
+    vocabulary = config.tokenizer.vocabulary_size
+    for place, tokens in enumerate((config.batching.tokens, sizes.few_tokens)):
+        batches = draw_batches(vocabulary, sizes.median, tokens, sizes.steps)
+        for variant in VARIANTS:
+            what = f"{tokens:,} tokens, {variant.name}"
+            if variant.needs_cuda and not setting.cuda:
+                report.skip(what, "for GPUs only")
+                continue
+            with report.trying(what):
+                _measure(report, what, update, batches, sizes.warm, variant, variant.predicted[place])
+    largest = draw_batches(vocabulary, sizes.median, config.batching.tokens, 4)
+    with report.trying("kernels"):
+        _profile(setting, report, update, largest)
+    with report.trying("waits for the device"):
+        _count_waits(setting, report, update, largest[0])
+
+
+def _make_update(setting: Setting, report: Report, config: TrainConfig) -> Update:
+    """The model and all that trains it, as the trainer makes them."""
+    device = setting.torch_device
+    precision = choose_precision(device, config.trainer.precision)
+    torch.manual_seed(config.seed)
+    words = config.tokenizer.vocabulary_size
+    model = build_model(config.model, Vocabulary(words, words, joint=True)).to(device).train()
+    report.fact("model and format", f"{model.parameter_count():,} parameters, {precision.name}")
+    objective = Objective(model, config.trainer.label_smoothing, 0.0, compiled=False)
+    optimizer = make_optimizer(model, config.optimizer)
+    return Update(objective, optimizer, precision, Ranks(device=device), config.trainer.clip_norm, sharded=False)
+
+
+def draw_batches(vocabulary: int, median: int, tokens: int, count: int) -> list[Batch]:
+    """Batches of random ids. Within one, sentences are of about one length, as in a bucket; each batch has its own."""
+    random = np.random.default_rng(1)
+    batches = []
+    for _ in range(count):
+        drawn = random.lognormal(math.log(median), 0.45)
+        length = int(np.clip(drawn, 4, 100))
+        rows = max(1, tokens // (length + 1))  # START or END is one more
+        sources, targets = [], []
+        for _ in range(rows):
+            shorter = random.integers(0, 3, size=2)
+            sources.append(random.integers(4, vocabulary, size=length - shorter[0]))
+            targets.append(random.integers(4, vocabulary, size=length - shorter[1]))
+        batches.append(make_batch(sources, targets, range(rows)))
+    return batches
+
+
+def _step(update: Update, batch: Batch) -> None:
+    update.gradients([batch], batch.tokens, "the check")
+    update.apply(RATE)
+
+
+def _measure(
+    report: Report, what: str, update: Update, batches: list[Batch], warm: int, variant: Variant, predicted: str
+) -> None:
+    """Adds the mean time of the steps that follow the warm ones, the slowest, and the peak of memory."""
+    device = update.precision.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.ExitStack() as stack:
+        for change in variant.settings:
+            stack.enter_context(change())
+        moments = []
+        for number, batch in enumerate(batches):
+            if number == warm:
+                synchronize(device)
+                moments.append(time.perf_counter())
+            _step(update, batch)
+            if number >= warm:
+                moments.append(time.perf_counter())
+        synchronize(device)
+        end = time.perf_counter()
+    measured = batches[warm:]
+    mean = (end - moments[0]) / len(measured)
+    slowest = max(np.diff(moments))
+    rate = sum(batch.tokens for batch in measured) / (end - moments[0])
+    note = f"slowest {1e3 * slowest:.1f} ms; {rate:,.0f} target tokens/s"
+    if device.type == "cuda":
+        note += f"; peak {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
+    report.figure(what, 1e3 * mean, "ms", predicted, note)
+
+
+def _profile(setting: Setting, report: Report, update: Update, batches: list[Batch]) -> None:
+    """Adds the kernels that take most of the device's own time, launches a step, and the device's busy share."""
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    if setting.cuda:
+        activities.append(torch.profiler.ProfilerActivity.CUDA)
+    device = setting.torch_device
+    _step(update, batches[0])
+    synchronize(device)
+    with torch.profiler.profile(activities=activities) as profiler:
+        began = time.perf_counter()
+        for batch in batches[1:]:
+            _step(update, batch)
+        synchronize(device)
+        wall = time.perf_counter() - began
+    events = profiler.key_averages()
+    count = len(batches) - 1
+    if setting.cuda:
+        order = "self_device_time_total"
+        kernels = [event for event in events if event.device_type == DeviceType.CUDA and not _annotation(event)]
+    else:
+        order = "self_cpu_time_total"
+        kernels = list(events)
+    (setting.out / "profile.txt").write_text(events.table(sort_by=order, row_limit=60), encoding="utf-8")
+    kernels.sort(key=lambda event: -getattr(event, order))
+    total = sum(getattr(event, order) for event in kernels)  # us
+    for event in kernels[:KERNELS_SHOWN]:
+        spent = getattr(event, order)
+        note = f"{100 * spent / total:.1f} % of kernel time, {event.count / count:.0f} a step"
+        report.figure(f"kernel {event.key[:50]}", spent / count / 1e3, "ms a step", note=note)
+    if not setting.cuda:
+        report.skip("launches and busy share", "for GPUs only")
+        return
+    launches = sum(event.count for event in events if event.key in LAUNCHES)
+    report.figure("launches", launches / count, "a step", "2,300")
+    report.figure("busy share, under the profiler", 100 * total / 1e6 / wall, "%", "85 %")
+
+
+def _annotation(event: object) -> bool:
+    """Whether it is a name that code gave to a region, which would count its kernels twice."""
+    return bool(getattr(event, "is_user_annotation", False))  # younger than torch 2.5
+
+
+def _count_waits(setting: Setting, report: Report, update: Update, batch: Batch) -> None:
+    """Adds how often a step waits for the device, by the line that makes it wait."""
+    if not setting.cuda:
+        report.skip("waits for the device", "for GPUs only")
+        return
+    _step(update, batch)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            _step(update, batch)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    waits = [warning for warning in caught if "synchroniz" in str(warning.message)]
+    places = Counter(f"{Path(warning.filename).name}:{warning.lineno}" for warning in waits)
+    named = ", ".join(f"{place} {number}" for place, number in places.most_common())
+    report.figure("waits for the device", len(waits), "a step", "5-10", named)

@@ -1,0 +1,169 @@
+"""A kind of corpus is one file: the contract that each keeps, and one that comes from a user's own module."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
+from nmt.corpus.kinds.datasets import DatasetsOptions
+from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.kinds.tasks import TaskOptions
+from nmt.errors import UserError
+from tests.conftest import ROOT, TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES, door
+
+OWN_KIND = '''
+"""Counting: n words to the number of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.pair import Pair
+
+
+@dataclass
+class CountingOptions(Corpus):
+    kind: str = "counting"
+    pairs: int = 100
+
+    def test_names(self) -> list[str]:
+        return ["few", "many"]
+
+    def read(self, split: str, first: int = 0) -> Iterator[Pair]:
+        offset = {"train": 0, "valid": 1, "few": 2, "many": 3}[split]
+        for number in range(first, self.pairs):
+            words = (number + offset) % 9 + 1
+            yield Pair("word " * words, f"{words} words")
+
+    def fingerprint(self, split: str) -> str:
+        return f"counting-{self.pairs}-{split}"
+'''
+
+
+@pytest.fixture
+def corpora(tmp_path):
+    """A small corpus of each kind."""
+    import datasets
+
+    pairs = list(TINY_GRAMMAR.read("valid"))
+    for language, lines in (("en", [pair.source for pair in pairs]), ("de", [pair.target for pair in pairs])):
+        (tmp_path / f"text.{language}").write_text("".join(f"{line}\n" for line in lines))
+    rows = [{"translation": {"en": pair.source, "de": pair.target}} for pair in pairs]
+    folder = tmp_path / "set"
+    datasets.Dataset.from_list(rows).to_parquet(str(folder / "train.parquet"))
+    return {
+        "grammar": TINY_GRAMMAR,
+        "task": TaskOptions(train_pairs=30, test_pairs_per_bucket=2),
+        "files": FilesOptions(train=[f"{tmp_path}/text.{{language}}"]),
+        "datasets": DatasetsOptions(path=str(folder)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+def test_every_kind_reads_on_from_any_pair(corpora, kind):
+    corpus = corpora[kind]
+    assert CORPUS_OPTIONS[kind] is type(corpus) and corpus.kind == kind
+    pairs = list(corpus.read("train"))
+    assert len(pairs) >= 20
+    for first in (0, 1, 17, len(pairs), len(pairs) + 9):
+        assert list(corpus.read("train", first)) == pairs[first:]
+
+
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+def test_what_a_stream_mixes_is_the_training_text(corpora, kind):
+    corpus = corpora[kind]
+    [place] = corpus.mixture()
+    assert place.weight == 1 and not corpus.needs_stream
+    assert list(place.read(3)) == list(corpus.read("train", 3))
+
+
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+def test_the_links_are_known_where_the_pairs_have_them(corpora, kind):
+    corpus = corpora[kind]
+    links = corpus.known_links("train")
+    assert (links is not None) == corpus.knows_links("train") == (kind in ("grammar", "task"))
+    if links is not None:
+        assert links == [pair.links for pair in corpus.read("train")] and all(links)
+
+
+def test_weights_make_each_place_one_of_a_mixture(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.tsv").write_text("".join(f"{name} {n}\t{n}\n" for n in range(5)))
+    places = [f"{tmp_path}/first.tsv", f"{tmp_path}/second.tsv"]
+    corpus = FilesOptions(train=places, weights=[3.0, 1.0], tags=["", "<x>"])
+    assert corpus.needs_stream
+    first, second = corpus.mixture()
+    assert (first.weight, second.weight) == (3, 1)
+    assert [pair.source for pair in first.read(3)] == ["first 3", "first 4"]
+    assert [pair.source for pair in second.read(4)] == ["<x> second 4"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"train": ["a", "b"], "weights": [1.0]}, r"corpus\.weights: 1 for the 2 places of corpus\.train; one each"),
+        ({"train": ["a"], "tags": ["<x>", "<y>"]}, r"corpus\.tags: 2 for the 1 places"),
+        ({"train": ["a", "b"], "weights": [1.0, 0.0]}, r"corpus\.weights=\[1\.0, 0\.0\]: each must be above 0"),
+        ({"train": ["a"], "tags": ["<x>"], "links": "l"}, "corpus.tags moves the words that corpus.links counts"),
+    ],
+)
+def test_files_that_cannot_go_together_are_refused_at_once(values, message):
+    with pytest.raises(UserError, match=message):
+        FilesOptions(**values)
+
+
+def test_a_data_set_needs_both_columns_or_neither():
+    with pytest.raises(UserError, match="both source_column and target_column"):
+        DatasetsOptions(path="x", source_column="a")
+
+
+def test_only_a_record_without_a_version_counts_as_the_first_version(monkeypatch):
+    bare = "0123456789abcdef"
+    task = TaskOptions()
+    assert task.counts_as(bare, "train")
+    assert not task.counts_as("task-1-0123456789abcdef-train", "train")
+    assert not FilesOptions().counts_as(bare, "train")
+    monkeypatch.setattr(TaskOptions, "version", 2)
+    assert not task.counts_as(bare, "train")
+
+
+def test_a_kind_of_one_s_own_is_one_file(tmp_path):
+    """From a module of the user's to a trained run that goes on and is evaluated on its own test sets."""
+    (tmp_path / "counting.py").write_text(OWN_KIND)
+    small = [option for option in TINY_CORPUS if not option.startswith("corpus")]
+    options = [
+        *("+experiment=demo/attention", "corpus=counting_schema", "corpus.pairs=60", *small),
+        *(*TINY_SIZES["recurrent"], "tokenizer.kind=word", "trainer.max_minutes=0", "run.dir=run"),
+    ]
+
+    def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+            "NMT_PLUGINS": "counting",
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
+        command = [sys.executable, "-m", f"nmt.{name}", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+
+    for steps in (3, 5):
+        made = run("train", *options, f"trainer.max_steps={steps}")
+        assert made.returncode == 0, made.stderr
+    assert "going on from step 3" in made.stderr
+    record = json.loads((tmp_path / "run/provenance.json").read_text())
+    assert record["data"]["many"] == "counting-60-many" and list(record["plugins"]) == ["counting"]
+    made = run("evaluate", "run=run", "decoding.beam_size=1", "device=cpu")
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in (tmp_path / "run/evaluations").iterdir()} == {"few", "many"}
+    refused = run("train", *options, "corpus.kind=files")
+    assert refused.returncode == 2 and "corpus.kind=files: not set by itself; say corpus=NAME" in refused.stderr
+    without = door("evaluate", "run=run", folder=tmp_path)
+    assert without.returncode == 2 and b"corpus.kind=counting" in without.stderr
