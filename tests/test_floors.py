@@ -1,6 +1,8 @@
 """Who may import whom: a part imports only from lower floors, and nobody imports a door."""
 
 import ast
+from collections.abc import Set
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "nmt"
@@ -68,3 +70,26 @@ def test_nothing_outside_models_names_a_model_class():
     for path in PACKAGE.rglob("*.py"):
         if path.parent.name not in ("models", "attention"):
             assert not any(name in path.read_text() for name in classes), path
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    """Imports that only a type checker reads count, too: a file that needs another one's type needs that file."""
+    paths = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+    graph = {name: imported_files(path, paths.keys()) for name, path in paths.items()}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the files
+
+
+def imported_files(path: Path, known: Set[str]) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names |= {node.module, f"{node.module}.{alias.name}"} & known
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names} & known
+    return names - {module_name(path)}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")

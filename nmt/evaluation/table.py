@@ -67,7 +67,7 @@ def compare_on(
 def check_needs(measure: Measure, evaluations: Evaluations) -> None:
     """Raises UserError unless every system has what a chosen measure needs."""
     for system in evaluations.systems:
-        lacking = evaluations.first(system).lacks(measure)
+        lacking = measure.lacks(evaluations.first(system))
         if lacking:
             raise UserError(
                 f"evaluation.metrics={measure.name} needs {lacking[0]}, which {system} has not on test set "
@@ -161,7 +161,7 @@ def _explaining_rows(
 ) -> list[Row]:
     """For each seed and all together, where there is something to see; with bands where it is seen often enough."""
     by_seed = evaluations.by_system[system]
-    able = {seed: evaluation for seed, evaluation in by_seed.items() if not evaluation.lacks(measure)}
+    able = {seed: evaluation for seed, evaluation in by_seed.items() if not measure.lacks(evaluation)}
     rows = []
     for bucket in buckets:
         seen = {}

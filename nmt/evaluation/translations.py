@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from nmt.corpus.text.links import Link
 from nmt.errors import UserError
 from nmt.evaluation.buckets import Bucket, make_buckets, word_counts
-from nmt.evaluation.measures.measure import Measure, Need
 from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 
 KnownLinks = Sequence[Sequence[Link]]  # of every sentence, between the words of source and reference
+
+
+class HasStatistics(Protocol):
+    """A measure, as far as an evaluation must know it."""
+
+    name: ClassVar[str]
+
+    def statistics(self, evaluation: Evaluation) -> np.ndarray:
+        """(N, K) float64: K numbers for each of the N sentences."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +44,11 @@ class Evaluation:
     known_links: KnownLinks | None = None  # where the corpus knows them
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def statistics(self, measure: Measure) -> np.ndarray:
+    def statistics(self, measure: HasStatistics) -> np.ndarray:
         """Of each sentence (N, K); made once, for some measures are slow."""
         if measure.name not in self._statistics:
             self._statistics[measure.name] = measure.statistics(self)
         return self._statistics[measure.name]
-
-    def lacks(self, measure: Measure) -> list[Need]:
-        """What the measure needs and is not there."""
-        there = {
-            Need.KNOWN_LINKS: self.known_links is not None,
-            Need.LINKS: bool(self.links),
-            Need.ATTENTION: bool(self.heat_maps),
-            Need.GRADIENTS: bool(self.gradients),
-        }
-        return sorted(need for need in measure.needs if not there[need])
 
     def links_known_of(self, row: int) -> Sequence[Link]:
         """The known links of one sentence; none where the corpus knows none."""
@@ -112,7 +111,7 @@ class Evaluations:
         """Each seed of a system, then `ALL_SEEDS` where there are several."""
         return with_all_seeds(self.by_system[system])
 
-    def statistics(self, measure: Measure, system: str, seed: str = ALL_SEEDS) -> list[np.ndarray]:
+    def statistics(self, measure: HasStatistics, system: str, seed: str = ALL_SEEDS) -> list[np.ndarray]:
         """Of one seed, or of each; none where the system has no such seed."""
         by_seed = self.by_system[system]
         if seed == ALL_SEEDS:

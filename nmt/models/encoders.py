@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from nmt.errors import UserError
 from nmt.models.cells import CELLS, CellState, flip, make_layer
 from nmt.models.embedding import Dropout
-
-if TYPE_CHECKING:
-    from nmt.models.recurrent import RecurrentOptions
+from nmt.models.recurrent_options import RecurrentOptions
 
 
 class RecurrentEncoder(nn.Module):

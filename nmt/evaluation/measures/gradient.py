@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from nmt.evaluation.measures.measure import Need, Ratio
 from nmt.evaluation.measures.recall import EXPLANATION
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 
 class GradientNear(Ratio):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nmt.evaluation.measures.measure import Ratio
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 BREVITY = "Brevity and repetition"
 

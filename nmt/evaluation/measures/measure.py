@@ -9,15 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.results import MeasureInfo
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 MEASURES: dict[str, type[Measure]] = {}
 
@@ -66,6 +64,16 @@ class Measure(ABC):
     @abstractmethod
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         """Sums of statistics (R, K) to scores (R,)."""
+
+    def lacks(self, evaluation: Evaluation) -> list[Need]:
+        """What it needs and the evaluation has not."""
+        present = {
+            Need.KNOWN_LINKS: evaluation.known_links is not None,
+            Need.LINKS: bool(evaluation.links),
+            Need.ATTENTION: bool(evaluation.heat_maps),
+            Need.GRADIENTS: bool(evaluation.gradients),
+        }
+        return sorted(need for need in self.needs if not present[need])
 
     @property
     def signature(self) -> str:

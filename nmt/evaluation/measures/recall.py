@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nmt.corpus.text.links import Link
 from nmt.evaluation.measures.measure import Need, Ratio
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 PARTS = 10  # of a sentence, by source words
 EXPLANATION = "Words, search and attention"

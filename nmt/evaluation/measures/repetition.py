@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nmt.evaluation.measures.length import BREVITY
 from nmt.evaluation.measures.measure import Ratio
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 WORDS = 4  # in a row
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from nmt.evaluation.measures.measure import Ratio
 from nmt.evaluation.measures.recall import EXPLANATION
-
-if TYPE_CHECKING:
-    from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations import Evaluation
 
 ROUNDING = 1e-6  # two scores of the same text may differ by so much
 

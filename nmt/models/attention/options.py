@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nmt.errors import UserError
-from nmt.models.attention.reads import READS
-from nmt.models.attention.scopes import SCOPES
-from nmt.models.attention.scores import SCORES
+from nmt.models.attention.registry import READS, SCOPES, SCORES
 from nmt.models.checks import check_known, check_positive
 
 QUERIES = ("previous", "current")

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from nmt.kernels.softmax import softmax
-
-READS: dict[str, type[Read]] = {}
+from nmt.models.attention.registry import READS
 
 
 class Read(ABC):

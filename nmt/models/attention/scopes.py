@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from nmt.kernels.softmax import exact
-
-if TYPE_CHECKING:
-    from nmt.models.attention.options import AttentionOptions
-
-SCOPES: dict[str, type[Scope]] = {}
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.registry import SCOPES
 
 
 class Scope(nn.Module, ABC):

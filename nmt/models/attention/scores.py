@@ -1,4 +1,4 @@
-"""How well a query fits each key. The registry: adding a score is one class here and one YAML.
+"""How well a query fits each key. The registry: adding a score is one class, here or in a plugin.
 
 Everything that does not depend on the query is made once per sentence in `keys`. Some scores are fixed: they learn
 nothing, and show what learning to score is worth.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +15,8 @@ from torch.nn import functional as F
 
 from nmt.errors import UserError
 from nmt.kernels.loop import product
-
-if TYPE_CHECKING:
-    from nmt.models.attention.options import AttentionOptions
-
-SCORES: dict[str, type[Score]] = {}
+from nmt.models.attention.options import AttentionOptions
+from nmt.models.attention.registry import SCORES
 
 
 class Score(nn.Module, ABC):
