@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from nmt.door import STOPPING
 from nmt.training.journal import read_journal
@@ -73,8 +74,10 @@ def door_in_process(name: str, *arguments: str, folder: Path, text: bytes = b"")
 
 @contextmanager
 def as_found() -> Iterator[None]:
-    """Undoes what a door sets for its process: environment, signal handlers, logging."""
+    """Undoes what a door sets for its process: environment, signal handlers, logging, PyTorch's threads and formats."""
     variables = dict(os.environ)
+    threads = torch.get_num_threads()
+    products = torch.get_float32_matmul_precision()
     handlers = {number: signal.getsignal(number) for number in STOPPING}
     root = logging.getLogger()
     log_handlers = root.handlers
@@ -85,6 +88,8 @@ def as_found() -> Iterator[None]:
     finally:
         root.handlers = log_handlers
         root.setLevel(level)
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(products)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         os.environ.clear()
@@ -116,10 +121,13 @@ def torchrun(processes: int, *options: str) -> list[str]:
     return [*command, "--nproc-per-node", str(processes)]
 
 
-def wait_until(reached: Callable[[], object], what: str, seconds: float = 120) -> None:
-    """Waits until ``reached`` says so. Raises AssertionError where it takes longer."""
+def wait_until(
+    reached: Callable[[], object], what: str, seconds: float = 120, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Waits until ``reached`` says so. Raises AssertionError where it takes longer, or the process has ended."""
     deadline = time.monotonic() + seconds
     while not reached():
+        assert process is None or process.poll() is None, f"{what}: the process ended before"
         assert time.monotonic() < deadline, f"{what}: not within {seconds} seconds"
         time.sleep(0.01)
 

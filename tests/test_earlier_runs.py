@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import json
-import logging
 import shutil
-import signal
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from nmt.training.checkpoints.parts import load_state
+from tests.processes import door_in_process
 
 RUNS = Path(__file__).parent / "runs"
 COMMITS = ("5d01b3c", "dbcf5e1")
@@ -22,26 +17,20 @@ SYSTEMS = ("attention", "transformer")
 STEPS = 400  # of optimization, in each of them
 MOST_BYTES = 300_000  # of the runs of one commit
 
-Door = Callable[..., bytes]
+
+def done(name: str, *arguments: str, text: bytes = b"") -> bytes:
+    """Standard output of a door, which must not fail, in the current folder."""
+    result = door_in_process(name, *arguments, folder=Path.cwd(), text=text)
+    assert result.returncode == 0, result.stderr.decode()
+    return result.stdout
 
 
-@pytest.fixture
-def door(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Iterator[Door]:
-    """``python -m nmt.<name> ...`` in this process, as a new one takes longer than the work; gives standard output."""
-    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-    handlers = [signal.getsignal(number) for number in numbers]
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-
-    def enter(name: str, *arguments: str, text: bytes = b"") -> bytes:
-        monkeypatch.setattr(sys, "argv", [f"nmt.{name}", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
-        capfdbinary.readouterr()
-        importlib.import_module(f"nmt.{name}").main()
-        return capfdbinary.readouterr().out
-
-    yield enter
-    for number, handler in zip(numbers, handlers, strict=True):
-        signal.signal(number, handler)
+def messages_of(name: str, *arguments: str) -> list[str]:
+    """The lines on standard error of a door, which must not fail, in the current folder."""
+    result = door_in_process(name, *arguments, folder=Path.cwd())
+    messages = result.stderr.decode().splitlines()
+    assert result.returncode == 0, messages
+    return messages
 
 
 @pytest.fixture(params=COMMITS)
@@ -82,15 +71,15 @@ def test_the_runs_of_a_commit_stay_small_and_name_no_machine(commit):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_an_earlier_run_translates_as_it_did(system, here, door):
-    told = door("translate", f"run={system}", "device=cpu", text=(RUNS / "lines.txt").read_bytes())
-    assert told.decode().splitlines() == lines_of(here / system / "translations.txt")
+def test_an_earlier_run_translates_as_it_did(system, here):
+    output = done("translate", f"run={system}", "device=cpu", text=(RUNS / "lines.txt").read_bytes())
+    assert output.decode().splitlines() == lines_of(here / system / "translations.txt")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_an_earlier_run_is_evaluated(system, here, door):
-    told = door("evaluate", f"run={system}", "device=cpu", "evaluation.resamples=10")
-    assert b"test: 16 sentences" in told
+def test_an_earlier_run_is_evaluated(system, here):
+    output = done("evaluate", f"run={system}", "device=cpu", "evaluation.resamples=10")
+    assert b"test: 16 sentences" in output
     folder = here / system / "evaluations" / "test"
     assert lines_of(folder / "source.txt") == lines_of(RUNS / "lines.txt")
     assert lines_of(folder / "hypothesis.txt") == lines_of(here / system / "translations.txt")
@@ -98,20 +87,19 @@ def test_an_earlier_run_is_evaluated(system, here, door):
     assert {row["metric"] for row in scores} >= {"bleu", "chrf"}
 
 
-def test_an_earlier_run_is_exported_and_the_export_translates(here, door):
+def test_an_earlier_run_is_exported_and_the_export_translates(here):
     pytest.importorskip("ctranslate2", exc_type=ImportError)
-    door("export", "run=transformer", "format=ctranslate2")
+    done("export", "run=transformer", "format=ctranslate2")
     lines = (RUNS / "lines.txt").read_bytes()
     greedy = ("run=transformer", "device=cpu", "decoding.beam_size=1")
-    assert door("translate", *greedy, "engine=ctranslate2", text=lines) == door("translate", *greedy, text=lines)
+    assert done("translate", *greedy, "engine=ctranslate2", text=lines) == done("translate", *greedy, text=lines)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_an_earlier_run_is_gone_on_with_by_its_own_command(system, here, door, caplog):
-    caplog.set_level(logging.INFO, logger="nmt")
+def test_an_earlier_run_is_gone_on_with_by_its_own_command(system, here):
     before = load_state(here / system / "checkpoints" / "best.safetensors")
-    door("train", *command_of(system), f"trainer.max_steps={STEPS + 2}")
-    assert sum("the text itself can't be checked" in message for message in caplog.messages) == 1
+    messages = messages_of("train", *command_of(system), f"trainer.max_steps={STEPS + 2}")
+    assert sum("the text itself can't be checked" in message for message in messages) == 1
     steps = list((here / system / "checkpoints").glob("step-*"))
     assert [path.name for path in steps] == [f"step-{STEPS + 2:08d}.safetensors"]
     after = load_state(steps[0])

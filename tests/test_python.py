@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +13,7 @@ import pytest
 import nmt
 from nmt.config import DOORS
 from nmt.door import NAMES
+from nmt.models.attention.registry import SCORES
 from tests.conftest import ROOT, environment
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -56,6 +58,22 @@ def test_the_probability_is_the_one_that_the_model_gives_to_this_text(loaded):
     [plain] = loaded.translate(["The man sleeps."], attention=False)
     assert (plain.text, plain.log_probability) == (found.text, found.log_probability)
     assert plain.attention is None and plain.source_pieces == ()
+
+
+def test_a_run_whose_score_is_a_plugin_s_is_loaded_with_it(trained_run, tmp_path, monkeypatch):
+    (tmp_path / "my_scores.py").write_text(
+        "from nmt.models.attention.scores import Additive\n\n\nclass Mine(Additive):\n    name = 'mine'\n"
+    )
+    folder = tmp_path / "run"
+    shutil.copytree(trained_run, folder)
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("score: additive", "score: mine"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NMT_PLUGINS", "my_scores")
+    try:
+        assert nmt.load(folder, device="cpu").translate(["The man sleeps."])[0].log_probability < 0
+    finally:
+        SCORES.pop("mine", None)
 
 
 def test_one_string_instead_of_a_list_is_refused(loaded):

@@ -12,10 +12,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nmt"
-MOST_LINES, MOST_LINES_OF_FUNCTION, MOST_NODES_A_LINE = 405, 60, 10.7
+MOST_LINES = 400
+MOST_LINES_OF_FUNCTION = 60
+MOST_NODES_A_LINE = 9.4  # over all; it may only fall
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-# Files that do not keep the rules of a line yet. A file leaves the list when it does; none may come.
-EXEMPT = {}
 
 
 def files() -> list[str]:
@@ -63,10 +63,7 @@ def test_the_rules_find_what_they_forbid():
 @pytest.mark.parametrize("name", files())
 def test_a_line_does_one_thing(name):
     found = list(breaches(ast.parse((PACKAGE / name).read_text())))
-    if name in EXEMPT:
-        assert found, f"{name} keeps the rules now: take it off the list of exemptions"
-    else:
-        assert not found, "\n".join(found)
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("name", files())

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nmt.corpus.subwords.tokenizer import END, START
 from nmt.decoding.hypothesis import Hypothesis
 from nmt.decoding.one_path import forbid
 from nmt.decoding.options import DecodingOptions, penalty
 from nmt.models.interface import Memory, Model, State
+from nmt.tokens import END, START
 
 NEVER = float("-inf")  # the log-probability of what can't be
 

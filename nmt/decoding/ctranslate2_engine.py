@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 
-from nmt.corpus.subwords.tokenizer import END, PADDING, START, UNKNOWN, Tokenizer
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
+from nmt.tokens import END, PADDING, START, UNKNOWN
 
 log = logging.getLogger("nmt")
 

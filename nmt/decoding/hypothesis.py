@@ -37,7 +37,7 @@ class Translation:
     target_pieces: tuple[str, ...] = ()
     attention: np.ndarray | None = None
     heads: np.ndarray | None = None
-    log_probability: float = 0.0  # natural logarithm, summed over tokens; CTranslate2 does not tell it
+    log_probability: float | None = None  # natural logarithm, summed over tokens; None from CTranslate2
 
 
 class Translates(Protocol):

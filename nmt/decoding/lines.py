@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nmt.corpus.subwords.tokenizer import END
+from nmt.tokens import END
 
 log = logging.getLogger("nmt")
 

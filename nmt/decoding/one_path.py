@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nmt.corpus.subwords.tokenizer import END, PADDING, START
 from nmt.decoding.hypothesis import Hypothesis
 from nmt.decoding.options import DecodingOptions
 from nmt.models.interface import Memory, Model
+from nmt.tokens import END, PADDING, START
 
 
 def forbid(log_probabilities: Tensor, end: bool = False) -> Tensor:

@@ -55,8 +55,10 @@ class _Work:
 
 
 def translate_file(engine: Translates, source: Path, target: Path, shard_lines: int, identity: dict[str, Any]) -> None:
-    """Makes line i of ``target`` of that of ``source``. Every process that is given the same work takes shards that no
-    other has; whichever ends last joins them. Until then they lie in ``<target>.parts``, and the same command goes on.
+    """Translates ``source`` into ``target`` line by line, in shards.
+
+    Processes that are given the same work share the shards, and the last to finish joins them. Until then they lie in
+    ``<target>.parts``, so the same command goes on.
 
     Raises UserError where the parts are of other work, as ``identity`` tells.
     """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt.corpus.batches.batch import pad
-from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.beam import beam_search
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.lines import cut_source, one_line
@@ -20,6 +20,7 @@ from nmt.errors import UserError
 from nmt.kernels.limits import limits
 from nmt.kernels.process import has_format, products_in
 from nmt.models.interface import Memory, Model
+from nmt.tokens import END, START
 
 
 class Translator:
@@ -48,7 +49,7 @@ class Translator:
         """
         sources = self._encode(lines, first_line)
         lengths = [len(source) for source in sources]
-        translations = [Translation("", 0.0)] * len(lines)
+        translations = [Translation("", 0.0, log_probability=0.0)] * len(lines)
         done = lengths.count(0)
         for rows in self._batches(lengths):
             batch = [sources[row] for row in rows]
@@ -72,19 +73,20 @@ class Translator:
         heads: bool = False,
         first_line: int = 1,
     ) -> list[Translation]:
-        """Scores given translations instead of searched ones: their score under the length penalty, and as `translate`
-        does attention where wanted, with that of every layer and head by ``heads``.
+        """Scores given translations by teacher forcing, under the length penalty.
+
+        ``attention_for`` as in `translate`; ``heads`` adds the weights of every layer and head.
         """
         sources = self._encode(lines, first_line)
         outputs = [[*self.tokenizer.encode_target(target), END] for target in targets]
         lengths = [_longer(source, output) for source, output in zip(sources, outputs, strict=True)]
-        translations = [Translation("", 0.0)] * len(lines)
+        translations = [Translation("", 0.0, log_probability=0.0)] * len(lines)
         for rows in self._batches(lengths):
             batch = [sources[row] for row in rows]
-            given = [outputs[row] for row in rows]
+            targets_of_batch = [outputs[row] for row in rows]
             attend = any(row in attention_for for row in rows)
             with _evaluating(self.model), products_in(self.options.precision, self.model.device):
-                hypotheses = self._forced(batch, given, attend, heads)
+                hypotheses = self._forced(batch, targets_of_batch, attend, heads)
             for row, hypothesis in zip(rows, hypotheses, strict=True):
                 translations[row] = self._translation(sources[row], hypothesis, row in attention_for)
         return translations
@@ -122,14 +124,14 @@ class Translator:
         """The best hypothesis of each source; ``numbers`` are those of their lines."""
         options = self.options
         memory = self._memory(sources)
-        limits = self._limits(sources)  # (B,)
+        most_tokens = self._limits(sources)  # (B,)
         if options.temperature > 0:
             generators = [_generator(options.seed, number) for number in numbers]
-            hypotheses = sample(self.model, memory, limits, options, generators)
+            hypotheses = sample(self.model, memory, most_tokens, options, generators)
         elif options.beam_size == 1:
-            hypotheses = sample(self.model, memory, limits, options)
+            hypotheses = sample(self.model, memory, most_tokens, options)
         else:
-            finished = beam_search(self.model, memory, limits, options)
+            finished = beam_search(self.model, memory, most_tokens, options)
             hypotheses = [best_first[0] for best_first in finished]
         if attend and self.model.attends:
             return self._with_attention(memory, hypotheses)

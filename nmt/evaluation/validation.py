@@ -50,7 +50,7 @@ class Validation:
         self.batcher = batcher
         self.tokenizer = tokenizer
         self.pairs = pairs
-        self.share = pairs[share.rank :: share.world]  # of this process
+        self.my_pairs = pairs[share.rank :: share.world]  # those of this process
         self.measures = (Bleu(), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
@@ -58,9 +58,9 @@ class Validation:
         """Negative log-likelihood, target tokens, and the statistics of each measure, over this process's share."""
         likelihood, tokens = self._loss(model)
         sums: Sums = {LOSS: [likelihood, tokens]}
-        if self.share:
-            lines = [pair.source for pair in self.share]
-            references = [pair.target for pair in self.share]
+        if self.my_pairs:
+            lines = [pair.source for pair in self.my_pairs]
+            references = [pair.target for pair in self.my_pairs]
             translations = Translator(model, self.tokenizer, self.decoding).translate(lines)
             texts = [translation.text for translation in translations]
             for measure in self.measures:
@@ -75,7 +75,7 @@ class Validation:
         """
         sums = add_up(shares)
         likelihood, tokens = sums[LOSS]
-        scores = {"loss": likelihood / tokens}
+        scores = {LOSS: likelihood / tokens}
         for measure in self.measures:
             if measure.name in sums:
                 scores[measure.name] = measure.score(np.array(sums[measure.name]))

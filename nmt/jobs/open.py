@@ -8,6 +8,7 @@ from pathlib import Path
 from nmt.decoding.hypothesis import Translates, Translation
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
+from nmt.plugins import load_plugins
 from nmt.run import Run, open_run
 from nmt.schemas import TranslateConfig
 from nmt.training.precision import choose_device
@@ -41,7 +42,12 @@ class LoadedRun:
 
 
 def load_run(folder: str | Path, checkpoint: str, device: str, decoding: DecodingOptions | None = None) -> LoadedRun:
-    """Opens a trained run. Raises UserError where ``folder`` is no run, or the checkpoint or device is not there."""
+    """Opens a trained run, with the user's plugins.
+
+    Prepares the process for products in fp32 (`nmt.kernels.process.prepare`, a side effect). Raises UserError where
+    ``folder`` is no run, or the checkpoint or device is not there.
+    """
+    load_plugins()
     run = open_run(folder)
     model, _ = run.model(checkpoint, choose_device(device))
     return LoadedRun(run, Translator(model, run.tokenizer, decoding or DecodingOptions()))

@@ -56,6 +56,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     ``ranks`` are the processes that train together; by default those that torchrun started. Where the block has trained
     the run, its best score is recorded for TensorBoard. Raises UserError for what the user can mend.
     """
+    config.trainer.check_budget()  # before text is read for it
     with ExitStack() as stack:
         if ranks is None:
             device = own_device(choose_device(config.device))

@@ -27,12 +27,12 @@ def linear_cross_entropy(
         return ChunkedCrossEntropy.apply(hidden, weight, bias, target, label_smoothing, kind)
 
 
-def real_rows(padded: Tensor, numbers: Tensor) -> Tensor:
-    """The rows (N, ...) with these numbers (N,), of (B, T, ...): the mask's real tokens, say.
+def real_rows(padded: Tensor, rows: Tensor) -> Tensor:
+    """Selects rows (N,) of B * T from a tensor (B, T, ...): (N, ...).
 
     Indexing by the mask gives the same, and takes several times as long for the gradient.
     """
-    return padded.flatten(0, 1).index_select(0, numbers)
+    return padded.flatten(0, 1).index_select(0, rows)
 
 
 def plain_cross_entropy(

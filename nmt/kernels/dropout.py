@@ -21,7 +21,7 @@ INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 
 
 def dropout(inputs: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """As `torch.nn.functional.dropout`. On a CPU even what is no number is dropped."""
+    """As `torch.nn.functional.dropout`. On a CPU NaN and infinity are dropped, too."""
     if not training or p == 0:
         return inputs
     if _has_integers(inputs):
@@ -30,9 +30,9 @@ def dropout(inputs: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
 
 
 def relu_dropout(inputs: Tensor, p: float = 0.5, training: bool = True) -> tuple[Tensor, float]:
-    """Dropout of the positive part of the inputs, which may be written over them; and a factor still to be applied.
+    """Returns dropout(relu(inputs)) without its scale, and the scale. May overwrite ``inputs``.
 
-    Applied after a linear map that makes rows narrower, the factor costs less than before it.
+    Multiply by the scale after a map that makes rows narrower, where it costs less.
     """
     if not training or p == 0:
         return F.relu(inputs), 1.0

@@ -18,9 +18,9 @@ from nmt.kernels.process import product_kind
 
 
 def repeat(matrix: Tensor) -> Tensor:
-    """The same values, for many a `product`: weights (K, N), or a matrix for each row of the batch (B, K, N).
+    """Prepares a matrix for many calls of `product`: weights (K, N), or one matrix for each row (B, K, N).
 
-    Under autocast the format of products is given to it here, not at every step. What needs no gradient is left alone.
+    Casts it once to autocast's format. Returns it unchanged where it needs no gradient.
     """
     needs_gradient = torch.is_grad_enabled() and matrix.requires_grad
     if not needs_gradient or torch.compiler.is_compiling():

@@ -27,7 +27,7 @@ def prepare(device: torch.device, precision: str) -> None:
     """
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)
-        _allow_tf32(precision != "fp32")
+        _use_tf32(precision)
     elif device.type == "cpu":
         _use_onednn_products()
         _keep_freed_memory()
@@ -42,13 +42,15 @@ def products_in(precision: str, device: torch.device) -> Iterator[None]:
         with autocast:
             yield
         return
-    before = torch.backends.cudnn.allow_tf32
-    _allow_tf32(precision != "fp32")
+    lstm_before = torch.backends.cudnn.allow_tf32
+    products_before = torch.get_float32_matmul_precision()
+    _use_tf32(precision)
     try:
         with autocast:
             yield
     finally:
-        _allow_tf32(before)
+        torch.backends.cudnn.allow_tf32 = lstm_before
+        torch.set_float32_matmul_precision(products_before)
 
 
 def without_autocast(device: torch.device) -> torch.autocast:
@@ -80,23 +82,27 @@ def has_bf16(device: torch.device) -> bool:
     return torch.cpu._is_avx512_bf16_supported()  # AMX machines have it too
 
 
-def _allow_tf32(allowed: bool) -> None:
-    """TF32 keeps 10 bits of each factor: for cuDNN's kernels and for products alike."""
-    torch.backends.cudnn.allow_tf32 = allowed
-    precision = "high" if allowed else "highest"
-    torch.set_float32_matmul_precision(precision)
+def _use_tf32(precision: str) -> None:
+    """Allows TF32, which keeps 10 bits of each factor, where this format is no more exact.
+
+    cuDNN's LSTM knows no bf16 here (autocast would run it in fp16), so in bf16 it takes TF32. Products that a model
+    keeps in fp32 on purpose stay in fp32 unless tf32 itself is asked for.
+    """
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    products = "high" if precision == "tf32" else "highest"
+    torch.set_float32_matmul_precision(products)
 
 
 def _keep_freed_memory() -> None:
-    """Tensors come and go by the megabyte: glibc would give each back, and be given its pages anew one by one."""
+    """Makes glibc keep freed memory. By default it gives large tensors back, to get their pages anew one by one."""
     trim_threshold = -1  # both from malloc.h
     mmap_threshold = -3
     try:
         set_option = ctypes.CDLL("libc.so.6").mallopt
     except (OSError, AttributeError):  # another C library
         return
-    # Either turns off what adapts by itself, so the second is left alone where the first is refused: older ones take no
-    # more than 32 MiB.
+    # Setting either threshold ends glibc's own adaptation, so the second is set only where the first was accepted:
+    # older versions take no more than 32 MiB.
     if set_option(mmap_threshold, 2**31 - 1) or set_option(mmap_threshold, 32 << 20):
         set_option(trim_threshold, 2**31 - 1)
 

@@ -57,8 +57,21 @@ def _attention_examples(large: bool) -> tuple[Any, ...]:
     return query, key, value, allowed[:, None, None]
 
 
-def _plain_context(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor) -> Tensor:
-    context, _ = plain_attention(query, key, value, allowed)
+def _biased_attention_examples(large: bool) -> tuple[Any, ...]:
+    """The same with a bias (B, H, T, S) on the scores, minus infinity where a query may not look."""
+    query, key, value, allowed = _attention_examples(large)
+    bias = torch.randn(*query.shape[:3], key.shape[2])
+    return query, key, value, bias.masked_fill(~allowed, float("-inf"))
+
+
+def _free_attention_examples(large: bool) -> tuple[Any, ...]:
+    """The same where every query may look everywhere."""
+    query, key, value, _ = _attention_examples(large)
+    return query, key, value
+
+
+def _plain_context(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    context, _ = plain_attention(query, key, value, attn_mask)
     return context
 
 
@@ -187,6 +200,8 @@ def _rows_by_number(hidden: Tensor, mask: Tensor) -> Tensor:
 PAIRS = (
     Pair("softmax", "widened", plain_softmax, _fast_softmax, EVERYWHERE, _softmax_examples),
     Pair("attention", "fused", _plain_context, fused_attention, EVERYWHERE, _attention_examples),
+    Pair("attention", "fused, bias", _plain_context, fused_attention, EVERYWHERE, _biased_attention_examples),
+    Pair("attention", "fused, no mask", _plain_context, fused_attention, EVERYWHERE, _free_attention_examples),
     Pair(
         "dropout",
         "by integers",

@@ -42,6 +42,8 @@ class RecurrentOptions:
             "model", self, ("embedding_size", "encoder_size", "encoder_layers", "decoder_size", "decoder_layers")
         )
         check_dropout("model.dropout", self.dropout)
+        if self.context == "attention":
+            self.attention.check_together()
         if self.feed_context and self.context == "attention":
             raise UserError(
                 "model.feed_context=true is for model.context=fixed; attention has its own context at every step"

@@ -13,8 +13,8 @@ from nmt.training.checkpoints.state import Tensors, load_weights, weights_of
 from nmt.training.sharding import local_part, whole_in_all
 
 
-def begin_average(model: Model) -> Tensors:
-    """A copy of the weights, from which a moving average starts."""
+def copy_weights(model: Model) -> Tensors:
+    """Returns a copy of the weights: where a moving average starts."""
     return {name: weight.clone() for name, weight in weights_of(model).items()}
 
 
@@ -34,10 +34,10 @@ def update_average(average: Tensors, model: Model, most: float, step: int) -> No
 def evaluation_mode(
     model: Model, average: Tensors, place: Path, replica: Callable[[], Model] | None = None
 ) -> Iterator[Model]:
-    """Gives the model in evaluation mode, with the average for its weights where there is one, and puts both back.
+    """Yields the model in evaluation mode, with the average for its weights where there is one; puts both back.
 
-    ``replica`` makes another model of the kind, which takes the weights of one that is sharded and is given instead:
-    then it is collective. ``place`` is what an error names where weights do not fit.
+    ``replica`` builds an unsharded model of the same options, which takes the whole weights and is yielded instead;
+    every rank must then call this. ``place`` is what an error names where weights do not fit.
     """
     if replica:
         with torch.random.fork_rng(devices=[]):  # its first weights are drawn for nothing
@@ -45,7 +45,7 @@ def evaluation_mode(
         load_weights(whole_model, whole_in_all(average or weights_of(model)), place)
         yield whole_model.to(model.device).eval()
         return
-    trained = begin_average(model) if average else {}
+    trained = copy_weights(model) if average else {}
     if average:
         load_weights(model, average, place)
     model.eval()

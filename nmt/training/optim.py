@@ -56,7 +56,7 @@ Groups = list[dict[str, Any]]  # parameters that share settings, as torch.optim 
 
 
 def _without_compiler(kind: type[torch.optim.Optimizer]) -> type:
-    """The optimizer class with three methods as they are below their decorators.
+    """Returns the optimizer class with `add_param_group`, `zero_grad` and `step` undecorated.
 
     At the first call the decorators import torch._dynamo, which takes a second, of a run that may last a few; they
     guard the methods from the compiler, and the trainer compiles the model alone. One line can not stop the import: it

@@ -122,8 +122,9 @@ class Ranks:
 
     @contextmanager
     def working(self, place: Callable[[], str]) -> Iterator[None]:
-        """Does the same around work that waits for others here and there, as where weights are sharded, and that may
-        fail for reasons of its own.
+        """Does as `waiting` for code that communicates in places, as FSDP does.
+
+        Only errors of the communication become a UserError; all others pass.
         """
         try:
             yield

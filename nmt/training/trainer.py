@@ -15,7 +15,7 @@ from nmt.corpus.batches.batch import Batch
 from nmt.corpus.batches.batcher import Batches
 from nmt.errors import UserError
 from nmt.models.interface import Model
-from nmt.training.average import begin_average, evaluation_mode, update_average
+from nmt.training.average import copy_weights, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters, Tensors, restore, take, take_weights
 from nmt.training.journal import Journal, Look, is_shown
@@ -66,8 +66,8 @@ class Trainer:
         replica: Callable[[], Model] | None = None,
         after_step: Callable[[Counters], None] | None = None,
     ):
-        if not any((options.max_steps, options.max_epochs, options.max_tokens, options.max_minutes)):
-            raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")
+        """``after_step`` is called with the counters after every update: tests look at a run through it."""
+        options.check_budget()
         self.model = model
         self.batches = batches
         self.validate = validate
@@ -87,7 +87,7 @@ class Trainer:
         self.replica = replica if sharded else None
         self.optimizer = make_optimizer(model, optimizer_options)
         self.update = Update(objective, self.optimizer, precision, self.ranks, options.clip_norm, sharded)
-        self.average: Tensors = begin_average(model) if options.average_decay else {}
+        self.average: Tensors = copy_weights(model) if options.average_decay else {}
         self.progress = Counters()
         self.meter = Meter()
         self.signals = Signals()
@@ -145,7 +145,7 @@ class Trainer:
                     self.stop = self.signals.number
 
                 if progress.nonfinite >= options.skip_limit:
-                    self._check_rollback_left(batches)
+                    self._end_where_rollbacks_are_spent(batches)
                     return False
                 if step % options.log_every == 0:
                     self._report(journal)
@@ -243,8 +243,8 @@ class Trainer:
         progress.nonfinite += 1
         log.warning("step %d: the gradient is not finite; update left out", progress.step)
 
-    def _check_rollback_left(self, batches: list[Batch]) -> None:
-        """Raises UserError, and keeps the last batch in a file, where the run has been back often enough."""
+    def _end_where_rollbacks_are_spent(self, batches: list[Batch]) -> None:
+        """Raises UserError where the run has been back often enough, and keeps the last batch in a file."""
         progress = self.progress
         reason = f"{progress.nonfinite} updates in a row had no finite gradient"
         if self.update.scaler.is_enabled():

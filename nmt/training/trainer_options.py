@@ -97,3 +97,8 @@ class TrainerOptions:
             raise UserError(f"trainer.average_decay={self.average_decay}: must be at least 0 and below 1")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"trainer.label_smoothing={self.label_smoothing}: must be at least 0 and below 1")
+
+    def check_budget(self) -> None:
+        """Raises UserError where nothing says when to stop. Options without a budget describe a model, not a run."""
+        if not any((self.max_steps, self.max_epochs, self.max_tokens, self.max_minutes)):
+            raise UserError("trainer: no budget; set one of trainer.max_steps, max_epochs, max_tokens, max_minutes")

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from nmt.corpus.batches.batch import Batch, make_batch
-from nmt.corpus.subwords.tokenizer import END
 from nmt.errors import UserError, is_memory
 from nmt.models.interface import Model
+from nmt.tokens import END
 from nmt.training.loss import guided_loss, token_loss
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
@@ -87,7 +87,8 @@ class Update:
                     with self.precision.autocast():
                         loss, likelihood = self.objective(piece.to(device))
                     self.scaler.scale(weight * loss / tokens).backward()
-                    total += weight * float(likelihood)
+                    if weight:
+                        total += float(likelihood)
                     loss = None  # its graph goes before the next one is built
                 is_done = True
             except (RuntimeError, MemoryError) as error:
@@ -114,8 +115,9 @@ class Update:
         return norm
 
     def _pieces(self, batches: list[Batch], most: int = 0) -> Iterator[tuple[Batch, float]]:
-        """Pieces that fit into memory, and the weight of each in the loss: 0 for those that only keep other ranks
-        company.
+        """Yields pieces that fit into memory, with their weight in the loss.
+
+        Sharded ranks with fewer batches get empty ones of weight 0, since every backward pass is collective.
         """
         for batch in batches:
             for piece in self._split(batch):

@@ -26,16 +26,25 @@ def test_on_a_gpu_cudnn_s_attention_is_off_and_tf32_is_not_taken_for_fp32(precis
     prepare(CUDA, precision)
     assert not torch.backends.cuda.cudnn_sdp_enabled()
     assert torch.backends.cudnn.allow_tf32 == (precision != "fp32")
-    assert torch.get_float32_matmul_precision() == ("highest" if precision == "fp32" else "high")
+    assert torch.get_float32_matmul_precision() == ("high" if precision == "tf32" else "highest")
 
 
-def test_fp32_within_a_process_that_trains_in_bf16_is_fp32_and_leaves_it_as_it_was():
-    prepare(CUDA, "bf16")
+def test_fp32_within_a_process_that_trains_in_tf32_is_fp32_and_leaves_it_as_it_was():
+    prepare(CUDA, "tf32")
     with products_in("fp32", CUDA):
         assert not torch.backends.cudnn.allow_tf32
         assert torch.get_float32_matmul_precision() == "highest"
     assert torch.backends.cudnn.allow_tf32
     assert torch.get_float32_matmul_precision() == "high"
+
+
+def test_a_process_that_was_never_prepared_is_left_as_pytorch_made_it():
+    torch.backends.cudnn.allow_tf32 = True
+    torch.set_float32_matmul_precision("highest")
+    with products_in("tf32", CUDA):
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_products_are_made_in_the_format_that_is_asked_for():

@@ -92,8 +92,8 @@ def test_a_score_that_learns_nothing_is_one_class():
 
     try:
         with pytest.raises(UserError, match="every head of nearest would be the same"):
-            AttentionOptions(score="nearest", heads=2)
-        assert AttentionOptions(score="nearest", heads=2, scope="local_p").heads == 2
+            AttentionOptions(score="nearest", heads=2).check_together()
+        AttentionOptions(score="nearest", heads=2, scope="local_p").check_together()
     finally:
         del SCORES["nearest"]
 
@@ -189,6 +189,13 @@ def test_options_without_meaning_are_refused_with_the_reason(options, message):
     with pytest.raises(UserError, match=message):
         attention = AttentionOptions(**options.pop("attention", {}))
         build_model(RecurrentOptions(**options, attention=attention), Vocabulary(30, 20, joint=False))
+
+
+def test_options_of_attention_are_free_where_the_context_is_fixed():
+    """They are never read there; a run's configuration holds them all the same."""
+    attention = AttentionOptions(score="of_a_plugin", place="first", input_feeding=True)
+    model = build_model(RecurrentOptions(context="fixed", attention=attention), Vocabulary(30, 20, joint=False))
+    assert not model.attends
 
 
 def test_coverage_is_the_sum_of_all_weights_before(random_batch):

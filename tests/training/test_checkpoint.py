@@ -250,6 +250,24 @@ def test_a_step_made_anew_replaces_the_old_one(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [place.name]
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_step_made_anew_by_another_number_of_processes_replaces_the_damaged_one(tmp_path, processes):
+    """A file stands for one process and a folder for several: the old form must not lie beside the new one."""
+
+    def save(count: int) -> None:
+        if count == 2:
+            saved_in_parts(tmp_path, 2)
+        else:
+            checkpoints = Checkpoints(tmp_path)
+            checkpoints.save(state_at(2), is_best=False)
+            checkpoints.wait()
+
+    save(3 - processes)
+    save(processes)
+    names = {1: "step-00000002.safetensors", 2: "step-00000002"}
+    assert [path.name for path in tmp_path.iterdir()] == [names[processes]]
+
+
 def test_a_run_that_was_killed_while_a_step_replaced_itself_has_the_new_one(tmp_path):
     place = saved_in_parts(tmp_path, 2)
     place.rename(tmp_path / "made")

@@ -48,17 +48,6 @@ def test_a_journal_that_is_opened_at_a_step_drops_what_came_after_it(tmp_path):
     assert [event["step"] for event in read_journal(tmp_path)] == [1, 2]
 
 
-def test_a_journal_without_sinks_writes_nothing(tmp_path, monkeypatch, caplog):
-    monkeypatch.chdir(tmp_path)
-    journal = Journal()
-    journal.event("train", 1, loss=1.0)
-    journal.look(Look({"a": "b"}), 1)
-    journal.progress(0.5, "half")
-    journal.say("step %d", 1)
-    journal.close()
-    assert not list(tmp_path.iterdir()) and not caplog.text
-
-
 def test_nothing_of_weights_and_biases_is_written_where_it_is_not_asked_for(tmp_path):
     open_journal(tmp_path).close()
     assert [path.name for path in tmp_path.iterdir()] == ["journal.jsonl"]

@@ -236,7 +236,7 @@ def test_the_average_is_what_is_judged_and_kept_as_weights(make):
 
 
 class Spoilt(nn.Module):
-    """An objective whose loss, the first time being 1, is not finite at some times, over all parts of a run."""
+    """An objective whose loss is not finite in some forward passes, counted from 1 over all parts of a run."""
 
     def __init__(self, objective, times):
         super().__init__()
@@ -251,7 +251,7 @@ class Spoilt(nn.Module):
 
 
 def spoil(trainer, steps) -> None:
-    """The gradients of these updates are not finite."""
+    """Spoils the loss of these forward passes: those of as many updates where an update is one batch."""
     trainer.update.objective = Spoilt(trainer.update.objective, steps)
 
 

@@ -23,7 +23,7 @@ def lines_of(path: Path) -> Iterator[str]:
     done = 0
     try:
         with opener(path, "rb") as file:
-            for line in lines_of_stream(file, str(path)):
+            for line in lines_of_stream(file, str(path), mend="; convert the file to UTF-8"):
                 yield line
                 done += 1
     except FileNotFoundError:
@@ -36,18 +36,16 @@ def lines_of(path: Path) -> Iterator[str]:
         ) from None
 
 
-def lines_of_stream(stream: Iterable[bytes], place: str) -> Iterator[str]:
+def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "") -> Iterator[str]:
     """Yields the lines of a binary stream as text, without their end.
 
-    Raises UserError that names ``place`` and the line where the bytes are not UTF-8.
+    Raises UserError that names ``place``, the line and the ``mend`` where the bytes are not UTF-8.
     """
     for number, line in enumerate(stream, 1):
         try:
             text = line.rstrip(b"\r\n").decode("utf-8")
         except UnicodeDecodeError as error:
-            raise UserError(
-                f"{place}, line {number}: not valid UTF-8 ({error.reason}); convert the file to UTF-8"
-            ) from None
+            raise UserError(f"{place}, line {number}: not valid UTF-8 ({error.reason}){mend}") from None
         yield text
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nmt.corpus.batches.batch import pad
-from nmt.corpus.subwords.tokenizer import END, START, Tokenizer
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.models.interface import Model
+from nmt.tokens import END, START
 
 Ids = Sequence[Sequence[int]]  # of a batch of sentences
 

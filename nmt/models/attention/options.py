@@ -35,12 +35,15 @@ class AttentionOptions:
 
     def __post_init__(self) -> None:
         """Raises UserError for what makes no sense, with the reason."""
-        check_known("model.attention.score", self.score, SCORES, "; your own by NMT_PLUGINS")
         check_known("model.attention.scope", self.scope, SCOPES)
         check_known("model.attention.read", self.read, READS)
         check_known("model.attention.query", self.query, QUERIES)
         check_known("model.attention.place", self.place, PLACES)
         check_positive("model.attention", self, ("size", "heads", "max_positions", "window"))
+
+    def check_together(self) -> None:
+        """Raises UserError for what can't go together, with the reason. A model without attention never asks."""
+        check_known("model.attention.score", self.score, SCORES, "; your own by NMT_PLUGINS")
         for refused, reason in self._refusals():
             if refused:
                 raise UserError(f"model.attention.{reason}")

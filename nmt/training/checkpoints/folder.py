@@ -28,8 +28,10 @@ FAILED = ".failed"  # what a process leaves that could not write its part
 
 
 class Checkpoints:
-    """``step-*`` of the last few validations, ``best.safetensors``, and one ``interim-*`` where the run was ended
-    since, or has gone on for long. Each is a file, or a folder with a part of every process; ``best`` is always a file.
+    """The checkpoint folder of a run: ``step-N`` of the last ``keep`` validations, ``best.safetensors``, and at most
+    one ``interim-N``, written where a run stops or `checkpoint_minutes` pass between validations.
+
+    Each but the best is a file, or a folder with one part a rank.
     """
 
     def __init__(self, folder: Path, keep: int = 3):
@@ -95,8 +97,8 @@ class Checkpoints:
                 self._write_file(state, is_best, file)
             if not is_whole:
                 return
-            # A file beside a folder is of one process, and was damaged, or this step would not have been made again.
-            for old in [*self.steps()[: -self.keep], *interim, file]:
+            # The same step in the other form (file or folder) was damaged, or it would not have been made again.
+            for old in [*self.steps()[: -self.keep], *interim, file, folder]:
                 if old != place:
                     _remove(old)
         except BaseException as error:  # wait() raises it

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nmt.corpus.batches.batcher import Position
+from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import is_sharded, local_part, placed, rows_of, whole_in_first
