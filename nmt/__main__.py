@@ -19,7 +19,7 @@ def main() -> None:
     else:
         name = arguments[0].removeprefix("nmt.")
         hint = f"say python -m nmt.{name}" if name in NAMES else "python -m nmt lists the commands"
-        print(f"nmt: {arguments[0]}: no such option; {hint}", file=sys.stderr)
+        print(f"nmt: {arguments[0]}: no such command; {hint}", file=sys.stderr)
         raise SystemExit(2)
 
 

@@ -159,6 +159,14 @@ def save(config: Any, path: Path) -> None:
         raise
 
 
+def _runs_below(folder: Path) -> str:
+    """Returns the mend for a folder that is no run: the first run within it, where there is one."""
+    runs = sorted([*folder.glob("*/config.yaml"), *folder.glob("*/*/config.yaml")])
+    if runs:
+        return f"did you mean {runs[0].parent}?"
+    return "name the folder of a trained run"
+
+
 def load_train(path: Path) -> TrainConfig:
     """Reads the configuration of a run: data only. Names choose among known options, and none of them names code.
 
@@ -174,9 +182,7 @@ def load_train(path: Path) -> TrainConfig:
             schema[group] = OmegaConf.structured(kinds[name])
         return typed(DictConfig(OmegaConf.merge(schema, loaded)), TrainConfig)
     except FileNotFoundError:
-        raise UserError(
-            f"{path.parent}: no run here (config.yaml is absent); name the folder of a trained run"
-        ) from None
+        raise UserError(f"{path.parent}: no run here (config.yaml is absent); {_runs_below(path.parent)}") from None
     except UserError:
         raise
     except Exception as error:  # YAML and OmegaConf raise many kinds

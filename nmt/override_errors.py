@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
@@ -114,11 +116,17 @@ def _missing_choice(error: Exception) -> str:
     return ""
 
 
-def _no_such(group: str, name: str, known: list[str]) -> str:
+def _no_such(group: str, name: str, known: Iterable[str]) -> str:
     replacement = REPLACED.get(group, {}).get(name)
     if replacement:
         return f"{group}={name}: is now {replacement}"
-    return f"{group}={name}: no such configuration; {nearest(name, known)}"
+    return f"{group}={name}: no such configuration; {nearest(name, filter(_is_for_users, known))}"
+
+
+def _is_for_users(name: str) -> bool:
+    """Whether a configuration is one to choose, not a part of others."""
+    last = name.rpartition("/")[2]
+    return not last.endswith(("shared", "_schema"))
 
 
 def _unknown_option(error: Exception) -> str:
@@ -127,7 +135,7 @@ def _unknown_option(error: Exception) -> str:
     while cause is not None:
         key = getattr(cause, "key", None)
         options_class = getattr(cause, "object_type", None)
-        known = getattr(options_class, "__dataclass_fields__", None)
+        known = [field.name for field in fields(options_class)] if is_dataclass(options_class) else []
         if known and key is not None and str(key) not in known:
             full_key = getattr(cause, "full_key", None) or key
             return f"{full_key}: no such option; {nearest(str(key), known)}"
@@ -161,4 +169,5 @@ def _unreadable(override: str) -> str:
 def _choices(group: str) -> list[str]:
     """Names the shipped configurations of a group."""
     folder = CONFIG_FOLDER / group
-    return [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+    names = [str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.yaml")]
+    return [name for name in names if _is_for_users(name)]

@@ -31,9 +31,25 @@ def _names() -> list[str]:
 
 
 def load_plugins() -> None:
-    """Imports every plugin. Raises UserError for a module that is not there, or that fails."""
-    for name in _names():
+    """Imports every plugin, from the current folder or from where Python looks.
+
+    Raises UserError for a module that is not there, or that fails.
+    """
+    names = _names()
+    here = os.getcwd()
+    if names and here not in sys.path:
+        sys.path.append(here)
+    for name in names:
+        if name.endswith(".py") or "/" in name:
+            module = Path(name).stem
+            raise UserError(
+                f"NMT_PLUGINS={name}: a file; name the module, NMT_PLUGINS={module}, with {module}.py in the current "
+                "folder or in a folder of PYTHONPATH"
+            )
         try:
             importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            hint = f"; {name}.py must lie in the current folder or in a folder of PYTHONPATH" * (error.name == name)
+            raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({error}{hint})") from None
         except Exception as error:  # it is the user's code: anything may happen
             raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({type(error).__name__}: {error})") from None

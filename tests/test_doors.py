@@ -258,6 +258,44 @@ def test_a_run_goes_on_with_its_own_tokenizer_though_the_cache_has_another(train
     assert (tmp_path / "run/tokenizer/source.model").read_bytes() == own
 
 
+def test_lists_of_what_is_known_hold_what_a_user_may_type(tmp_path):
+    options = fails(door_in_process("train", "trainer.max_step=5", folder=tmp_path), "known: accumulate")
+    assert "MAY_CHANGE" not in options
+    models = fails(door_in_process("train", "model=nonsense", folder=tmp_path), "known: ", "lstm_attention")
+    assert "_schema" not in models
+    experiments = fails(door_in_process("train", "+experiment=nonsense", folder=tmp_path), "demo/fixed")
+    assert "shared" not in experiments
+
+
+def test_the_run_within_a_folder_is_told(trained_run, tmp_path):
+    shutil.copytree(trained_run, tmp_path / "runs/demo/seed-1")
+    done = door_in_process("translate", "run=runs/demo", folder=tmp_path, text=b"")
+    fails(done, "runs/demo: no run here", "did you mean runs/demo/seed-1?")
+
+
+def test_a_plugin_is_found_in_the_current_folder_and_a_file_is_told_from_a_module(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "plugin_of_this_folder.py").write_text("raise ValueError('it was found')")
+    for name, words in (
+        ("plugin_of_this_folder", "it was found"),
+        ("plugin_of_this_folder.py", "name the module, NMT_PLUGINS=plugin_of_this_folder"),
+        ("plugin_of_no_folder", "plugin_of_no_folder.py must lie in the current folder"),
+    ):
+        monkeypatch.setenv("NMT_PLUGINS", name)
+        fails(door_in_process("train", "+experiment=demo/fixed", folder=tmp_path), f"NMT_PLUGINS={name}: ", words)
+
+
+def test_a_vocabulary_too_large_for_its_text_is_told_with_the_largest(tmp_path):
+    arguments = [word for word in TINY_TRAIN if not word.startswith("tokenizer.")]
+    done = door_in_process("train", *arguments, "tokenizer.vocabulary_size=30000", "run.dir=run", folder=tmp_path)
+    message = fails(done, "tokenizer.vocabulary_size=30000", "say tokenizer.vocabulary_size=")
+    most = message.rpartition("tokenizer.vocabulary_size=")[2].split()[0]
+    again = door_in_process(
+        "train", *arguments, f"tokenizer.vocabulary_size={most}", "trainer.max_steps=1", "run.dir=run", folder=tmp_path
+    )
+    assert again.returncode == 0, again.stderr.decode()
+
+
 @pytest.mark.parametrize("name", ["evaluate", "translate"])
 def test_a_folder_that_is_no_run_is_told(tmp_path, name):
     fails(door_in_process(name, "run=nowhere", folder=tmp_path, text=b""), "nowhere: no run here")

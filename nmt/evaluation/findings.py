@@ -54,7 +54,7 @@ class _Verdict:
 def find(
     evaluations: Evaluations, baseline: str, options: EvaluationOptions, resamplers: Resamplers | None = None
 ) -> list[Finding]:
-    """Of every system against the baseline, and of the best against the next best, by the first measure.
+    """Compares every system with the baseline, and the best with the next best, by the first measure.
 
     Buckets are tested by themselves. Neighbouring buckets with the same verdict (ahead, behind, not sure) are then told
     together: the difference is that over all of them, the p-value the largest of theirs after Holm's correction (where

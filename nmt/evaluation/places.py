@@ -15,9 +15,9 @@ from nmt.evaluation.translations import Evaluations
 def recall_by_place(
     evaluations: Evaluations, options: EvaluationOptions, resamplers: Resamplers | None = None
 ) -> list[PlaceRow]:
-    """In each bucket, the share of source words translated by their tenth of the sentence, over all seeds.
+    """Returns the percentage of words translated for each bucket and tenth of the source, over all seeds.
 
-    None where the corpus knows no word links.
+    Empty where the corpus knows no links.
     """
     if evaluations.any().known_links is None:
         return []

@@ -41,8 +41,11 @@ class MeasureInfo:
 
     @property
     def title(self) -> str:
-        """The label with the unit, as over a column."""
-        return f"{self.label}, {self.unit}" if self.unit else self.label
+        """The label with the unit, as over a column; with the direction of a chosen one that is not as expected."""
+        title = f"{self.label}, {self.unit}" if self.unit else self.label
+        if self.higher_is_better is False and not self.explains:
+            title += " (lower is better)"
+        return title
 
     def text(self, value: float) -> str:
         """A value with as many digits as make sense."""
@@ -282,7 +285,7 @@ class Comparison:
         return cls(**{**content, **parts})
 
     def measure(self, name: str) -> MeasureInfo:
-        """What is known of a measure; of one that the comparison was not told of, its name."""
+        """Returns the measure of this name, or one labelled with the name where the comparison lists none."""
         for measure in self.measures:
             if measure.name == name:
                 return measure

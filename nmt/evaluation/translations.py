@@ -87,12 +87,12 @@ class Evaluations:
             raise UserError(f"test set '{first.test_set}': the systems were not scored on the same sentences")
 
     def any(self) -> Evaluation:
-        """One of them: its sentences are everyone's."""
+        """Returns one of them: its sentences are everyone's."""
         first_system = next(iter(self.by_system))
         return self.first(first_system)
 
     def first(self, system: str) -> Evaluation:
-        """That of a system's first seed."""
+        """Returns the evaluation of the system's first seed."""
         return next(iter(self.by_system[system].values()))
 
     @property
@@ -104,7 +104,7 @@ class Evaluations:
         return list(self.by_system)
 
     def of(self, system: str) -> list[Evaluation]:
-        """A system's, of every seed."""
+        """Returns the system's evaluations, one for each seed."""
         return list(self.by_system[system].values())
 
     def seeds(self, system: str) -> list[str]:

@@ -143,7 +143,7 @@ def _read_attention(folder: Path, content: dict[str, Any]) -> tuple[dict[int, He
     pictures: dict[int, Picture] = {}
     with np.load(folder / ATTENTION) as arrays:
         for row, (source_pieces, target_pieces) in content["pieces"].items():
-            weights = arrays[f"weights.{row}"]
+            weights = arrays[f"weights.{row}"].reshape(len(target_pieces), len(source_pieces))
             heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights)
         for row, (source_pieces, target_pieces) in content["pictures"].items():
             heads = arrays[f"heads.{row}"]

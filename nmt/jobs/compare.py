@@ -14,7 +14,7 @@ from nmt.errors import UserError, nearest
 from nmt.evaluation.buckets import make_buckets, word_counts
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
-from nmt.evaluation.measures.measure import choosable, chosen_measures, measure_infos
+from nmt.evaluation.measures.measure import Need, choosable, chosen_measures, measure_infos
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
@@ -133,6 +133,13 @@ def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
     for name in config.test_sets:
         if name not in known:
             raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+    for chosen in chosen_measures(config.evaluation.metrics):
+        for name in config.test_sets or known:
+            if Need.KNOWN_LINKS in chosen.needs and not first.config.corpus.knows_links(name):
+                raise UserError(
+                    f"evaluation.metrics={chosen.name} needs {Need.KNOWN_LINKS}, which test set '{name}' has not; "
+                    "leave it out"
+                )
 
 
 def _shared(options: object) -> object:

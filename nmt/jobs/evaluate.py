@@ -36,7 +36,7 @@ def evaluate_run(
     for name in names:
         pairs = list(corpus.read(name))
         folder = run.folder / "evaluations" / name
-        known_links = corpus.known_links(name)
+        known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None
         evaluations.append(evaluate(translator, name, pairs, folder, identity, shown, known_links))
     return evaluations
 

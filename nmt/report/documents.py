@@ -53,7 +53,9 @@ def markdown_report(comparison: Comparison) -> str:
     lines += ["## How it was made", ""]
     lines += [f"- {name}: `{value}`" for name, value in comparison.provenance.items()]
     for name, signature in comparison.signatures.items():
-        lines.append(f"- {comparison.measure(name).label}: `{signature}`")
+        label = comparison.measure(name).label
+        if signature != label:
+            lines.append(f"- {label}: `{signature}`")
     return "\n".join(lines) + "\n"
 
 

@@ -249,7 +249,7 @@ def _block(sentences: SentenceSet, shown: list[int]) -> str:
 def _sentence(sentences: SentenceSet, row: int) -> Json:
     scores: dict[str, list[float]] = {}
     for measure, by_system in sentences.scores.items():
-        scores[measure] = [round(of_system[row], 1) for of_system in by_system.values()]
+        scores[measure] = [float(f"{of_system[row]:.4g}") for of_system in by_system.values()]
     source = sentences.sources[row]
     return {
         "number": row + 1,

@@ -149,7 +149,7 @@ def measure_table(comparison: Comparison, test_set: str, measure: MeasureInfo) -
 
 
 def differing_options(comparison: Comparison) -> Table:
-    """What the systems were not given alike besides the model: a line an option."""
+    """Returns the training options, besides the model's, that differ between systems: one row an option."""
     by_system = [comparison.options[system] for system in comparison.systems]
     names: dict[str, None] = {}  # in their order, each once
     for options in by_system:

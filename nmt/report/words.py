@@ -24,7 +24,7 @@ def findings(comparison: Comparison) -> list[str]:
 
 
 def _pair(finding: Finding) -> tuple[str, str, str]:
-    """Whom a finding speaks of; those of one pair stand together."""
+    """Returns test set, system and opponent of a finding."""
     return finding.test_set, finding.system, finding.against
 
 
@@ -40,8 +40,10 @@ def _clause(comparison: Comparison, finding: Finding) -> str:
         sign = "-" if finding.difference < 0 else "+"
         return f"{where} no sure difference between {system} and {against} ({sign}{size} {measure.label}, {chance})"
     higher = finding.difference > 0
-    better = higher != (measure.higher_is_better is False)
-    lead = "ahead of" if better else "behind"
+    if measure.higher_is_better is None:
+        lead = "above" if higher else "below"
+    else:
+        lead = "ahead of" if higher == measure.higher_is_better else "behind"
     half_width = measure.text(finding.half_width)
     return f"{where} {system} is {lead} {against} by {size} ± {half_width} {measure.label} ({chance})"
 

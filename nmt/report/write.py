@@ -74,8 +74,9 @@ def _figures(comparison: Comparison) -> dict[str, str | bytes]:
 
 def _write(folder: Path, contents: dict[str, str | bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    if "index.html" not in contents:
-        (folder / "index.html").unlink(missing_ok=True)  # of an earlier report
+    for old in [folder / "index.html", *folder.glob("*_by_length*")]:  # of an earlier report, with other measures
+        if old.name not in contents:
+            old.unlink(missing_ok=True)
     for name, content in contents.items():
         if isinstance(content, str):
             content = content.encode("utf-8", "replace")

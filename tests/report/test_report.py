@@ -51,6 +51,14 @@ def test_without_plotly_all_but_the_page_is_written(comparison, tmp_path, monkey
     assert "pip install plotly" in warning
 
 
+def test_what_an_earlier_report_said_by_another_measure_is_gone(comparison, tmp_path):
+    (tmp_path / "ter_by_length.png").write_bytes(b"of an earlier report")
+    (tmp_path / "notes.txt").write_text("the user's own")
+    write_report(comparison, tmp_path)
+    assert not (tmp_path / "ter_by_length.png").exists()
+    assert (tmp_path / "notes.txt").exists() and (tmp_path / "bleu_by_length.png").exists()
+
+
 def test_the_page_is_one_file_and_escapes_what_it_shows(folder):
     page = (folder / "index.html").read_text()
     own = page.replace(get_plotlyjs(), "")

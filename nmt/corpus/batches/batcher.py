@@ -71,7 +71,7 @@ class Batcher:
         return self._planned
 
     def _plan(self, epoch: int, shuffle: bool) -> list[np.ndarray]:
-        """The noise, and a first batch of random size, let a sentence meet other neighbours each epoch."""
+        """Plans an epoch's batches. Noise and a first batch of random size change the neighbours of each sentence."""
         rng = np.random.default_rng((self.seed, epoch))
         noise = rng.uniform(0, 1, len(self.pairs))
         order = self._order(noise)

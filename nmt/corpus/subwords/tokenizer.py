@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -289,6 +290,12 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
             )
         except RuntimeError as error:
             reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
+            most = re.search(r"set it to a value <= (\d+)", reason)
+            if most:
+                raise NotForThisText(
+                    f"tokenizer.vocabulary_size={options.vocabulary_size}: this text has too few different pieces; say "
+                    f"tokenizer.vocabulary_size={most[1]} or less"
+                ) from None
             raise NotForThisText(
                 f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
                 "try another size or tokenizer.kind=char"

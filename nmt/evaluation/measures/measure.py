@@ -55,6 +55,8 @@ class Measure(ABC):
         super().__init_subclass__()
         if "name" in vars(cls):
             check_name(cls.name, f"measure {cls.__name__}")
+            if not getattr(cls, "label", ""):
+                raise UserError(f"measure {cls.__name__}: needs a label, the name that people read")
             MEASURES[cls.name] = cls
 
     @abstractmethod

@@ -16,7 +16,7 @@ PLACES = ("top", "first", "each")
 class AttentionOptions:
     """Attention = score x scope x read."""
 
-    score: str = "additive"  # additive, dot, general, concat, location, scaled_dot; fixed: cosine, diagonal, uniform
+    score: str = "additive"  # additive, general, concat, location, scaled_dot; fixed: dot, cosine, diagonal, uniform
     scope: str = "global"  # global, local_m or local_p (Luong 2015, section 3.2)
     read: str = "soft"  # soft (softmax), sparse (sparsemax), hard_sample (REINFORCE) or hard_marginal (summed over)
     size: int = 256  # of the space where additive, concat and scaled_dot compare

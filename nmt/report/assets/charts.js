@@ -216,7 +216,7 @@ function learning(against, of) {
   };
 }
 
-// The stand-in of a mark that is in the text itself (see corpus/tokenizer.py).
+// The stand-in of a mark that is in the text itself (see corpus/subwords/tokenizer.py).
 const markAgain = (piece) => piece.replaceAll("\ue581", "▁");
 
 // Pieces joined to words, with the pieces that each holds; the end of the sentence stands by itself.

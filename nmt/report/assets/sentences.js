@@ -63,7 +63,7 @@ function card(row, block, metric) {
   const article = document.createElement("article");
   article.className = "sentence";
   const outputs = systems.map((system, i) => `<dt><span class="dot" style="background:${system.colour}"></span>${escapeHtml(system.name)} ` +
-    `<b>${number(row.scores[metric][i])}</b></dt><dd lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
+    `<b>${number(row.scores[metric][i], measureOf(metric).digits)}</b></dt><dd lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
   article.innerHTML = `<h3>sentence ${row.number}, ${row.words} words</h3><dl>` +
     `<dt>source</dt><dd lang="${escapeHtml(data.sourceLanguage)}">${escapeHtml(row.source)}</dd>` +
     `<dt>reference</dt><dd lang="${escapeHtml(data.targetLanguage)}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;

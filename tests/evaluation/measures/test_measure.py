@@ -54,6 +54,13 @@ def test_a_name_that_could_not_name_a_file_is_refused(own_registry):
             label = "a/b"
 
 
+def test_a_measure_without_a_label_is_refused_before_anything_is_trained(own_registry):
+    with pytest.raises(UserError, match="measure Nameless: needs a label"):
+
+        class Nameless(Hits):
+            name = "nameless"
+
+
 def test_a_misspelt_name_is_told_and_one_that_explains_can_not_be_chosen():
     with pytest.raises(UserError, match="did you mean 'bleu'"):
         chosen_measures(["blue"])

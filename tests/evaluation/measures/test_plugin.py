@@ -94,8 +94,11 @@ def test_the_page_and_json_are_told_its_label_and_direction(report):
     [info] = [measure for measure in content["measures"] if measure["name"] == "frequency"]
     assert (info["label"], info["digits"], info["higher_is_better"], info["explains"]) == (LABEL, 2, False, False)
     page = (report / "index.html").read_text(encoding="utf-8")
-    assert f'value="frequency" checked><span>{LABEL}</span>' in page
-    assert '"frequency":{"label":"Häufigkeit €","title":"Häufigkeit €","digits":2,"higherIsBetter":false}' in page
+    assert f'value="frequency" checked><span>{LABEL} (lower is better)</span>' in page
+    assert (
+        '"frequency":{"label":"Häufigkeit €","title":"Häufigkeit € (lower is better)","digits":2,"higherIsBetter":false}'
+        in page
+    )
 
 
 def test_lower_is_ahead(report):
@@ -105,7 +108,7 @@ def test_lower_is_ahead(report):
 
 def test_its_table_has_band_and_star_in_markdown_and_latex(report):
     markdown = (report / "report.md").read_text(encoding="utf-8")
-    section = markdown[markdown.index(f"## {LABEL}, test") :].split("\n## ")[0]
+    section = markdown[markdown.index(f"## {LABEL} (lower is better), test") :].split("\n## ")[0]
     [line] = [line for line in section.splitlines() if line.startswith("| all")]
     assert re.search(r"\| +0\.\d\d \[0\.\d\d, 0\.\d\d\]\* \|$", line), line
     latex = (report / "frequency_by_length.tex").read_text(encoding="utf-8")
