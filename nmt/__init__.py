@@ -37,7 +37,7 @@ _LATE = {
 
 def load(
     run: str | Path,
-    checkpoint: str = "best",
+    checkpoint: str | int = "best",
     device: str = "auto",
     decoding: DecodingOptions | None = None,
 ) -> LoadedRun:
@@ -51,7 +51,7 @@ def load(
     """
     from nmt.jobs.open import load_run
 
-    return load_run(run, checkpoint, device, decoding)
+    return load_run(run, str(checkpoint), device, decoding)
 
 
 def __getattr__(name: str) -> Any:

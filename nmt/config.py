@@ -180,7 +180,7 @@ def load_train(path: Path) -> TrainConfig:
             if name not in kinds:
                 raise UserError(f"{path}: {group}.{key}={name}: {nearest(str(name), kinds)}")
             schema[group] = OmegaConf.structured(kinds[name])
-        return typed(DictConfig(OmegaConf.merge(schema, loaded)), TrainConfig)
+        merged = DictConfig(OmegaConf.merge(schema, loaded))
     except FileNotFoundError:
         raise UserError(f"{path.parent}: no run here (config.yaml is absent); {_runs_below(path.parent)}") from None
     except UserError:
@@ -188,3 +188,7 @@ def load_train(path: Path) -> TrainConfig:
     except Exception as error:  # YAML and OmegaConf raise many kinds
         message = str(error).splitlines()[0]
         raise UserError(f"{path}: not a configuration of this version ({message})") from None
+    try:
+        return typed(merged, TrainConfig)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

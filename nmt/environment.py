@@ -22,6 +22,6 @@ def prepare_libraries() -> None:
 
 def rank_and_count() -> tuple[int, int]:
     """This process's rank and the number of processes that torchrun started; (0, 1) without torchrun."""
-    rank = int(os.environ.get("RANK", "0"))
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    rank = int(os.environ.get("RANK") or 0)
+    count = int(os.environ.get("WORLD_SIZE") or 1)
     return rank, count

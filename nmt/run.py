@@ -126,11 +126,12 @@ def _check_same_run(folder: Path, config: TrainConfig) -> None:
 def _other_text(folder: Path, before: TrainConfig, config: TrainConfig) -> tuple[str, Any, Any] | None:
     """Returns the split whose text has changed: where the text lies may change, so its hashes are compared."""
     try:
-        recorded = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
-    except (OSError, ValueError, KeyError):
+        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
+        recorded = {split: data[split] for split in ("train", "valid")}
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     unchecked = False
-    for split in ("train", "valid"):
+    for split in recorded:
         current = config.corpus.fingerprint(split)
         if recorded[split] == current:
             continue

@@ -66,6 +66,9 @@ def test_a_process_knows_its_place_among_those_of_torchrun(monkeypatch):
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert rank_and_count() == (2, 4)
+    monkeypatch.setenv("RANK", "")
+    monkeypatch.setenv("WORLD_SIZE", "")
+    assert rank_and_count() == (0, 1), "set, but empty"
 
 
 @pytest.mark.skipif(not torch.cpu._is_avx512_bf16_supported(), reason="no bf16 kernels that are made for each shape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,33 @@ def test_an_older_record_does_not_count_for_a_later_version_of_the_text(older_ru
     monkeypatch.setattr("nmt.corpus.kinds.grammar.GrammarOptions.version", 2)
     with pytest.raises(UserError, match=r"corpus\.train \(hash of the text\)"):
         start_run(config_of(older_run), no_tokenizer)
+
+
+@pytest.mark.parametrize("data", [[], {}, None, {"train": 5}])
+def test_a_record_of_another_form_is_as_none(older_run, data):
+    (older_run / "provenance.json").write_text(json.dumps({"data": data}))
+    assert start_run(config_of(older_run), no_tokenizer).folder == older_run
+
+
+def test_a_record_with_something_else_for_a_hash_is_that_of_another_text(older_run):
+    (older_run / "provenance.json").write_text(json.dumps({"data": {"train": 5, "valid": None}}))
+    with pytest.raises(UserError, match="hash of the text"):
+        start_run(config_of(older_run), no_tokenizer)
+
+
+def test_a_configuration_that_is_refused_is_named(older_run):
+    path = older_run / "config.yaml"
+    path.write_text(re.sub(r"label_smoothing: .*", "label_smoothing: 7", path.read_text()))
+    with pytest.raises(UserError, match=r"config\.yaml: trainer\.label_smoothing=7"):
+        load_train(path)
+
+
+def test_options_that_nothing_reads_do_not_keep_an_older_run_closed(older_run):
+    path = older_run / "config.yaml"
+    text = re.sub(r"  block: .*", "  block: 0", path.read_text())
+    path.write_text(re.sub(r"(joining:\n  share: 0.0\n)  max_words: .*", r"\1  max_words: 1", text))
+    config = load_train(path)
+    assert (config.batching.block, config.joining.max_words) == (0, 1)
 
 
 def test_a_copy_without_git_tells_the_commit_that_it_is_given(monkeypatch, tmp_path):

@@ -26,7 +26,11 @@ from nmt.evaluation.translations import Evaluation, KnownLinks
 ATTENTION = "attention.npz"  # one array a sentence: weights.17, and heads.17 of a few
 KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 # What a file may do that is cut short, damaged or of an older form; the translations are then made again.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, UserError)
+UNREADABLE = (
+    *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
+    *(ValueError, KeyError, TypeError, AttributeError),  # JSON of another form
+    UserError,
+)
 
 
 def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:

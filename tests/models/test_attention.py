@@ -198,6 +198,18 @@ def test_options_of_attention_are_free_where_the_context_is_fixed():
     assert not model.attends
 
 
+def test_a_score_that_extends_one_without_parameters_may_learn():
+    try:
+
+        class Scaled(SCORES["dot"]):
+            name = "scaled_by_a_parameter"
+
+        assert Scaled.learns
+        AttentionOptions(score=Scaled.name, heads=2, query="current").check_together()
+    finally:
+        del SCORES["scaled_by_a_parameter"]
+
+
 def test_coverage_is_the_sum_of_all_weights_before(random_batch):
     options = RecurrentOptions(embedding_size=8, encoder_size=8, decoder_size=16, attention=AttentionOptions(size=8))
     options.attention.coverage = True

@@ -27,7 +27,7 @@ class BatchingOptions:
     block: int = 200_000  # stream: pairs that are read ahead, shuffled and batched together
 
     def __post_init__(self) -> None:
-        if self.block < 1:
+        if self.stream and self.block < 1:
             raise UserError(f"batching.block={self.block}: must be 1 or more")
 
 

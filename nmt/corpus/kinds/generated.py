@@ -62,7 +62,7 @@ class GeneratedCorpus(Corpus):
 
     def counts_as(self, recorded: str, split: str) -> bool:
         """A record without a version, a bare hash of code and options, counts as one of the first version."""
-        return self.version == FIRST_VERSION and re.fullmatch(BARE_HASH, recorded) is not None
+        return self.version == FIRST_VERSION and re.fullmatch(BARE_HASH, str(recorded)) is not None
 
 
 def _default(option: Field) -> Any:

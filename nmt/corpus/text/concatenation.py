@@ -24,7 +24,7 @@ class ConcatenationOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= MOST:
             raise UserError(f"joining.share={self.share}: must be 0 to {MOST}")
-        if self.max_words < 2:
+        if self.share and self.max_words < 2:
             raise UserError(f"joining.max_words={self.max_words}: must be 2 or more")
 
 

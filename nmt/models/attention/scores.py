@@ -28,6 +28,7 @@ class Score(nn.Module, ABC):
     key_size: int | None = None  # of keys that hold content, to which coverage can be added
 
     def __init_subclass__(cls) -> None:
+        cls.learns = vars(cls).get("learns", True)  # a class that extends one without parameters may have some
         SCORES[cls.name] = cls
 
     def __init__(self, query_size: int, state_size: int, options: AttentionOptions):
