@@ -29,7 +29,7 @@ def test_every_job_is_a_run_and_a_sweep_that_is_done_is_not_done_again(tmp_path)
 
 
 def test_a_mistake_in_a_job_is_told_by_the_sweep(tmp_path):
-    done = door("train", *SWEEP, "seed=1", "trainer.precision=fp17", folder=tmp_path)
+    done = door("train", *SWEEP, "seed=1", "trainer.max_steps=4", "trainer.precision=fp17", folder=tmp_path)
     assert done.returncode == 2, done.stderr.decode()
     assert b"trainer.precision=fp17: did you mean 'fp16'?" in done.stderr and b"Traceback" not in done.stderr
 
