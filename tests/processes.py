@@ -141,8 +141,8 @@ def wait_for_step(run: Path, step: int) -> None:
     wait_until(lambda: has_step(run, step), f"step {step}")
 
 
-def wait_for_checkpoint(run: Path) -> None:
-    wait_until(lambda: list((run / "checkpoints").glob("step-*")), "a checkpoint")
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[bytes]) -> None:
+    wait_until(lambda: list((run / "checkpoints").glob("step-*")), "a checkpoint", process=process)
 
 
 def children_of(process: int) -> list[int]:

@@ -173,7 +173,7 @@ def test_a_signal_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path):
     arguments = [*TINY_TRAIN[:-2], "trainer.max_steps=100000", "trainer.validate_every=50000", "run.dir=run"]
     process = start(tmp_path, arguments)
     journal = tmp_path / "run/journal.jsonl"
-    wait_until(lambda: journal.exists() and '"train"' in journal.read_text(), "a report of training")
+    wait_until(lambda: journal.exists() and '"train"' in journal.read_text(), "a report of training", process=process)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and b"goes on from there" in errors, errors.decode()

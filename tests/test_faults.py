@@ -113,7 +113,7 @@ def test_killed_outright_it_goes_on_from_its_last_checkpoint_and_ends_the_same(t
         (tmp_path / name).mkdir()
     assert start_run(tmp_path / "whole", 60).wait(timeout=200) == 0
     process = start_run(tmp_path / "cut", 60)
-    wait_for_checkpoint(tmp_path / "cut/run")
+    wait_for_checkpoint(tmp_path / "cut/run", process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     made = door("train", *arguments(60), folder=tmp_path / "cut")
@@ -129,7 +129,7 @@ def test_killed_outright_it_goes_on_from_its_last_checkpoint_and_ends_the_same(t
 
 def test_control_c_writes_a_checkpoint(tmp_path):
     process = start_run(tmp_path, 100_000)
-    wait_for_checkpoint(tmp_path / "run")
+    wait_for_checkpoint(tmp_path / "run", process)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and b"SIGINT" in errors and b"goes on from there" in errors
@@ -149,7 +149,7 @@ def test_a_disk_that_is_full_at_the_start_spoils_no_run(tmp_path):
 
 def test_a_second_process_in_a_run_is_refused_and_told_of_the_first(tmp_path):
     process = start_run(tmp_path, 100_000)
-    wait_for_checkpoint(tmp_path / "run")
+    wait_for_checkpoint(tmp_path / "run", process)
     fails(door("train", *arguments(100_000), folder=tmp_path), "run: in use by process", str(process.pid))
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -161,7 +161,7 @@ def test_a_second_process_in_a_run_is_refused_and_told_of_the_first(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2])
 def test_a_signal_before_training_is_told_and_leaves_nothing_half_made(tmp_path, number):
     process = start_run(tmp_path, 20)
-    wait_until(lambda: list((tmp_path / "data").glob("cache/.*.lock")), "the cache", seconds=60)
+    wait_until(lambda: list((tmp_path / "data").glob("cache/.*.lock")), "the cache", seconds=60, process=process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number and b"nmt: stopped by" in errors and b"Traceback" not in errors

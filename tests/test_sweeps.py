@@ -29,14 +29,14 @@ def test_every_job_is_a_run_and_a_sweep_that_is_done_is_not_done_again(tmp_path)
 
 
 def test_a_mistake_in_a_job_is_told_by_the_sweep(tmp_path):
-    done = door("train", *SWEEP, "seed=1", "trainer.precision=fp17", folder=tmp_path)
+    done = door("train", *SWEEP, "seed=1", "trainer.max_steps=4", "trainer.precision=fp17", folder=tmp_path)
     assert done.returncode == 2, done.stderr.decode()
     assert b"trainer.precision=fp17: did you mean 'fp16'?" in done.stderr and b"Traceback" not in done.stderr
 
 
 def test_a_job_that_must_leave_is_queued_again_and_goes_on(tmp_path):
     sweep = start(tmp_path, [*SWEEP, "seed=1", "trainer.max_steps=600", "trainer.log_every=5"])
-    wait_until(lambda: len(read_journal(tmp_path / "runs/1")) >= 5, "some reports")
+    wait_until(lambda: len(read_journal(tmp_path / "runs/1")) >= 5, "some reports", process=sweep)
     os.kill(_job(), signal.SIGUSR2)  # submitit's default
     _, errors = sweep.communicate(timeout=200)
     assert sweep.returncode == 0, errors.decode()

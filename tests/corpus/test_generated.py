@@ -14,7 +14,7 @@ from nmt.corpus.pair import Pair
 
 GRAMMAR = GrammarOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10)
 TASK = TaskOptions(train_pairs=1000, valid_pairs=100, test_pairs_per_bucket=10, test_bounds=[2, 4, 6, 8])
-# Of version 1. If one of these changes, raise VERSION beside the code that changed the text.
+# Of version 1. If one of these changes, raise `version` beside the code that changed the text.
 TEXTS = {
     "grammar": ["7cf5aa8e00538900", "1611f13c00d03fae", "d63969600f38f1c1"],
     "copy": ["1f59284ba216175c", "abe4c747ba3ecae3", "b63dd44f71b3729b"],

@@ -13,10 +13,6 @@ from nmt.errors import UserError
 PAIRS = [Pair("a cat", "eine Katze"), Pair("a dog\u2028here", "ein Hund"), Pair("ü", "漢字")]
 
 
-def files(tmp_path, **places):
-    return FilesOptions(**places)
-
-
 def write(path, lines, newline="\n"):
     text = "".join(line + newline for line in lines).encode()
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)

@@ -17,7 +17,6 @@ from nmt.corpus.batches.position import Position
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
-from nmt.corpus.subwords import workers as sampling_workers
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.subwords.workers import SamplingWorkers
 from nmt.corpus.text.cleaning import CleaningOptions
@@ -36,7 +35,7 @@ def tokenizer(tiny_pairs, tmp_path_factory) -> Tokenizer:
 
 @pytest.fixture
 def slices(tiny_pairs, monkeypatch) -> list[list[Pair]]:
-    monkeypatch.setattr(sampling_workers, "FEW", 0)
+    monkeypatch.setattr("nmt.corpus.subwords.workers.FEW", 0)
     pairs = [Pair(source, target) for source, target, *_ in tiny_pairs[:90]]
     return [pairs[start : start + 20] for start in range(0, 90, 20)]
 
@@ -68,7 +67,7 @@ def within(seconds: float, reached) -> bool:
 def test_processes_draw_what_is_drawn_here_and_in_order(tokenizer, slices, workers, monkeypatch):
     drawn = list(workers.drawn(slices, range(10)))
     assert len(workers.processes) == min(workers.count + 1, len(slices))
-    monkeypatch.setattr(sampling_workers, "FEW", 1000)
+    monkeypatch.setattr("nmt.corpus.subwords.workers.FEW", 1000)
     here = SamplingWorkers(tokenizer, 0.3)
     assert drawn == list(here.drawn(slices, range(10))) and [pairs for pairs, _, _ in drawn] == slices
     assert len({str(sources) for _, sources, _ in here.drawn(slices[:1] * 3, range(3))}) == 3
@@ -76,7 +75,7 @@ def test_processes_draw_what_is_drawn_here_and_in_order(tokenizer, slices, worke
 
 
 def test_processes_that_train_on_one_machine_share_its_cores(tokenizer, monkeypatch):
-    monkeypatch.setattr(sampling_workers, "cores", lambda: 6)
+    monkeypatch.setattr("nmt.corpus.subwords.workers.cores", lambda: 6)
     assert [SamplingWorkers(tokenizer, 0.3, trainers).count for trainers in (1, 2, 4, 9)] == [6, 3, 1, 1]
 
 
@@ -147,7 +146,7 @@ def test_a_stream_is_the_same_with_processes_and_leaves_none(tokenizer, tiny_pai
     monkeypatch.setattr("nmt.corpus.batches.stream.SLICE", 25)
     found = []
     for few in (1000, 0):
-        monkeypatch.setattr(sampling_workers, "FEW", few)
+        monkeypatch.setattr("nmt.corpus.subwords.workers.FEW", few)
         groups = Stream(options, tokenizer).groups(Position(), 1)
         taken = itertools.takewhile(lambda group: group[1].epoch < 2, groups)
         found.append([[pair[1].tolist() for pair in batch.pairs()] for [batch], _ in taken])

@@ -91,6 +91,15 @@ def test_the_baseline_is_compared_with_nothing(compared):
     assert all(row.baseline == "base" for row in rows if row.p_value is not None)
 
 
+def test_what_is_seen_in_too_few_sentences_of_one_seed_has_no_band():
+    whole = outputs(0.3, 1)
+    short = ["one word"] * 90 + whole[90:]  # 10 of 100 outputs have 4-grams
+    systems = Evaluations({"a": {"1": made(whole, SOURCES), "2": made(short, SOURCES)}})
+    rows, _ = compare_on(systems, "a", OPTIONS)
+    has_band = {row.seed: row.low is not None for row in rows if (row.bucket, row.metric) == ("all", "repetition")}
+    assert has_band == {"1": True, "2": False, ALL_SEEDS: False}
+
+
 def test_different_test_sentences_are_refused():
     other = made(outputs(0.1, 1), SOURCES[::-1])
     with pytest.raises(UserError, match="not scored on the same sentences"):
@@ -106,6 +115,14 @@ def test_sentences_carry_their_bucket_and_the_very_scores_of_sacrebleu():
         assert made.scores["bleu"]["b"][i] == pytest.approx(by_hand)
         by_hand = sacrebleu.sentence_chrf(made.outputs["b"][i], [made.references[i]]).score
         assert made.scores["chrf"]["b"][i] == pytest.approx(by_hand)
+
+
+def test_the_known_links_of_every_system_s_pictures_are_there():
+    known = [[(i, i)] for i in range(len(SOURCES))]
+    plain = replace(evaluation(0.1, 1, known), pictures={})
+    other = replace(evaluation(0.2, 2, known), pictures={3: PICTURES[0]})
+    systems = {"plain": {"1": plain}, "a": {"1": evaluation(0.2, 3, known)}, "b": {"1": other}}
+    assert sentence_set(Evaluations(systems), OPTIONS).gold == {0: [(0, 0)], 3: [(3, 3)]}
 
 
 def found_against(hypotheses: list[str], bounds=(8, 12), least: int = 20) -> dict[str, bool]:

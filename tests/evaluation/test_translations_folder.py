@@ -43,6 +43,11 @@ def test_fewer_shown_sentences_are_read_from_more(written):
     assert again.shown == [1, 2] and again.heat_maps == {} and again.links == {}
 
 
+def test_more_shown_sentences_than_were_kept_are_made_again(written):
+    folder, made = written
+    assert read(folder, made, shown=[*made.shown, len(made.shown)]) is None
+
+
 def test_of_another_model_or_text_it_is_made_again(written):
     folder, made = written
     assert read(folder, made, identity={"checkpoint": "last"}) is None
@@ -63,6 +68,10 @@ def test_what_is_cut_short_is_made_again(written):
     data = (folder / "attention.npz").read_bytes()
     (folder / "attention.npz").write_bytes(data[: len(data) // 2])
     assert read(folder, made) is None
+
+
+def test_a_file_of_before_that_lacks_something_is_made_again(written):
+    folder, made = written
     content = json.loads((folder / "evaluation.json").read_text())
     del content["scores"]
     (folder / "evaluation.json").write_text(json.dumps(content))

@@ -11,8 +11,9 @@ def test_each_system_is_a_curve_over_source_length_with_its_band_and_final_score
     assert {path.name for path in tmp_path.iterdir()} == {"fixed", "attention", "_b_"}
     board = EventAccumulator(str(tmp_path / "attention"))
     board.Reload()
-    curve = {event.step: event.value for event in board.Scalars("by_length/test/bleu")}
-    assert curve.keys() == {8, 12, 13}
+    events = board.Scalars("by_length/test/bleu")
+    assert [event.step for event in events] == [8, 12, 13], "of several seeds the mean alone is drawn"
+    curve = {event.step: event.value for event in events}
     for bucket, step in (("1-8", 8), ("9-12", 12), ("13+", 13)):
         row = comparison.find("attention", "test", bucket, "bleu")
         assert abs(curve[step] - row.score) < 1e-3
@@ -21,3 +22,10 @@ def test_each_system_is_a_curve_over_source_length_with_its_band_and_final_score
     assert len(board.Scalars("final/test_bleu")) == 1
     plugins = board.summary_metadata
     assert "custom_scalars__config__" in plugins and "_hparams_/experiment" in plugins
+
+
+def test_the_only_seed_of_a_system_is_drawn(tmp_path):
+    write_board(make_comparison(), tmp_path)
+    board = EventAccumulator(str(tmp_path / "attention"))
+    board.Reload()
+    assert [event.step for event in board.Scalars("by_length/test/bleu")] == [8, 12, 13]

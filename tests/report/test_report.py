@@ -67,6 +67,12 @@ def test_the_page_is_one_file_and_escapes_what_it_shows(folder):
     assert len(page) < 15_000_000
 
 
+def test_learning_curves_are_of_what_was_measured_and_not_of_what_it_is_drawn_against(folder):
+    page = (folder / "index.html").read_text()
+    assert re.findall(r'name="of" value="(\w+)"', page) == ["loss", "bleu"]
+    assert re.findall(r'name="against" value="(\w+)"', page) == ["minutes", "tokens", "step"]
+
+
 def test_sentences_that_do_not_fit_are_thinned_evenly(comparison):
     [sentences] = comparison.sentences
     whole, count = pack(sentences, 10**9)

@@ -12,8 +12,6 @@ from torch import nn
 
 from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
-from nmt.training.checkpoints import file as checkpoint_file
-from nmt.training.checkpoints import folder as checkpoint_folder
 from nmt.training.checkpoints.file import save_state
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.parts import load_state, part_path
@@ -48,9 +46,9 @@ def test_any_flipped_byte_and_any_cut_is_found_and_named(tmp_path, where, flip, 
 
 
 def test_a_newer_format_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint_file, "VERSION", 9)
+    monkeypatch.setattr("nmt.training.checkpoints.file.VERSION", 9)
     save_state(state_at(1), tmp_path / "a.safetensors")
-    monkeypatch.setattr(checkpoint_file, "VERSION", 1)
+    monkeypatch.setattr("nmt.training.checkpoints.file.VERSION", 1)
     with pytest.raises(UserError, match="written in format 9"):
         load_state(tmp_path / "a.safetensors")
 
@@ -94,7 +92,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_file, "save_file", full)
+    monkeypatch.setattr("nmt.training.checkpoints.file.save_file", full)
     with pytest.raises(UserError, match="No space left"):
         save_state(state_at(2), path)
     assert load_state(path).progress.step == 1
@@ -106,7 +104,7 @@ def test_a_checkpoint_of_the_first_format_loads_under_today_s_names(tmp_path, mo
         "model.attention.score.key.weight": torch.ones(2),
         "optimizer.attention.score.key.weight/step": torch.ones(1),
     }
-    monkeypatch.setattr(checkpoint_file, "VERSION", 1)
+    monkeypatch.setattr("nmt.training.checkpoints.file.VERSION", 1)
     save_state(TrainState(Counters(step=3), old), tmp_path / "step.safetensors")
     monkeypatch.undo()
     loaded = load_state(tmp_path / "step.safetensors")
@@ -282,8 +280,8 @@ def test_a_checkpoint_that_knows_of_a_best_comes_after_it(tmp_path, monkeypatch)
     for count in (1, 2):
         folder = tmp_path / str(count)
         with monkeypatch.context() as patched:
-            patched.setattr(checkpoint_folder, "_link", killed)
-            patched.setattr(checkpoint_folder, "_swap", killed)
+            patched.setattr("nmt.training.checkpoints.folder._link", killed)
+            patched.setattr("nmt.training.checkpoints.folder._swap", killed)
             with pytest.raises(InterruptedError):
                 if count == 2:
                     saved_in_parts(folder, 1, is_best=True)
@@ -301,7 +299,7 @@ def killed(*_):
 def test_a_process_that_can_not_write_its_part_is_not_waited_for(tmp_path, monkeypatch):
     _, (first, second) = parts_of_a_state(5, 2)
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint_file, "save_file", lambda *_: killed())
+        patched.setattr("nmt.training.checkpoints.file.save_file", lambda *_: killed())
         other = Checkpoints(tmp_path)
         other.save(second, is_best=False)
         with pytest.raises(UserError, match="cannot be written"):
@@ -323,7 +321,7 @@ def test_a_process_that_has_ended_is_not_waited_for(tmp_path):
 
 
 def test_a_process_that_does_not_write_its_part_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint_folder, "SECONDS", 0.1)
+    monkeypatch.setattr("nmt.training.checkpoints.folder.SECONDS", 0.1)
     earlier = saved_in_parts(tmp_path, 1)
     _, (first, _) = parts_of_a_state(5, 2)
     checkpoints = Checkpoints(tmp_path, keep=1)

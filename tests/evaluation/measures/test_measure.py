@@ -15,6 +15,7 @@ from nmt.evaluation.measures.measure import (
     explaining_measures,
     measure_infos,
 )
+from nmt.evaluation.measures.repetition import Repetition
 from tests.conftest import ROOT
 
 
@@ -76,6 +77,10 @@ def test_the_registry_holds_every_measure_in_the_order_of_tables():
     ]
     assert default_metrics() == ["bleu", "chrf"]
     assert all(one.group and one.label for one in explaining_measures())
+
+
+def test_a_ratio_of_nothing_is_0():
+    assert Repetition().scores_of_sums(np.array([[0.0, 0.0], [1.0, 4.0]])).tolist() == [0, 25]
 
 
 def test_the_registry_names_no_measure():
