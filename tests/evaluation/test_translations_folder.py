@@ -76,3 +76,20 @@ def test_a_file_of_before_that_lacks_something_is_made_again(written):
     del content["scores"]
     (folder / "evaluation.json").write_text(json.dumps(content))
     assert read(folder, made) is None
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null", '{"pieces": []}'])
+def test_json_of_another_form_is_made_again(written, content):
+    folder, made = written
+    (folder / "evaluation.json").write_text(content)
+    assert read(folder, made) is None
+
+
+def test_attention_that_does_not_fit_its_pieces_is_made_again(written):
+    folder, made = written
+    with np.load(folder / "attention.npz") as stored:
+        arrays = dict(stored)
+    first = next(name for name in arrays if name.startswith("weights."))
+    arrays[first] = arrays[first][:, :-1]
+    np.savez_compressed(folder / "attention.npz", **arrays)
+    assert read(folder, made) is None
