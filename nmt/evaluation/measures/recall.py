@@ -59,6 +59,6 @@ def counts_by_part(evaluation: Evaluation) -> np.ndarray:
         links = evaluation.links_known_of(row)
         translated = recalled(evaluation.references[row], evaluation.hypotheses[row], links)
         for word, hit in translated.items():
-            part = min(word * PARTS // length, PARTS - 1)
+            part = word * PARTS // length
             counts[row, part] += (hit, 1)
     return counts
