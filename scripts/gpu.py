@@ -1,12 +1,14 @@
-"""Checks a machine with a GPU in minutes: is every path right there, and what does each part cost?
+"""Checks a machine with a GPU: is every path right there, and what does each part cost?
 
   python scripts/gpu.py check --out FOLDER                 all stages on CUDA
   python scripts/gpu.py check --out FOLDER --device cpu    the same stages at tiny sizes, to try the check itself
   python scripts/gpu.py check --out FOLDER --only steps    one stage alone
+  python scripts/gpu.py check --out FOLDER --seconds 165   no longer than that, all stages together
 
 Every stage is a process with a time limit. A stage that fails or hangs doesn't stop the next, and makes the exit code
-1. FOLDER/results.json and FOLDER/table.txt have a new row at once after everything that was tried; FOLDER/STAGE.log
-holds what a stage printed. What the machine has not is a row "skipped" and no failure. docs/gpu.md explains the rows.
+1; so does a stage for which no time is left. FOLDER/results.json and FOLDER/table.txt have a new row at once after
+everything that was tried; FOLDER/STAGE.log holds what a stage printed. What the machine has not is a row "skipped" and
+no failure. docs/gpu.md explains the rows.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import math
 import os
 import signal
 import subprocess
@@ -21,13 +24,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
 from gpu_results import Report, Results, Row
 
 ROOT = Path(__file__).resolve().parent.parent
+ENDS = "NMT_STAGE_ENDS"  # tells a stage the time (of `time.time`) at which it will be killed
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,14 @@ class Known:
     limit: float  # seconds
 
 
-# In the order in which they run.
+# In the order in which they run: where time is short, what no other machine can tell comes first.
 STAGES = {
     "machine": Known("gpu_kernels", 60),
     "attention": Known("gpu_kernels", 60),
-    "laws": Known("gpu_laws", 240),
-    "doors": Known("gpu_doors", 180),
-    "resume": Known("gpu_doors", 120),
     "steps": Known("gpu_steps", 120),
+    "doors": Known("gpu_doors", 180),
+    "laws": Known("gpu_laws", 240),
+    "resume": Known("gpu_doors", 120),
 }
 
 
@@ -58,15 +62,23 @@ class Stage:
     limit: float  # seconds
 
 
-def check(stages: Sequence[Stage], folder: Path) -> int:
-    """Runs all stages, one after the other. Returns the exit code: 1 where one has failed or was killed."""
+def check(stages: Sequence[Stage], folder: Path, seconds: float = math.inf) -> int:
+    """Runs all stages, one after the other, in so many seconds together.
+
+    Returns the exit code: 1 where one has failed, was killed, or had no time left.
+    """
+    end = time.monotonic() + seconds
     folder.mkdir(parents=True, exist_ok=True)
     results = Results(folder)
     results.clear()
     failed = False
     for stage in stages:
         known = len(results.rows())
-        row = run_stage(stage, folder)
+        left = end - time.monotonic()
+        if left > 0:
+            row = run_stage(replace(stage, limit=min(stage.limit, left)), folder)
+        else:
+            row = Row(stage.name, "whole stage", "skipped", note="no time left")
         results.add(row)
         for new in results.rows()[known:]:
             print(new.line(), flush=True)
@@ -83,7 +95,7 @@ def run_stage(stage: Stage, folder: Path) -> Row:
         process = subprocess.Popen(
             stage.command,
             cwd=ROOT,
-            env=_environment(),
+            env=_environment(stage.limit),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -97,19 +109,20 @@ def run_stage(stage: Stage, folder: Path) -> Row:
             _kill_group(process)
     seconds = time.monotonic() - began
     if code is None:
-        note = f"killed after its limit of {stage.limit:g} s; see {log.name}"
+        note = f"killed after its limit of {stage.limit:.3g} s; see {log.name}"
         return Row(stage.name, "whole stage", "timeout", seconds, "s", note=note)
     if code:
         return Row(stage.name, "whole stage", "failed", seconds, "s", note=f"exit code {code}; see {log.name}")
     return Row(stage.name, "whole stage", "ok", seconds, "s")
 
 
-def _environment() -> dict[str, str]:
-    """The repository can be imported, and what a stage prints reaches its log at once."""
+def _environment(limit: float) -> dict[str, str]:
+    """The repository can be imported, what a stage prints reaches its log at once, and it knows its end."""
     places = [str(ROOT)]
     if "PYTHONPATH" in os.environ:
         places.append(os.environ["PYTHONPATH"])
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1"}
+    ours = {"PYTHONPATH": os.pathsep.join(places), "PYTHONUNBUFFERED": "1", ENDS: str(time.time() + limit)}
+    return {**os.environ, **ours}
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -135,7 +148,8 @@ def run_inside(options: argparse.Namespace) -> int:
     from gpu_setting import Setting  # late: it needs torch, whose absence is for a stage to tell
 
     report = Report(Results(options.out), options.name, predicts=not options.tiny)
-    setting = Setting(options.device, options.tiny, options.out, Path(options.work))
+    ends = float(os.environ.get(ENDS, math.inf))
+    setting = Setting(options.device, options.tiny, options.out, Path(options.work), ends)
     stage = getattr(importlib.import_module(STAGES[options.name].module), options.name)
     stage(setting, report)
     return int(report.failures > 0)
@@ -149,7 +163,10 @@ def _arguments() -> argparse.Namespace:
     shared.add_argument("--tiny", action="store_true", help="tiny sizes; always so on a CPU")
     commands = parser.add_subparsers(dest="command", required=True)
     whole = commands.add_parser("check", parents=[shared], help="runs all stages")
-    whole.add_argument("--only", nargs="+", choices=tuple(STAGES), default=list(STAGES), help="these stages alone")
+    whole.add_argument(
+        "--only", nargs="+", choices=tuple(STAGES), default=list(STAGES), help="these stages, in this order"
+    )
+    whole.add_argument("--seconds", type=float, default=math.inf, help="for all stages together (default: no bound)")
     one = commands.add_parser("stage", parents=[shared], help="runs one stage in this process, without a limit")
     one.add_argument("name", choices=tuple(STAGES))
     one.add_argument("--work", required=True, help="a folder for what need not be kept")
@@ -173,7 +190,7 @@ def main() -> int:
     if options.device == "cpu":
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models: a second thread costs more than it brings
     with tempfile.TemporaryDirectory(prefix="nmt-gpu-") as work:
-        code = check(stages_of(options, work), options.out)
+        code = check(stages_of(options, work), options.out, options.seconds)
     print(f"in {options.out}")
     return code
 

@@ -23,6 +23,34 @@ NEW_SHAPES = 5
 QUESTION = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm", "--format=csv"]
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """How large the ceilings' work is."""
+
+    floats: int  # copied
+    side: int  # of a square matrix
+    rows: int  # of a matrix as in training
+    launches: int
+
+
+REAL_SIZES = Sizes(floats=2**28, side=8192, rows=25_000, launches=10_000)
+TINY_SIZES = Sizes(floats=2**22, side=512, rows=1_000, launches=1_000)
+
+
+@dataclass(frozen=True)
+class HeadSizes:
+    """The shape of one attention: about 900 sentences of 28 tokens, as in training."""
+
+    rows: int
+    length: int
+    heads: int
+    width: int
+
+
+REAL_HEADS = HeadSizes(rows=900, length=28, heads=8, width=64)
+TINY_HEADS = HeadSizes(rows=6, length=7, heads=2, width=16)
+
+
 def machine(setting: Setting, report: Report) -> None:
     """Tells the card and the libraries, and measures what nothing can be faster than."""
     device = setting.torch_device
@@ -71,15 +99,15 @@ def _ceilings(setting: Setting, report: Report) -> None:
     kind = torch.float32
     if setting.cuda:
         kind = torch.bfloat16
-    floats, side, rows, launches = 2**28, 8192, 25_000, 10_000
+    sizes = REAL_SIZES
     if setting.tiny:
-        floats, side, rows, launches = 2**22, 512, 1_000, 1_000
-    _copy(setting, report, floats)
-    _product(setting, report, kind, (side, side, side), "790-800")
-    _product(setting, report, kind, (rows, 512, 512), "500-600")
+        sizes = TINY_SIZES
+    _copy(setting, report, sizes.floats)
+    _product(setting, report, kind, (sizes.side, sizes.side, sizes.side), "790-800")
+    _product(setting, report, kind, (sizes.rows, 512, 512), "500-600")
     one = torch.zeros(1, device=setting.torch_device)
-    seconds = _warm_seconds(lambda: one.add_(1), setting, launches)
-    report.figure(f"one of {launches:,} launches of a kernel that does nothing", seconds * 1e6, "us", "6-7 us")
+    seconds = _warm_seconds(lambda: one.add_(1), setting, sizes.launches)
+    report.figure(f"one of {sizes.launches:,} launches of a kernel that does nothing", seconds * 1e6, "us", "6-7 us")
 
 
 def _copy(setting: Setting, report: Report, floats: int) -> None:
@@ -170,26 +198,35 @@ def _kernels(report: Report) -> list[Kernel]:
     def packed(heads: Heads) -> Tensor:
         rows, length, _, _ = heads.query.shape
         starts = torch.arange(0, rows * length + 1, length, dtype=torch.int32, device=heads.query.device)  # (B + 1,)
-        query, key, value = heads.query.flatten(0, 1), heads.key.flatten(0, 1), heads.value.flatten(0, 1)
+        query = heads.query.flatten(0, 1)  # (B * T, H, D)
+        key = heads.key.flatten(0, 1)
+        value = heads.value.flatten(0, 1)
         return varlen_attn(query, key, value, starts, starts, length, length)  # (B * T, H, D)
 
     return [*kernels, Kernel(varlen, packed, known_shape="60-90 us", needs_cuda=True)]
 
 
 def _masked(heads: Heads) -> Tensor:
-    query, key, value = heads.query.transpose(1, 2), heads.key.transpose(1, 2), heads.value.transpose(1, 2)
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=heads.mask)
+    return F.scaled_dot_product_attention(*_rows_of_heads(heads), attn_mask=heads.mask)
 
 
 def _causal(heads: Heads) -> Tensor:
-    query, key, value = heads.query.transpose(1, 2), heads.key.transpose(1, 2), heads.value.transpose(1, 2)
-    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    return F.scaled_dot_product_attention(*_rows_of_heads(heads), is_causal=True)
+
+
+def _rows_of_heads(heads: Heads) -> list[Tensor]:
+    """Query, key and value, (B, H, T, D) each."""
+    return [tensor.transpose(1, 2) for tensor in (heads.query, heads.key, heads.value)]
 
 
 def _measure(setting: Setting, report: Report, kernel: Kernel) -> None:
     """Adds the rows of one kernel. A kernel that this machine has not is skipped."""
-    device, name = setting.torch_device, kernel.name
-    first_forward, first_both, forward, both = [], [], [], []
+    device = setting.torch_device
+    name = kernel.name
+    first_forward = []
+    first_both = []
+    forward = []
+    both = []
     finite = True
     for number in range(NEW_SHAPES):
         heads = _heads(setting, number)
@@ -221,17 +258,19 @@ def _both_ways(kernel: Kernel, heads: Heads) -> None:
 
 
 def _heads(setting: Setting, number: int) -> Heads:
-    """About 900 sentences of 28 tokens, each number with a shape of its own; every other row ends in padding."""
-    rows, length, heads, width = 900 - 7 * number, 28 + number, 8, 64
+    """Inputs of random numbers, each number with a shape of its own; every other row ends in padding."""
+    sizes = REAL_HEADS
     if setting.tiny:
-        rows, length, heads, width = 6 - number, 7 + number, 2, 16
+        sizes = TINY_HEADS
+    rows = sizes.rows - number
+    length = sizes.length + number
     device = setting.torch_device
     kind = torch.float32
     if setting.cuda:
         kind = torch.bfloat16
     tensors = []
     for _ in range(3):
-        tensor = torch.randn(rows, length, heads, width, device=device, dtype=kind)
+        tensor = torch.randn(rows, length, sizes.heads, sizes.width, device=device, dtype=kind)
         tensors.append(tensor.requires_grad_())
     mask = torch.ones(rows, 1, 1, length, dtype=torch.bool, device=device)
     mask[::2, ..., -(length // 10 + 1) :] = False

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-STAGE_WIDTH, WHAT_WIDTH, STATUS_WIDTH, FIGURE_WIDTH = 10, 58, 8, 18
+STAGE_WIDTH = 10
+WHAT_WIDTH = 58
+STATUS_WIDTH = 8
+FIGURE_WIDTH = 18
 
 
 @dataclass(frozen=True)

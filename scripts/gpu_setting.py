@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+
+from nmt.kernels.process import synchronize
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Setting:
     tiny: bool
     out: Path  # for what comes back
     work: Path  # for what need not be kept
+    ends: float = math.inf  # when the stage will be killed, as `time.time` counts
 
     @property
     def torch_device(self) -> torch.device:
@@ -26,12 +30,6 @@ class Setting:
     @property
     def cuda(self) -> bool:
         return self.device == "cuda"
-
-
-def synchronize(device: torch.device) -> None:
-    """Waits until the device has done all that it was asked."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def seconds_each(run: Callable[[], object], device: torch.device, repeats: int) -> float:

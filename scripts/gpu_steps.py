@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +15,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from gpu_results import Report
-from gpu_setting import Setting, synchronize
+from gpu_setting import Setting
 from torch import Tensor
 from torch.autograd import DeviceType
+from torch.autograd.profiler_util import FunctionEventAvg
 from torch.nn import functional as F
 
 from nmt.config import TrainConfig, compose_train
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.kernels.limits import LIMITS
+from nmt.kernels.process import synchronize
+from nmt.models import transformer
 from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.training.optim import make_optimizer
@@ -32,9 +35,9 @@ from nmt.training.update import Objective, Update
 
 RATE = 1e-4
 KERNELS_SHOWN = 25
-LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
+LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel")  # how their names begin: some end in ExC or a version
+WAIT = "called a synchronizing"  # PyTorch's words; another of its warnings says that it doesn't see every wait
 MORE_ROWS = 8192
-
 
 EXPERIMENT = "+experiment=benchmark/base"
 TINY = [
@@ -60,16 +63,20 @@ class Sizes:
 
 REAL_SIZES = Sizes(few_tokens=4_000, median=26, steps=15, warm=5)
 TINY_SIZES = Sizes(few_tokens=200, median=8, steps=4, warm=1)
+# Of a variant that may need seconds for each step.
+SLOW_STEPS = 4
+SLOW_WARM = 1
 
 
 @contextmanager
 def cudnn_attention() -> Iterator[None]:
     """Lets cuDNN's attention be chosen, as PyTorch does by itself."""
+    before = torch.backends.cuda.cudnn_sdp_enabled()
     torch.backends.cuda.enable_cudnn_sdp(True)
     try:
         yield
     finally:
-        torch.backends.cuda.enable_cudnn_sdp(False)
+        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 @contextmanager
@@ -86,18 +93,24 @@ def more_loss_rows() -> Iterator[None]:
 
 @contextmanager
 def without_masks() -> Iterator[None]:
-    """Replaces the causal mask by a flag and leaves padding masks out: right for time, wrong for padding."""
-    library = F.scaled_dot_product_attention
+    """Runs the fused kernel, on a CPU too, with the causal mask as a flag and no padding masks.
 
-    def attend(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    Right for time, wrong for padding. The Transformer's weights are not to be had.
+    """
+    before = transformer.attention
+
+    def attend(
+        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, need_weights: bool = False
+    ) -> tuple[Tensor, None]:
+        assert not need_weights
         causal = attn_mask is not None and attn_mask.dim() == 2  # (T, T); a padding mask is (B, 1, 1, S)
-        return library(query, key, value, is_causal=causal)
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal), None
 
-    F.scaled_dot_product_attention = attend
+    transformer.attention = attend
     try:
         yield
     finally:
-        F.scaled_dot_product_attention = library
+        transformer.attention = before
 
 
 @dataclass(frozen=True)
@@ -107,20 +120,22 @@ class Variant:
     name: str
     settings: tuple[Callable[[], AbstractContextManager], ...] = ()
     predicted: tuple[str, ...] = ("", "")
-    needs_cuda: bool = False
 
 
 VARIANTS = (
     Variant("as it is", (), ("55-65 ms", "13-17 ms")),
-    Variant("cuDNN's attention on", (cudnn_attention,), ("150-3,000 ms", "150-3,000 ms"), needs_cuda=True),
     Variant(f"{MORE_ROWS:,} rows of loss", (more_loss_rows,), ("6 ms less", "")),
-    Variant("the same, causal by flag, no masks", (more_loss_rows, without_masks), ("4 ms less than that", ""), True),
+    Variant("the same, causal by flag, no masks", (more_loss_rows, without_masks), ("4 ms less than that", "")),
     Variant("as it is, once more", (), ("as before", "as before")),
 )
+SLOW = Variant("cuDNN's attention on", (cudnn_attention,), ("150-3,000 ms", "150-3,000 ms"))
 
 
 def steps(setting: Setting, report: Report) -> None:
-    """Measures training steps with random ids at lengths of real text, then tells kernels, launches and waits."""
+    """Measures training steps with random ids at lengths of real text, then tells kernels, launches and waits.
+
+    The variant that may be a hundred times slower comes last, with few steps.
+    """
     sizes = REAL_SIZES
     overrides = [EXPERIMENT, f"device={setting.device}"]
     if setting.tiny:
@@ -129,13 +144,11 @@ def steps(setting: Setting, report: Report) -> None:
     config = compose_train(overrides)
     update = _make_update(setting, report, config)
     vocabulary = config.tokenizer.vocabulary_size
-    for place, tokens in enumerate((config.batching.tokens, sizes.few_tokens)):
+    sizes_of_batches = (config.batching.tokens, sizes.few_tokens)
+    for place, tokens in enumerate(sizes_of_batches):
         batches = draw_batches(vocabulary, sizes.median, tokens, sizes.steps)
         for variant in VARIANTS:
             what = f"{tokens:,} tokens, {variant.name}"
-            if variant.needs_cuda and not setting.cuda:
-                report.skip(what, "for GPUs only")
-                continue
             with report.trying(what):
                 _measure(report, what, update, batches, sizes.warm, variant, variant.predicted[place])
     largest = draw_batches(vocabulary, sizes.median, config.batching.tokens, 4)
@@ -143,6 +156,11 @@ def steps(setting: Setting, report: Report) -> None:
         _profile(setting, report, update, largest)
     with report.trying("waits for the device"):
         _count_waits(setting, report, update, largest[0])
+    for place, tokens in enumerate(sizes_of_batches):
+        batches = draw_batches(vocabulary, sizes.median, tokens, SLOW_STEPS)
+        what = f"{tokens:,} tokens, {SLOW.name}"
+        with report.trying(what):
+            _measure(report, what, update, batches, SLOW_WARM, SLOW, SLOW.predicted[place])
 
 
 def _make_update(setting: Setting, report: Report, config: TrainConfig) -> Update:
@@ -166,7 +184,8 @@ def draw_batches(vocabulary: int, median: int, tokens: int, count: int) -> list[
         drawn = random.lognormal(math.log(median), 0.45)
         length = int(np.clip(drawn, 4, 100))
         rows = max(1, tokens // (length + 1))  # START or END is one more
-        sources, targets = [], []
+        sources = []
+        targets = []
         for _ in range(rows):
             shorter = random.integers(0, 3, size=2)
             sources.append(random.integers(4, vocabulary, size=length - shorter[0]))
@@ -242,9 +261,13 @@ def _profile(setting: Setting, report: Report, update: Update, batches: list[Bat
     if not setting.cuda:
         report.skip("launches and busy share", "for GPUs only")
         return
-    launches = sum(event.count for event in events if event.key in LAUNCHES)
-    report.figure("launches", launches / count, "a step", "2,300")
+    report.figure("launches", count_launches(events) / count, "a step", "2,300")
     report.figure("busy share, under the profiler", 100 * total / 1e6 / wall, "%", "85 %")
+
+
+def count_launches(events: Iterable[FunctionEventAvg]) -> int:
+    """How many kernels were launched, of a profiler's events by name."""
+    return sum(event.count for event in events if event.key.startswith(LAUNCHES))
 
 
 def _annotation(event: object) -> bool:
@@ -254,18 +277,36 @@ def _annotation(event: object) -> bool:
 
 def _count_waits(setting: Setting, report: Report, update: Update, batch: Batch) -> None:
     """Adds how often a step waits for the device, by the line that makes it wait."""
-    if not setting.cuda:
-        report.skip("waits for the device", "for GPUs only")
-        return
     _step(update, batch)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        torch.cuda.set_sync_debug_mode("warn")
-        try:
+        with _warned_of_waits(setting.cuda):
             _step(update, batch)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-    waits = [warning for warning in caught if "synchroniz" in str(warning.message)]
-    places = Counter(f"{Path(warning.filename).name}:{warning.lineno}" for warning in waits)
+    places = waits_by_place(caught)
+    if not setting.cuda:
+        report.skip("waits for the device", "for GPUs only")
+        return
     named = ", ".join(f"{place} {number}" for place, number in places.most_common())
-    report.figure("waits for the device", len(waits), "a step", "5-10", named)
+    report.figure("waits for the device", places.total(), "a step", "5-10", named)
+
+
+@contextmanager
+def _warned_of_waits(cuda: bool) -> Iterator[None]:
+    """Makes PyTorch warn where the processor waits for the device."""
+    if not cuda:
+        yield
+        return
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def waits_by_place(caught: list[warnings.WarningMessage]) -> Counter[str]:
+    """How many of the warnings tell of a wait, by file and line."""
+    places: Counter[str] = Counter()
+    for warning in caught:
+        if WAIT in str(warning.message):
+            places[f"{Path(warning.filename).name}:{warning.lineno}"] += 1
+    return places

@@ -7,16 +7,26 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import gpu
+import gpu_kernels
+import gpu_laws
 import gpu_results
+import gpu_steps
+from gpu_setting import Setting
+
+from nmt.kernels.attention import plain_attention
+from nmt.models import transformer
 
 SLEEPER = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
 SLEEPER += "open(sys.argv[1], 'w').write(str(child.pid)); child.wait()"
@@ -60,6 +70,111 @@ def test_stages_that_all_work_give_no_error(tmp_path):
     assert gpu.check([gpu.Stage("working", python("pass"), 30)], tmp_path) == 0
 
 
+def test_stages_together_have_no_more_time_than_was_given(tmp_path):
+    told = f"import os; open({str(tmp_path / 'ends')!r}, 'w').write(os.environ['{gpu.ENDS}']); "
+    stages = [
+        gpu.Stage("hanging", python(told + "import time; time.sleep(60)"), 30),
+        gpu.Stage("late", python("pass"), 30),
+    ]
+    began = time.time()
+    assert gpu.check(stages, tmp_path, seconds=2) == 1
+    assert time.time() - began < 20
+    rows = gpu_results.Results(tmp_path).rows()
+    assert [(row.stage, row.status) for row in rows] == [("hanging", "timeout"), ("late", "skipped")]
+    assert "limit of 2 s" in rows[0].note and rows[1].note == "no time left"
+    assert began < float((tmp_path / "ends").read_text()) < began + 4, "the stage knows when it will be killed"
+
+
+def test_a_stage_keeps_its_own_limit_where_more_time_is_left(tmp_path):
+    assert gpu.check([gpu.Stage("hanging", python("import time; time.sleep(60)"), 1)], tmp_path, seconds=50) == 1
+    assert "limit of 1 s" in gpu_results.Results(tmp_path).rows()[0].note
+
+
+def test_tests_that_are_cut_short_have_told_what_failed_so_far(tmp_path, monkeypatch):
+    tests = tmp_path / "test_given.py"
+    tests.write_text(
+        "import time\n\n"
+        "def test_right(): pass\n\n"
+        "def test_wrong(): assert 1 == 2, 'one is not two'\n\n"
+        "def test_hanging(): time.sleep(60)\n"
+    )
+    monkeypatch.setattr(gpu_laws, "LAWS", [str(tests)])
+    monkeypatch.setattr(gpu_laws, "MARGIN", 0.0)
+    results = gpu_results.Results(tmp_path)
+    report = gpu_results.Report(results, "laws", predicts=False)
+    began = time.time()
+    gpu_laws.laws(Setting("cpu", True, tmp_path, tmp_path, ends=began + 8), report)
+    assert time.time() - began < 30
+    failed, passed, stopped = results.rows()
+    assert failed.what == "test_given: test_wrong" and "one is not two" in failed.note
+    assert (passed.what, passed.value, passed.note) == ("tests passed", 1, "1 failed, 0 skipped")
+    assert stopped.status == "failed" and "1 passed and 1 failed so far" in stopped.note
+    assert report.failures == 2
+
+
+def test_a_law_that_cannot_be_read_is_a_failed_row(tmp_path, monkeypatch):
+    broken = tmp_path / "test_broken.py"
+    broken.write_text("import no_such_module_of_anyone\n")
+    monkeypatch.setattr(gpu_laws, "LAWS", [str(broken)])
+    results = gpu_results.Results(tmp_path)
+    report = gpu_results.Report(results, "laws", predicts=False)
+    gpu_laws.laws(Setting("cpu", True, tmp_path, tmp_path), report)
+    assert report.failures == 1
+    assert results.rows()[0].status == "failed" and "no_such_module_of_anyone" in results.rows()[0].note
+
+
+def test_only_warnings_of_a_wait_count_as_waits():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            warnings.warn("called a synchronizing CUDA operation (Triggered internally at ...)", stacklevel=1)
+        warnings.warn("does not yet detect all synchronizing operations", stacklevel=1)
+    places = gpu_steps.waits_by_place(caught)
+    assert list(places.values()) == [3]
+    assert next(iter(places)).startswith("test_gpu_script.py:")
+
+
+def test_launches_are_counted_by_either_interface_and_nothing_else_is():
+    names = ["cudaLaunchKernel", "cudaLaunchKernelExC_v11060", "cuLaunchKernelEx", "cudaMemcpyAsync", "aten::mm"]
+    events = [SimpleNamespace(key=name, count=10**place) for place, name in enumerate(names)]
+    assert gpu_steps.count_launches(events) == 111
+
+
+def test_without_masks_only_the_causal_one_stays():
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, 5, 8).unbind()  # (B, H, T, D) each
+    causal = torch.ones(5, 5, dtype=torch.bool).tril()
+    padding = torch.ones(2, 1, 1, 5, dtype=torch.bool)
+    padding[0, ..., -2:] = False
+    before = transformer.attention
+    with gpu_steps.without_masks():
+        for given, meant in ((causal, causal), (padding, None), (None, None)):
+            context, _ = transformer.attention(query, key, value, given)
+            torch.testing.assert_close(context, plain_attention(query, key, value, meant)[0])
+    assert transformer.attention is before
+
+
+def test_packed_heads_are_cut_where_sentences_end(tmp_path, monkeypatch):
+    library = pytest.importorskip("torch.nn.attention.varlen")
+
+    def by_sentence(query, key, value, starts, starts_of_keys, longest, longest_key):
+        assert starts.dtype == torch.int32 and starts is starts_of_keys and longest == longest_key
+        contexts = []
+        for first, last in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            assert last - first <= longest
+            parts = [tensor[first:last].transpose(0, 1) for tensor in (query, key, value)]
+            contexts.append(plain_attention(*parts)[0].transpose(0, 1))
+        return torch.cat(contexts)  # (B * T, H, D)
+
+    monkeypatch.setattr(library, "varlen_attn", by_sentence)
+    report = gpu_results.Report(gpu_results.Results(tmp_path), "attention", predicts=False)
+    packed = {kernel.name: kernel for kernel in gpu_kernels._kernels(report)}["variable length, packed"]
+    heads = gpu_kernels._heads(Setting("cpu", True, tmp_path, tmp_path), 1)
+    heads.mask.fill_(True)
+    expected = gpu_kernels._masked(heads).transpose(1, 2).flatten(0, 1)
+    torch.testing.assert_close(packed.attend(heads), expected)
+
+
 def test_a_row_is_written_at_once_and_stands_beside_its_prediction(tmp_path):
     results = gpu_results.Results(tmp_path)
     report = gpu_results.Report(results, "steps", predicts=True)
@@ -92,6 +207,8 @@ def test_the_check_runs_on_a_cpu_and_skips_what_that_has_not(tmp_path):
     assert {"cuDNN", "cuDNN, padding mask", "variable length, packed", "waits for the device"} <= set(skipped)
     measured = [row for row in rows if row.what.endswith("as it is")]
     assert len(measured) == 2 and all(row.value > 0 for row in measured)
+    variants = {row.what.partition("tokens, ")[2] for row in rows if "tokens, " in row.what}
+    assert variants == {variant.name for variant in (*gpu_steps.VARIANTS, gpu_steps.SLOW)}
     assert not list(tmp_path.glob("out/*.partial"))
 
 
@@ -106,7 +223,5 @@ def test_a_machine_without_the_gpu_that_was_asked_for_fails_the_check(tmp_path):
 def test_every_stage_has_its_function_and_every_law_its_file():
     for name, known in gpu.STAGES.items():
         assert f"\ndef {name}(setting: Setting, report: Report)" in (ROOT / f"scripts/{known.module}.py").read_text()
-    import gpu_laws
-
     for path in gpu_laws.LAWS:
         assert (ROOT / path).exists(), path

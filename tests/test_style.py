@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nmt"
+SCRIPTS = sorted([*ROOT.glob("scripts/gpu*.py"), ROOT / "scripts/density.py"])
 MOST_LINES = 400
 MOST_LINES_OF_FUNCTION = 60
 MOST_NODES_A_LINE = 9.4  # over all; it may only fall
@@ -63,6 +64,12 @@ def test_the_rules_find_what_they_forbid():
 @pytest.mark.parametrize("name", files())
 def test_a_line_does_one_thing(name):
     found = list(breaches(ast.parse((PACKAGE / name).read_text())))
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_a_line_of_a_script_does_one_thing(path):
+    found = list(breaches(ast.parse(path.read_text())))
     assert not found, "\n".join(found)
 
 
