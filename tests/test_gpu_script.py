@@ -90,6 +90,7 @@ def test_a_stage_keeps_its_own_limit_where_more_time_is_left(tmp_path):
     assert "limit of 1 s" in gpu_results.Results(tmp_path).rows()[0].note
 
 
+@pytest.mark.slow
 def test_tests_that_are_cut_short_have_told_what_failed_so_far(tmp_path, monkeypatch):
     tests = tmp_path / "test_given.py"
     tests.write_text(
