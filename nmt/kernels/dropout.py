@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-# By `find_factors`: whether any two of a 16-bit word's multiples are dropped has a covariance of 0.0001 at most.
+# Found by scripts/dropout_factors.py: whether any two of a 16-bit word's multiples are dropped has a covariance of
+# 0.0001 at most.
 FACTORS = (1, 26729, -20005, 28471)
-WORDS = 2**16  # the 16-bit words
 INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by bytes
 
 
@@ -153,45 +153,3 @@ def random_words(count: int) -> Tensor:
     words.mul_(-0x7B935975)
     mix(16)
     return words
-
-
-def worst_covariance(factors: tuple[int, ...]) -> float:
-    """Of any two factors and any probability p: by how much P(both multiples of a word are dropped) differs from p².
-
-    Counted over all 16-bit words. 0 would be two words drawn apart.
-    """
-    worst = 0.0
-    for number, factor in enumerate(factors):
-        for other in factors[:number]:
-            worst = max(worst, _covariance(factor, other))
-    return worst
-
-
-def _covariance(factor: int, other: int) -> float:
-    words = torch.arange(WORDS)
-    ranks = _rank(words * factor)
-    ranks_of_other = _rank(words * other)
-    larger = torch.maximum(ranks, ranks_of_other)  # both are below a bound where the larger is
-    both_below = torch.bincount(larger, minlength=WORDS).cumsum(0) / WORDS  # (WORDS,), for each bound
-    one_below = torch.arange(1, WORDS + 1, dtype=torch.float64) / WORDS
-    return (both_below - one_below.square()).abs().max().item()
-
-
-def _rank(products: Tensor) -> Tensor:
-    """Of the low 16 bits as a signed number: 0 for the least."""
-    return (products % WORDS) ^ (WORDS // 2)
-
-
-def find_factors(bound: float, seed: int = 0) -> tuple[int, ...]:
-    """Four factors, the first of them 1, whose `worst_covariance` is ``bound`` at most: the search for `FACTORS`.
-
-    Odd factors are drawn one by one, and a factor that goes with all before it is taken.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    factors: tuple[int, ...] = (1,)
-    while len(factors) < 4:
-        drawn = torch.randint(-WORDS // 4, WORDS // 4, (), generator=generator)
-        longer = (*factors, 2 * int(drawn) + 1)
-        if worst_covariance(longer) <= bound:
-            factors = longer
-    return factors

@@ -61,8 +61,8 @@ def corpus(tmp_path, links: str) -> FilesOptions:
 def test_training_pairs_come_with_the_links_of_their_line(tmp_path):
     options = corpus(tmp_path, "0-0 1-1\n1p1\n")
     assert list(options.read("train"))[1] == Pair("a dog", "ein Hund", ((1, 1),))
-    assert options.known_links("train") == [((0, 0), (1, 1)), ((1, 1),)]
-    assert options.known_links("valid") is None
+    assert options.knows_links("train") and not options.knows_links("valid")
+    assert [pair.links for pair in options.read("train")] == [((0, 0), (1, 1)), ((1, 1),)]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from nmt.corpus.pair import Link, Pair
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.errors import UserError
 
 CORPUS_OPTIONS: dict[str, type[Corpus]] = {}  # by the name of the kind
 
@@ -68,12 +69,6 @@ class Corpus(ABC):
         """Whether the pairs of a split come with their word links."""
         return False
 
-    def known_links(self, split: str) -> list[tuple[Link, ...]] | None:
-        """Returns the word links of every pair, or None where the corpus does not know them."""
-        if not self.knows_links(split):
-            return None
-        return [pair.links for pair in self.read(split)]
-
     @property
     def needs_stream(self) -> bool:
         """Whether the training text is mixed by weights, which only a stream does."""
@@ -83,11 +78,24 @@ class Corpus(ABC):
         """Returns the places of the training text that a stream mixes: all of it as one, unless a kind has weights."""
         return [Place(1.0, partial(self.read, "train"))]
 
-    def check_symbols(self, symbols: Sequence[str]) -> None:  # noqa: B027, most kinds ask nothing of a tokenizer
-        """Raises UserError for a word of the corpus that a tokenizer made with these symbols would split."""
+    def words_kept_whole(self) -> list[str]:
+        """Returns words of the text that a tokenizer must not split: tags that mean something by themselves."""
+        return []
 
-    def check_tokenizer(self, tokenizer: Tokenizer) -> None:  # noqa: B027
-        """Raises UserError for a word of the corpus that this tokenizer splits and must not."""
+    def check_symbols(self, symbols: Sequence[str]) -> None:
+        """Raises UserError for a word to be kept whole that a tokenizer made with these symbols would split."""
+        for word in self.words_kept_whole():
+            if word not in symbols:
+                raise UserError(f"corpus.tags: '{word}' would be split; say \"tokenizer.symbols=['{word}']\"")
+
+    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Raises UserError for a word to be kept whole that this tokenizer splits."""
+        for word in self.words_kept_whole():
+            if word not in tokenizer.source_pieces(tokenizer.encode_source(word)):
+                raise UserError(
+                    f"corpus.tags: the tokenizer splits '{word}'; with finetuning.run, say "
+                    f"finetuning.vocabulary=extend \"tokenizer.symbols=['{word}']\""
+                )
 
     def counts_as(self, recorded: str, split: str) -> bool:
         """Whether a fingerprint that an older version of nmt recorded may be of this text.

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
 from nmt.corpus.pair import Pair
-from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import check_links, read_links
 from nmt.errors import UserError
@@ -81,18 +80,8 @@ class FilesOptions(PlacedCorpus):
             return super().mixture()
         return [Place(weight, partial(self._read_place, "train", number)) for number, weight in enumerate(self.weights)]
 
-    def check_symbols(self, symbols: Sequence[str]) -> None:
-        for tag in self.tags:
-            if tag and tag not in symbols:
-                raise UserError(f"corpus.tags: '{tag}' would be split; say \"tokenizer.symbols=['{tag}']\"")
-
-    def check_tokenizer(self, tokenizer: Tokenizer) -> None:
-        for tag in self.tags:
-            if tag and tag not in tokenizer.source_pieces(tokenizer.encode_source(tag)):
-                raise UserError(
-                    f"corpus.tags: the tokenizer splits '{tag}'; with finetuning.run, say finetuning.vocabulary=extend "
-                    f"\"tokenizer.symbols=['{tag}']\""
-                )
+    def words_kept_whole(self) -> list[str]:
+        return [tag for tag in self.tags if tag]
 
     def read_file(self, place: str) -> Iterator[Pair]:
         """Yields the pairs of one file, or of two parallel ones. Raises UserError for a file of no known form."""

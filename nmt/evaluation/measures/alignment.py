@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from nmt.evaluation.alignment import error_counts, merge
+from nmt.evaluation.measures.groups import WORDS
 from nmt.evaluation.measures.measure import Need, Ratio
-from nmt.evaluation.measures.recall import EXPLANATION
 from nmt.evaluation.translations import Evaluation
 
 
@@ -19,7 +19,7 @@ class AlignmentError(Ratio):
     higher_is_better = False
     needs = frozenset({Need.LINKS, Need.KNOWN_LINKS})
     rank = 16
-    group = EXPLANATION
+    group = WORDS
     about = "links read off attention over the reference, against the known ones."
     in_summary = True
 
@@ -41,7 +41,7 @@ class AttentionEntropy(Ratio):
     higher_is_better = None
     needs = frozenset({Need.ATTENTION})
     rank = 17
-    group = EXPLANATION
+    group = WORDS
     about = "how widely a word looks."
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:

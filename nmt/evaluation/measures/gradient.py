@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from nmt.evaluation.measures.groups import WORDS
 from nmt.evaluation.measures.measure import Need, Ratio
-from nmt.evaluation.measures.recall import EXPLANATION
 from nmt.evaluation.translations import Evaluation
 
 
@@ -18,7 +18,7 @@ class GradientNear(Ratio):
     higher_is_better = None
     needs = frozenset({Need.GRADIENTS})
     rank = 18
-    group = EXPLANATION
+    group = WORDS
     about = "the share of an output word's gradient within a tenth of its own place; 28 % if it were spread evenly."
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:

@@ -6,10 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from nmt.evaluation.measures.groups import BREVITY
 from nmt.evaluation.measures.measure import Ratio
 from nmt.evaluation.translations import Evaluation
-
-BREVITY = "Brevity and repetition"
 
 
 class LengthRatio(Ratio):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nmt.corpus.text.links import Link
+from nmt.evaluation.measures.groups import WORDS
 from nmt.evaluation.measures.measure import Need, Ratio
 from nmt.evaluation.translations import Evaluation
 
 PARTS = 10  # of a sentence, by source words
-EXPLANATION = "Words, search and attention"
 
 
 class Recall(Ratio):
@@ -23,7 +23,7 @@ class Recall(Ratio):
     unit = "%"
     needs = frozenset({Need.KNOWN_LINKS})
     rank = 14
-    group = EXPLANATION
+    group = WORDS
     about = "the share of source words whose translation, by the known word links, appears in the output."
     in_console = True
     in_summary = True

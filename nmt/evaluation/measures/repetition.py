@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from nmt.evaluation.measures.length import BREVITY
+from nmt.evaluation.measures.groups import BREVITY
 from nmt.evaluation.measures.measure import Ratio
 from nmt.evaluation.translations import Evaluation
 
-WORDS = 4  # in a row
+IN_A_ROW = 4  # words
 
 
 class Repetition(Ratio):
@@ -24,6 +24,6 @@ class Repetition(Ratio):
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
         words = evaluation.hypotheses[row].split()
-        count = max(len(words) - WORDS + 1, 0)
-        different = {tuple(words[start : start + WORDS]) for start in range(count)}
+        count = max(len(words) - IN_A_ROW + 1, 0)
+        different = {tuple(words[start : start + IN_A_ROW]) for start in range(count)}
         return count - len(different), count

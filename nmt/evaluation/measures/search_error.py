@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nmt.evaluation.measures.groups import WORDS
 from nmt.evaluation.measures.measure import Ratio
-from nmt.evaluation.measures.recall import EXPLANATION
 from nmt.evaluation.translations import Evaluation
 
 ROUNDING = 1e-6  # two scores of the same text may differ by so much
@@ -21,7 +21,7 @@ class SearchError(Ratio):
     unit = "%"
     higher_is_better = False
     rank = 15
-    group = EXPLANATION
+    group = WORDS
     about = (
         "sentences whose reference the model itself likes better than what search found; where there are few, the "
         "model is at fault, not the search."
