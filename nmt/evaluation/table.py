@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nmt.errors import UserError
 from nmt.evaluation.buckets import Bucket
 from nmt.evaluation.measures.measure import Measure, chosen_measures, explaining_measures
 from nmt.evaluation.options import EvaluationOptions
@@ -69,10 +68,8 @@ def check_needs(measure: Measure, evaluations: Evaluations) -> None:
     for system in evaluations.systems:
         lacking = measure.lacks(evaluations.first(system))
         if lacking:
-            raise UserError(
-                f"evaluation.metrics={measure.name} needs {lacking[0]}, which {system} has not on test set "
-                f"'{evaluations.test_set}'; leave it out (what is trained and translated is kept)"
-            )
+            place = f"{system} has not on test set '{evaluations.test_set}'"
+            raise measure.refusal(lacking[0], f"{place}; leave it out (what is trained and translated is kept)")
 
 
 def _score_buckets(

@@ -136,10 +136,7 @@ def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
     for chosen in chosen_measures(config.evaluation.metrics):
         for name in config.test_sets or known:
             if Need.KNOWN_LINKS in chosen.needs and not first.config.corpus.knows_links(name):
-                raise UserError(
-                    f"evaluation.metrics={chosen.name} needs {Need.KNOWN_LINKS}, which test set '{name}' has not; "
-                    "leave it out"
-                )
+                raise chosen.refusal(Need.KNOWN_LINKS, f"test set '{name}' has not; leave it out")
 
 
 def _shared(options: object) -> object:

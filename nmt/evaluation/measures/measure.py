@@ -77,6 +77,10 @@ class Measure(ABC):
         }
         return sorted(need for need in self.needs if not present[need])
 
+    def refusal(self, need: Need, who: str) -> UserError:
+        """Returns the error for a chosen measure whose need is not met; ``who`` says where, and the mend."""
+        return UserError(f"evaluation.metrics={self.name} needs {need}, which {who}")
+
     @property
     def signature(self) -> str:
         """How this very computation is named."""
