@@ -268,6 +268,7 @@ class Comparison:
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
     measures: list[MeasureInfo] = field(default_factory=list)  # all that rows, findings and curves may name
     buckets: dict[str, list[BucketInfo]] = field(default_factory=dict)  # of each test set, in order
+    units: dict[str, str] = field(default_factory=dict)  # what each test set's sources are counted in, if not words
 
     def to_json(self) -> dict[str, Any]:
         """All but the sentences, which lie in files of their own."""
@@ -283,6 +284,10 @@ class Comparison:
         for test_set, items in content.get("buckets", {}).items():
             parts["buckets"][test_set] = [BucketInfo(**item) for item in items]
         return cls(**{**content, **parts})
+
+    def unit(self, test_set: str) -> str:
+        """Returns what the length of a test set's sources is counted in: words, or characters."""
+        return self.units.get(test_set, "words")
 
     def measure(self, name: str) -> MeasureInfo:
         """Returns the measure of this name, or one labelled with the name where the comparison lists none."""

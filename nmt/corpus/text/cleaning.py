@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.writing import script_of
 from nmt.errors import UserError, nearest
 
 SCRIPTS = (
@@ -114,12 +113,3 @@ def _is_written_in(script: str, text: str) -> bool:
     scripts = [script_of(character) for character in text]
     letters = len(scripts) - scripts.count("")
     return 2 * scripts.count(script) >= letters
-
-
-@cache
-def script_of(character: str) -> str:
-    """LATIN of a Latin letter, and so on: the first word of its name in Unicode. Empty for what is no letter."""
-    if not character.isalpha():
-        return ""
-    name = unicodedata.name(character, "")
-    return "HAN" if name.startswith("CJK") else name.partition(" ")[0]
