@@ -9,7 +9,8 @@ What people change most:
   decoding.batch_size=64           sentences at a time; the output stays the same
   evaluation.metrics=[bleu,chrf,ter]
 
-Translations and scores are written to RUN/evaluations/<test set>/.
+Translations and scores are written to RUN/evaluations/<test set>/, those of another checkpoint or search below it in a
+folder that says what differs, such as checkpoint=last,beam_size=1/.
 """
 
 from __future__ import annotations
@@ -41,10 +42,9 @@ def _evaluate(config: EvaluateConfig) -> None:
     seed = str(run.config.seed)
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
-        folder = run.folder / "evaluations" / evaluation.test_set
         rows, _ = compare_on(Evaluations({name: {seed: evaluation}}), name, config.evaluation)
-        write_scores(folder, rows, config.evaluation)
-        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
+        write_scores(evaluation, rows, config.evaluation)
+        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {evaluation.folder}")
         print(score_table(rows, measure_infos()))
 
 

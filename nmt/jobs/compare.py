@@ -80,10 +80,10 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
 
     comparison = _gather(config, command, trained)
     for member in trained:
-        for test_set in comparison.test_sets:
-            wanted = (member.system, str(member.seed), test_set)
+        for evaluation in member.evaluations:
+            wanted = (member.system, str(member.seed), evaluation.test_set)
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
-            write_scores(member.run.folder / "evaluations" / test_set, rows, config.evaluation)
+            write_scores(evaluation, rows, config.evaluation)
     return comparison, Path(config.runs) / config.name
 
 
