@@ -22,7 +22,6 @@ import numpy as np
 from nmt.corpus.text.links import Link
 from nmt.digests import bytes_digest, file_digest, record_digest
 from nmt.errors import UserError
-from nmt.evaluation.measures.measure import chosen_measures
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import HeatMap, Picture, Row
 from nmt.evaluation.translations import Evaluation, KnownLinks
@@ -48,14 +47,14 @@ UNREADABLE = (
 def write_scores(evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> None:
     """Writes scores.json beside the hypotheses it speaks of: the scores, and what was scored how."""
     assert evaluation.folder is not None
-    measures = chosen_measures(options.metrics)
     made_by = evaluation.identity
     content = {
         "checkpoint": made_by[ASKED],
         "file": made_by["checkpoint"],
         "weights": made_by["weights"],
         "search": {"precision": "fp32", **made_by["decoding"]},
-        "signatures": {measure.name: measure.signature for measure in measures},
+        "signatures": options.signatures(evaluation.writing),
+        "unit": evaluation.source_unit,
         "options": asdict(options),
         "scores": [asdict(row) for row in rows],
     }
