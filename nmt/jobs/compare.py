@@ -208,7 +208,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     metrics = chosen_measures(config.evaluation.metrics)
     runs = [_run_info(member) for member in trained]
     firsts = _first_seeds(trained)
-    budget = "" if config.match == "none" else f": {config.budget:g} each"
+    budget = "" if config.match == "none" else f": {config.budget:,.15g} each"
     return Comparison(
         name=config.name,
         baseline=config.baseline,
@@ -218,6 +218,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         signatures={metric.name: metric.signature for metric in metrics},
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
+        resamples=config.evaluation.resamples,
         measures=measure_infos(),
         runs=runs,
         published=_published(config, firsts, rows),

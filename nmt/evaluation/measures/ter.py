@@ -19,6 +19,9 @@ class Ter(OfSacrebleu):
     def __init__(self) -> None:
         super().__init__(TER())
 
+    def too_short(self, statistics: np.ndarray) -> bool:
+        return not statistics[:, 1].any()  # no word
+
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         edits = sums[:, 0]
         reference = sums[:, 1]
