@@ -13,6 +13,7 @@ from nmt.report.documents import markdown_report, markdown_summary
 from nmt.report.figures import by_length
 from nmt.report.latex import latex_table
 from nmt.report.page import html_text
+from nmt.report.records import csv_text
 from nmt.schemas import CompareConfig, SystemOptions
 from tests.report.comparisons import make_comparison
 
@@ -77,3 +78,11 @@ def test_a_budget_of_millions_is_told_in_full(monkeypatch):
     systems = {name: SystemOptions(experiment="demo/attention") for name in ("a", "b")}
     config = CompareConfig(name="c", baseline="a", systems=systems, match="tokens", budget=1.6e7)
     assert compare._gather(config, "", []).matched == "target tokens seen: 16,000,000 each"
+
+
+def test_a_p_value_of_very_many_resamples_is_not_told_as_0(comparison):
+    row = replace(comparison.rows[0], p_value=1 / 100_001)
+    assert csv_text([row]).splitlines()[1].endswith(",1e-05")
+    finding = replace(comparison.findings[0], p_value=1 / 100_001)
+    [told] = words.findings(replace(comparison, findings=[finding]))
+    assert "0.00001)" in told
