@@ -8,6 +8,7 @@ What people change most:
   decoding.beam_size=1             1 is greedy
   decoding.batch_size=64           sentences at a time; the output stays the same
   evaluation.metrics=[bleu,chrf,ter]
+  evaluation.tokenize=ja-mecab     one of sacreBLEU's for BLEU (auto: by the script of the references)
 
 Translations and scores are written to RUN/evaluations/<test set>/.
 """
@@ -30,6 +31,7 @@ def main() -> None:
 def _evaluate(config: EvaluateConfig) -> None:
     from nmt.evaluation.comparison import bucket_infos
     from nmt.evaluation.measures.measure import measure_infos
+    from nmt.evaluation.measures.tokenizers import check_usable
     from nmt.evaluation.table import compare_on
     from nmt.evaluation.translations import Evaluations
     from nmt.evaluation.translations_folder import write_scores
@@ -37,6 +39,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
+    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
     run = open_run(config.run)
     name = run.config.run.name
     seed = str(run.config.seed)
@@ -45,10 +48,10 @@ def _evaluate(config: EvaluateConfig) -> None:
         folder = run.folder / "evaluations" / evaluation.test_set
         evaluations = Evaluations({name: {seed: evaluation}})
         rows, _ = compare_on(evaluations, name, config.evaluation)
-        write_scores(folder, rows, config.evaluation)
-        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
         buckets = bucket_infos(evaluations, config.evaluation)
-        print(score_table(rows, measure_infos(), buckets=buckets))
+        write_scores(folder, evaluation, rows, config.evaluation)
+        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
+        print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))
 
 
 if __name__ == "__main__":
