@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -15,6 +16,8 @@ SCRIPTS = (
     *("ARMENIAN", "ETHIOPIC", "KHMER", "MYANMAR", "HANGUL", "HIRAGANA", "KATAKANA", "HAN"),
 )
 DUPLICATES = ("keep", "drop")
+# Of characters that nobody sees: spaces, controls, and formats such as U+200B and U+FEFF.
+INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 
 @dataclass
@@ -55,6 +58,13 @@ class CleaningReport:
     other_script: int = 0
     duplicate: int = 0
     joined: int = 0  # added to those kept
+    tokens: int = 0  # of the pairs kept, once encoded
+    unknown: int = 0  # of those tokens, that the tokenizer has no piece for
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens that the tokenizer has no piece for."""
+        return self.unknown / max(1, self.tokens)
 
     def leave_out(self, reason: str) -> None:
         """Counts a pair for the field that ``reason`` names."""
@@ -63,7 +73,7 @@ class CleaningReport:
     def __str__(self) -> str:
         reasons = []
         for name, count in asdict(self).items():
-            if count and name not in ("read", "kept", "joined"):
+            if count and name not in ("read", "kept", "joined", "tokens", "unknown"):
                 reasons.append(f"{count:,} {name.replace('_', ' ')}")
         text = f"{self.kept:,} of {self.read:,} pairs kept"
         if reasons:
@@ -93,7 +103,7 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
 def _unfit(pair: Pair, options: CleaningOptions) -> str:
     """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
     source, target, *_ = pair
-    if not source.strip() or not target.strip():
+    if _is_blank(source) or _is_blank(target):
         return "empty"
     words = max(len(source.split()), len(target.split()))
     if words > options.max_words:
@@ -104,6 +114,10 @@ def _unfit(pair: Pair, options: CleaningOptions) -> str:
     if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
         return "other_script"
     return ""
+
+
+def _is_blank(text: str) -> bool:
+    return all(unicodedata.category(character) in INVISIBLE for character in text)
 
 
 def _is_written_in(script: str, text: str) -> bool:
