@@ -17,7 +17,7 @@ import torch
 from nmt.config import flat
 from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
-from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.encoded import EncodedPairs, warn_of_unknown
 from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
@@ -152,6 +152,7 @@ def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[B
     batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
     padding = batcher.padding_share()
     log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
+    warn_of_unknown("train", pairs.report)
     return batcher, {"pairs": asdict(pairs.report), "padding": padding}
 
 
@@ -200,6 +201,7 @@ def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
+    warn_of_unknown("valid", encoded.report)
     batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
     readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
