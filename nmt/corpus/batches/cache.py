@@ -24,8 +24,8 @@ from nmt.progress import counted
 
 log = logging.getLogger("nmt")
 
-TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
-PAIRS_FORMAT = 2  # raised when the same pairs are written otherwise
+TOKENIZER_FORMAT = 3  # raised when the same text and options make another tokenizer
+PAIRS_FORMAT = 3  # raised when the same pairs are written otherwise
 DIGESTS = "digests.json"
 
 T = TypeVar("T")
@@ -88,7 +88,8 @@ def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: Tokeniz
     """Returns the tokenizer of this training text and these options, trained where the cache has none."""
     read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
     made_as = replace(options, sampling=0.0)
-    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as))
+    fingerprint = corpus.fingerprint("train")
+    key = _key(TOKENIZER_FORMAT, fingerprint, asdict(read_as), asdict(made_as))
     report = CleaningReport()
 
     def read() -> Iterable[Pair]:
@@ -103,6 +104,7 @@ def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: Tokeniz
             if not report.kept:
                 raise _nothing_left("train", report) from None
             raise
+        _check_unchanged(corpus, "train", fingerprint)
 
     return made_once(cache / f"tokenizer-{key}", make, Tokenizer.load)
 
@@ -128,7 +130,8 @@ def cached_pairs(
         more.append(asdict(joining))
     if with_links:
         more.append({"links": True})
-    key = _key(PAIRS_FORMAT, corpus.fingerprint(split), asdict(cleaning), tokenizer.digest, *more)
+    fingerprint = corpus.fingerprint(split)
+    key = _key(PAIRS_FORMAT, fingerprint, asdict(cleaning), tokenizer.digest, *more)
 
     def make(folder: Path) -> None:
         report = CleaningReport()
@@ -139,6 +142,7 @@ def cached_pairs(
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):
             raise _nothing_left(split, report)
+        _check_unchanged(corpus, split, fingerprint)
         (folder / "report.json").write_text(json.dumps(asdict(report)))
 
     def load(folder: Path) -> EncodedPairs:
@@ -147,6 +151,12 @@ def cached_pairs(
         return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report, links)
 
     return made_once(cache / f"pairs-{key}", make, load)
+
+
+def _check_unchanged(corpus: Corpus, split: str, fingerprint: str) -> None:
+    """Raises UserError where the text is another one than before it was read: what was read may be half of each."""
+    if corpus.fingerprint(split) != fingerprint:
+        raise UserError(f"corpus.{split}: the text changed while it was read; start again when it stays as it is")
 
 
 def _nothing_left(split: str, report: CleaningReport) -> UserError:
