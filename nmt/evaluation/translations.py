@@ -52,6 +52,7 @@ class Evaluation:
     cut: list[int] | None = None  # sentences whose output the length limit ended; None where that was not kept
     identity: Mapping[str, Any] = field(default_factory=dict)  # what made the translations: weights, search and others
     folder: Path | None = None  # where they are kept
+    precision: str = "fp32"  # the number format of search and scores
     _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
