@@ -37,6 +37,8 @@ def _score(config: ScoreConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.kinds.files import read_parallel
+    from nmt.corpus.pair import texts_to_encode
+    from nmt.corpus.text.tags import tags_apart
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.open import open_translator
     from nmt.progress import Progress
@@ -44,11 +46,11 @@ def _score(config: ScoreConfig) -> None:
 
     translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
-    sources = [pair.source for pair in pairs]
-    targets = [pair.target for pair in pairs]
+    sources, targets = texts_to_encode(pairs)
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
-        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
+        sentences = [pair.source for pair in tags_apart(pairs, translator.tokenizer.symbols)]
+        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation, sentences)
         for measure, first_column in ((PREFERRED, "source words"), (PREFERRED_BY_PLACE, "place of the mistake")):
             of_measure = [row for row in rows if row.metric == measure.name]
             table = score_table(of_measure, [measure], first_column)

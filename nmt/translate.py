@@ -34,7 +34,8 @@ def _translate(config: TranslateConfig) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
-    from nmt.corpus.text.lines import chunks, lines_of_stream
+    from nmt.corpus.text.lines import chunks, lines_of, lines_of_stream
+    from nmt.decoding.lines import tell_unknown_tag
     from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
@@ -49,11 +50,15 @@ def _translate(config: TranslateConfig) -> None:
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["weights"] = [stamp(path) for path in open_run(config.run).checkpoints.files(config.checkpoint)]
+        if Path(config.input).is_file():  # a pipe is refused, unread
+            for _ in tell_unknown_tag(lines_of(Path(config.input)), engine.tokenizer):
+                pass
         translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
         return
     stream = counted(sys.stdin.buffer, "translating", "lines read")
     first_line = 1
-    for lines in chunks(lines_of_stream(stream, "standard input"), LINES_AT_ONCE):
+    watched = tell_unknown_tag(lines_of_stream(stream, "standard input"), engine.tokenizer)
+    for lines in chunks(watched, LINES_AT_ONCE):
         for translation in engine.translate(lines, first_line=first_line):
             sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
         first_line += len(lines)

@@ -42,6 +42,7 @@ class Evaluation:
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     known_links: KnownLinks | None = None  # where the corpus knows them
+    tags: Sequence[str] = ()  # what the model read before each source; empty where it read none
     _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def statistics(self, measure: HasStatistics) -> np.ndarray:
@@ -49,6 +50,10 @@ class Evaluation:
         if measure.name not in self._statistics:
             self._statistics[measure.name] = measure.statistics(self)
         return self._statistics[measure.name]
+
+    def tag_of(self, row: int) -> str:
+        """What the model read before a source; empty where it read no tag."""
+        return self.tags[row] if self.tags else ""
 
     def links_known_of(self, row: int) -> Sequence[Link]:
         """The known links of one sentence; none where the corpus knows none."""

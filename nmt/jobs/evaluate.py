@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -34,7 +35,9 @@ def evaluate_run(
     identity = {"checkpoint": file, "weights": weights_digest(model), "decoding": _search_identity(decoding)}
     evaluations = []
     for name in names:
-        pairs = list(corpus.read(name))
+        pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
+        if corpus.is_tagged:
+            tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
         folder = run.folder / "evaluations" / name
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None
         evaluations.append(evaluate(translator, name, pairs, folder, identity, shown, known_links))

@@ -18,8 +18,8 @@ def looked(source, target, weights) -> Translation:
 
 
 def test_pieces_belong_to_words_and_the_end_to_none():
-    assert words_of(["▁The", "▁ca", "ts", ".", "▁x", "</s>"]) == [0, 1, 1, 1, 2, -1]
-    assert words_of(["no", "▁mark"]) == [0, 1] and words_of([]) == []
+    assert words_of(["▁The", "▁ca", "ts", ".", "▁x", "</s>"]) == [(0,), (1,), (1,), (1,), (2,), ()]
+    assert words_of(["no", "▁mark"]) == [(0,), (1,)] and words_of([]) == []
 
 
 def test_weights_of_a_word_are_summed_over_source_pieces_and_averaged_over_target_pieces():

@@ -7,17 +7,17 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
 from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
 from nmt.corpus.kinds.corpus import Corpus
-from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
+from nmt.corpus.text.tags import tags_apart
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
@@ -26,7 +26,9 @@ log = logging.getLogger("nmt")
 
 TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
 PAIRS_FORMAT = 2  # raised when the same pairs are written otherwise
+LINKS_FORMAT = 2  # raised when their links are: 2 has those of words that other white space than spaces parts
 DIGESTS = "digests.json"
+TAGS_APART: dict[str, object] = {"tags": "apart"}  # part of a key since tags are no words of the text
 
 T = TypeVar("T")
 
@@ -88,11 +90,13 @@ def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: Tokeniz
     """Returns the tokenizer of this training text and these options, trained where the cache has none."""
     read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
     made_as = replace(options, sampling=0.0)
-    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as))
+    more = [TAGS_APART] if options.symbols else []
+    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as), *more)
     report = CleaningReport()
 
-    def read() -> Iterable[Pair]:
-        return clean(corpus.read("train"), cleaning, report)
+    def read() -> Iterator[tuple[str, str]]:
+        for pair in clean(tags_apart(corpus.read("train"), options.symbols), cleaning, report):
+            yield pair.encoder_input, pair.target
 
     def make(folder: Path) -> None:
         joint = "joint" if options.joint else "separate"
@@ -127,18 +131,27 @@ def cached_pairs(
     if joining is not None:
         more.append(asdict(joining))
     if with_links:
-        more.append({"links": True})
+        more.append({"links": LINKS_FORMAT})
+    if joining is not None and corpus.joins_within_places:
+        more.append({"joined": "within a place"})
+    if tokenizer.symbols:
+        more.append(TAGS_APART)
     key = _key(PAIRS_FORMAT, corpus.fingerprint(split), asdict(cleaning), tokenizer.digest, *more)
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(corpus.read(split), cleaning, report)
+        pairs = clean(tags_apart(corpus.read(split), tokenizer.symbols), cleaning, report)
         if joining is not None:
             pairs = with_joined(pairs, joining, report)
         shown = counted(pairs, f"encoding {split}", "pairs")
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):
             raise _nothing_left(split, report)
+        if encoded.links is not None and not len(encoded.links.ids):
+            raise UserError(
+                f"corpus.{split}: no word link fits the words of its pair ({report}); count words from 0, at every "
+                "white space"
+            )
         (folder / "report.json").write_text(json.dumps(asdict(report)))
 
     def load(folder: Path) -> EncodedPairs:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,6 +103,17 @@ class Tokenizer:
     def target_size(self) -> int:
         return self._target.get_piece_size()
 
+    @cached_property
+    def symbols(self) -> list[str]:
+        """The pieces of the source side that are never split, such as <2de>."""
+        from sentencepiece import sentencepiece_model_pb2
+
+        format: Any = sentencepiece_model_pb2  # its classes are made at run time
+        model = format.ModelProto.FromString(self.source_path.read_bytes())
+        own = format.ModelProto.SentencePiece.USER_DEFINED
+        symbols = [piece.piece for piece in model.pieces if piece.type == own]
+        return [symbol for symbol in symbols if not symbol.startswith(MARK)]  # kind=word has each with the mark, too
+
     @property
     def digest(self) -> str:
         """Returns a hash of the models' content."""
@@ -138,6 +150,16 @@ class Tokenizer:
 
     def target_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._target.id_to_piece(int(i)) for i in ids]
+
+    def spelt_source(self, text: str) -> list[str]:
+        """Returns the pieces of a source sentence, END too; one that is unknown as the text that it stands for."""
+        marked = text.replace(MARK, self._source_mark)
+        return [*self._source.encode(marked, out_type=str), *self.source_pieces([END])]
+
+    def spelt_target(self, text: str) -> list[str]:
+        """Returns the pieces of a target sentence; one that is unknown as the text that it stands for."""
+        marked = text.replace(MARK, self._target_mark)
+        return self._target.encode(marked, out_type=str)
 
     def target_ids(self, pieces: Iterable[str]) -> list[int]:
         return [self._target.piece_to_id(piece) for piece in pieces]

@@ -38,9 +38,11 @@ def contrast(
     wrong: Sequence[str],
     system: str,
     options: EvaluationOptions,
+    sentences: Sequence[str] = (),
 ) -> list[Row]:
     """Percent of triples whose right side has the higher probability, with bands: by source length (`PREFERRED`), and
-    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`).
+    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`). ``sentences`` are the sources without their
+    tags, where they have some.
 
     Raises UserError where there is nothing to compare.
     """
@@ -53,7 +55,7 @@ def contrast(
         hits.append([hit, 1])
     statistics = np.array(hits, dtype=np.float64)  # (N, 2)
     resamplers = Resamplers(options)
-    lengths = word_counts(sources)
+    lengths = word_counts(sentences or sources)
     places = [parting(one, other) + 1 for one, other in zip(right, wrong, strict=True)]
     rows = []
     for measure, of_sentences in ((PREFERRED, lengths), (PREFERRED_BY_PLACE, places)):
