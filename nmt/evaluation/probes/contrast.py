@@ -41,8 +41,8 @@ def contrast(
     sentences: Sequence[str] = (),
 ) -> list[Row]:
     """Percent of triples whose right side has the higher probability, with bands: by source length (`PREFERRED`), and
-    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`). ``sentences`` are the sources without their
-    tags, where they have some.
+    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`). ``sentences``: the sources without tags,
+    where they have some.
 
     Raises UserError where there is nothing to compare.
     """
