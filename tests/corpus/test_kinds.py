@@ -110,7 +110,6 @@ def test_weights_make_each_place_one_of_a_mixture(tmp_path):
         ({"train": ["a", "b"], "weights": [1.0]}, r"corpus\.weights: 1 for the 2 places of corpus\.train; one each"),
         ({"train": ["a"], "tags": ["<x>", "<y>"]}, r"corpus\.tags: 2 for the 1 places"),
         ({"train": ["a", "b"], "weights": [1.0, 0.0]}, r"corpus\.weights=\[1\.0, 0\.0\]: each must be above 0"),
-        ({"train": ["a"], "tests": {"new": "a"}, "test_tags": {"now": "<x>"}}, "no test set 'now'; did you mean 'new'"),
     ],
 )
 def test_files_that_cannot_go_together_are_refused_at_once(values, message):

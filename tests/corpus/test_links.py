@@ -98,6 +98,7 @@ def test_links_teach_whatever_white_space_parts_the_words(kind, tmp_path):
     size = {"char": 20, "word": 15}.get(kind, 300)
     made = train_tokenizer(lambda: NO_BREAK, TokenizerOptions(kind, size), tmp_path)
     encoded = encode_pairs(NO_BREAK, made, CleaningReport(), with_links=True)
+    assert encoded.links.lengths.all(), "every pair teaches"
     for row, pair in enumerate(NO_BREAK):
         source = made.spelt_source(pair.source)
         target = made.spelt_target(pair.target)

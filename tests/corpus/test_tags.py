@@ -62,13 +62,20 @@ def rows_of(reader: str, corpus: FilesOptions, folder: Path) -> list[str]:
     return [tokenizer.decode_target(row) for row in sources]
 
 
-@pytest.mark.parametrize("in_the_text", [False, True])
+@pytest.mark.parametrize("tags_are", ["options", "in the text", "line by line"])
 @pytest.mark.parametrize("reader", ["cached", "stream", "sampled"])
-def test_no_source_holds_a_tag_but_at_its_beginning_and_joined_ones_are_of_one_place(tmp_path, reader, in_the_text):
-    write(tmp_path, in_the_text)
+def test_no_source_holds_a_tag_but_at_its_beginning_and_joined_ones_are_of_one_place(tmp_path, reader, tags_are):
+    write(tmp_path, in_the_text=tags_are != "options")
+    places = [f"{tmp_path}/de.tsv", f"{tmp_path}/fr.tsv"]
+    tags = TAGS if tags_are == "options" else []
     weights = [] if reader == "cached" else [1.0, 1.0]  # then places take turns
-    tags = [] if in_the_text else TAGS
-    corpus = FilesOptions(train=[f"{tmp_path}/de.tsv", f"{tmp_path}/fr.tsv"], tags=tags, weights=weights)
+    if tags_are == "line by line":
+        texts = [(tmp_path / f"{language}.tsv").read_text().splitlines() for language in ("de", "fr")]
+        lines = itertools.chain.from_iterable(zip(*texts, strict=True))
+        (tmp_path / "mixed.tsv").write_text("".join(f"{line}\n" for line in lines))
+        places = [f"{tmp_path}/mixed.tsv"]
+        weights = []
+    corpus = FilesOptions(train=places, tags=tags, weights=weights)
     sources = rows_of(reader, corpus, tmp_path)
     joined = [source for source in sources if len(source.split()) > 3]
     assert len(joined) > 20
