@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 
-from nmt.corpus.subwords.tokenizer import MARK, Tokenizer
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.tokens import END
 
 log = logging.getLogger("nmt")
@@ -25,19 +25,17 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ").strip()
 
 
-def tell_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer) -> Iterator[str]:
-    """Yields the lines; warns of the first one that begins with something like <2it> which the tokenizer splits."""
+def tell_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer, place: str = "") -> Iterator[str]:
+    """Yields the lines of a ``place``; warns of the first one that begins with something like <2it> which the tokenizer
+    splits.
+    """
     waiting = iter(lines)
     for number, line in enumerate(waiting, 1):
         yield line
         tag = re.match(r"\s*(<[^<>\s]+>)(?=\s)", line)
-        if tag is None:
-            continue
-        pieces = tokenizer.source_pieces(tokenizer.encode_source(tag[1]))
-        if not any(piece.lstrip(MARK) == tag[1] for piece in pieces):
+        if tag and not tokenizer.keeps_whole(tag[1]):
             known = ", ".join(tokenizer.symbols) or "no symbol"
-            log.warning(
-                "line %d: '%s' is no symbol of the tokenizer, which splits it (known: %s)", number, tag[1], known
-            )
+            message = "%sline %d: '%s' is no symbol of the tokenizer, which splits it (known: %s)"
+            log.warning(message, place, number, tag[1], known)
             break
     yield from waiting

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from nmt.corpus.text.tags import tags_apart, tell_untagged
+from nmt.decoding.lines import tell_unknown_tag
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -38,6 +39,8 @@ def evaluate_run(
         pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
         if corpus.is_tagged:
             tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
+        for _ in tell_unknown_tag([pair.encoder_input for pair in pairs], run.tokenizer, f"test set '{name}', "):
+            pass
         folder = run.folder / "evaluations" / name
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None
         evaluations.append(evaluate(translator, name, pairs, folder, identity, shown, known_links))

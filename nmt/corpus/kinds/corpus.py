@@ -103,7 +103,7 @@ class Corpus(ABC):
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Raises UserError for a word to be kept whole that this tokenizer splits."""
         for word in self.words_kept_whole():
-            if word not in tokenizer.symbols:
+            if not tokenizer.keeps_whole(word):
                 raise UserError(
                     f"corpus.tags (valid_tag, test_tags): the tokenizer splits '{word}'; with finetuning.run, say "
                     f"finetuning.vocabulary=extend \"tokenizer.symbols=['{word}']\""

@@ -114,6 +114,11 @@ class Tokenizer:
         symbols = [piece.piece for piece in model.pieces if piece.type == own]
         return [symbol for symbol in symbols if not symbol.startswith(MARK)]  # kind=word has each with the mark, too
 
+    def keeps_whole(self, word: str) -> bool:
+        """Whether a word of a source is one piece."""
+        pieces = self.source_pieces(self.encode_source(word))
+        return any(piece.lstrip(MARK) == word for piece in pieces)
+
     @property
     def digest(self) -> str:
         """Returns a hash of the models' content."""

@@ -26,7 +26,8 @@ def tags_apart(pairs: Iterable[Pair], symbols: Sequence[str]) -> Iterator[Pair]:
         if tag:
             words = len(pair.source.split()) - len(sentence.split())
             links = tuple((source - words, target) for source, target in pair.links if source >= words)
-            pair = pair._replace(source=sentence, links=links, tag=pair.tag + tag)
+            known = "" if tag.split() == pair.tag.split() else pair.tag  # said and written: it comes once
+            pair = pair._replace(source=sentence, links=links, tag=known + tag)
         yield pair
 
 
