@@ -22,7 +22,7 @@ def tags_apart(pairs: Iterable[Pair], symbols: Sequence[str]) -> Iterator[Pair]:
         return
     leading = _leading(symbols)
     for pair in pairs:
-        tag, sentence = _parted(pair, leading, symbols)
+        tag, sentence = _parted(pair, leading)
         if tag:
             words = len(pair.source.split()) - len(sentence.split())
             links = tuple((source - words, target) for source, target in pair.links if source >= words)
@@ -32,23 +32,22 @@ def tags_apart(pairs: Iterable[Pair], symbols: Sequence[str]) -> Iterator[Pair]:
 
 
 def _leading(symbols: Sequence[str]) -> re.Pattern[str]:
-    """Returns what matches the symbols at the beginning of a text, and the white space around them."""
+    """Returns what matches a symbol at the beginning of a text, and the white space around it."""
     longest_first = sorted(symbols, key=len, reverse=True)
     any_symbol = "|".join(map(re.escape, longest_first))
-    return re.compile(rf"\s*(?:(?:{any_symbol})\s*)+")
+    return re.compile(rf"\s*({any_symbol})\s*")
 
 
-def _parted(pair: Pair, leading: re.Pattern[str], symbols: Sequence[str]) -> tuple[str, str]:
+def _parted(pair: Pair, leading: re.Pattern[str]) -> tuple[str, str]:
     """Returns the tag of the source, with the white space after it, and the sentence; no tag where there is none."""
-    match = leading.match(pair.source)
-    if match is None:
-        return "", pair.source
-    tag = match.group()
-    sentence = pair.source[match.end() :]
-    for symbol in symbols:
-        if symbol in tag and (symbol in sentence or symbol in pair.target):
-            return "", pair.source
-    return tag, sentence
+    begin = 0  # of the sentence
+    while match := leading.match(pair.source, begin):
+        symbol = match[1]
+        is_placeholder = symbol in pair.source[match.end() :] or symbol in pair.target
+        if is_placeholder:
+            break
+        begin = match.end()
+    return pair.source[:begin], pair.source[begin:]
 
 
 def tell_untagged(pairs: Iterable[Pair], place: str, option: str) -> None:
