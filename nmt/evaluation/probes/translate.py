@@ -12,18 +12,18 @@ from typing import Any
 
 from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.text.links import Link
+from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.alignment import links_of_pair
-from nmt.evaluation.buckets import word_counts
 from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
 from nmt.progress import Progress
 
-PICTURED = 24  # sentences of up to so many words keep the attention of every head:
+PICTURED = 24  # sentences of up to so many words (or characters) keep the attention of every head:
 PICTURED_WORDS = 25
 PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
 
@@ -50,7 +50,8 @@ def evaluate(
     tags = [pair.tag for pair in pairs]
     if any(tags):
         identity = {**identity, "tags": hashlib.sha256(json.dumps(tags).encode()).hexdigest()[:16]}
-    chosen = evenly_over_lengths(word_counts(sources), shown)
+    unit = Writing.of(sources).unit
+    chosen = evenly_over_lengths(unit.lengths(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
         return replace(earlier, tags=tags)
@@ -58,7 +59,7 @@ def evaluate(
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(inputs, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    gradients = _gradients(translator, pairs)
+    gradients = _gradients(translator, pairs, unit)
     forced = translator.force(inputs, references, attention_for=set(chosen))
     evaluation = Evaluation(
         test_set=name,
@@ -70,7 +71,7 @@ def evaluate(
         heat_maps=_heat_maps(translations, chosen),
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
-        pictures=_pictures(translator, pairs, chosen),
+        pictures=_pictures(translator, pairs, chosen, unit),
         links=_links(translator, pairs, forced, chosen),
         gradients=gradients,
         known_links=known_links,
@@ -91,19 +92,19 @@ def _links(
     return {row: links_of_pair(forced[row], pairs[row], translator.tokenizer) for row in attended}
 
 
-def _gradients(translator: Translator, pairs: Sequence[Pair]) -> dict[int, list[list[float]]]:
+def _gradients(translator: Translator, pairs: Sequence[Pair], unit: Unit) -> dict[int, list[list[float]]]:
     """Of `PROBES` sentences spread evenly over lengths, none of them empty."""
     readable = [row for row, pair in enumerate(pairs) if pair.source.strip() and pair.target.strip()]
-    lengths = word_counts([pairs[row].source for row in readable])
+    lengths = unit.lengths(pairs[row].source for row in readable)
     probed = [readable[place] for place in evenly_over_lengths(lengths, PROBES)]
     inputs, references = texts_to_encode([pairs[row] for row in probed])
     maps = gradient_maps(translator.model, translator.tokenizer, inputs, references)
     return {row: shares.round(2).tolist() for row, shares in zip(probed, maps, strict=True)}
 
 
-def _pictures(translator: Translator, pairs: Sequence[Pair], chosen: Sequence[int]) -> dict[int, Picture]:
+def _pictures(translator: Translator, pairs: Sequence[Pair], chosen: Sequence[int], unit: Unit) -> dict[int, Picture]:
     """The attention of every head over the references of a few short sentences, where the model attends."""
-    lengths = word_counts([pair.source for pair in pairs])
+    lengths = unit.lengths(pair.source for pair in pairs)
     short = [row for row in chosen if 0 < lengths[row] <= PICTURED_WORDS]
     lengths_of_short = [lengths[row] for row in short]
     pictured = [short[place] for place in evenly_over_lengths(lengths_of_short, PICTURED)]
