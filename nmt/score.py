@@ -38,6 +38,8 @@ def _score(config: ScoreConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.kinds.files import read_parallel
+    from nmt.corpus.pair import texts_to_encode
+    from nmt.corpus.text.tags import tags_apart
     from nmt.corpus.text.writing import Writing
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.open import open_translator
@@ -46,12 +48,12 @@ def _score(config: ScoreConfig) -> None:
 
     translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
-    sources = [pair.source for pair in pairs]
-    targets = [pair.target for pair in pairs]
+    sources, targets = texts_to_encode(pairs)
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
-        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
-        by_length = f"source {Writing.of(sources).unit}"
+        sentences = [pair.source for pair in tags_apart(pairs, translator.tokenizer.symbols)]
+        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation, sentences)
+        by_length = f"source {Writing.of(sentences).unit}"
         by_place = f"place of the mistake, in {Writing.of(targets).unit}"
         for measure, first_column in ((PREFERRED, by_length), (PREFERRED_BY_PLACE, by_place)):
             of_measure = [row for row in rows if row.metric == measure.name]

@@ -36,8 +36,9 @@ def _translate(config: TranslateConfig) -> None:
     from dataclasses import asdict
     from pathlib import Path
 
-    from nmt.corpus.text.lines import chunks, lines_of_stream
+    from nmt.corpus.text.lines import chunks, lines_of, lines_of_stream
     from nmt.decoding.cuts import Cuts
+    from nmt.decoding.lines import tell_unknown_tag
     from nmt.decoding.shards import LINES_AT_ONCE, translate_file
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
@@ -53,10 +54,14 @@ def _translate(config: TranslateConfig) -> None:
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["translates"] = identity()
+        if Path(config.input).is_file():  # a pipe is refused, unread
+            for _ in tell_unknown_tag(lines_of(Path(config.input)), engine.tokenizer):
+                pass
         cuts = translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
     else:
         stream = counted(sys.stdin.buffer, "translating", "lines read")
-        for lines in chunks(lines_of_stream(stream, "standard input"), LINES_AT_ONCE):
+        watched = tell_unknown_tag(lines_of_stream(stream, "standard input"), engine.tokenizer)
+        for lines in chunks(watched, LINES_AT_ONCE):
             first_line = cuts.outputs + 1
             translations = engine.translate(lines, first_line=first_line)
             for translation in translations:

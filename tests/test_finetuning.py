@@ -77,7 +77,8 @@ def test_a_data_set_is_streamed_without_a_copy(texts):
 def test_a_tag_stays_whole_and_comes_before_the_source_alone(texts):
     options = FilesOptions(train=[f"{texts}/general.{{language}}", f"{texts}/special.{{language}}"], tags=["", "<bt>"])
     pairs = list(options.read("train"))
-    assert pairs[0].source == GENERAL[0][0] and pairs[60][:2] == ("<bt> " + SPECIAL[0][0], SPECIAL[0][1])
+    assert [pairs[number].encoder_input for number in (0, 60)] == [GENERAL[0][0], "<bt> " + SPECIAL[0][0]]
+    assert pairs[60][:2] == SPECIAL[0]
     train(texts, "run", "tokenizer.symbols=['<bt>']", steps=1)
     tokenizer = open_run(texts / "run").tokenizer
     assert "<bt>" in tokenizer.source_pieces(tokenizer.encode_source("<bt> the cat"))

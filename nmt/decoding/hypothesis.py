@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.decoding.options import DecodingOptions, penalty
 from nmt.tokens import END
 
@@ -49,6 +50,8 @@ class Translation:
 
 class Translates(Protocol):
     """An engine: our own search, or that of a library."""
+
+    tokenizer: Tokenizer
 
     def translate(self, lines: Sequence[str], *, first_line: int = 1) -> list[Translation]:
         """One Translation per line, in their order; ``first_line`` is the number of the first, in messages."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterable, Iterator
 
+from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.tokens import END
 
 log = logging.getLogger("nmt")
@@ -20,3 +23,19 @@ def cut_source(ids: list[int], limit: int, number: int, named: str) -> list[int]
 def one_line(text: str) -> str:
     """One line in, one line out, whatever the pieces spell."""
     return text.replace("\n", " ").replace("\r", " ").strip()
+
+
+def tell_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer, place: str = "") -> Iterator[str]:
+    """Yields the lines of a ``place``; warns of the first one that begins with something like <2it> which the tokenizer
+    splits.
+    """
+    waiting = iter(lines)
+    for number, line in enumerate(waiting, 1):
+        yield line
+        tag = re.match(r"\s*(<[^<>\s]+>)(?=\s)", line)
+        if tag and not tokenizer.keeps_whole(tag[1]):
+            known = ", ".join(tokenizer.symbols) or "no symbol"
+            message = "%sline %d: '%s' is no symbol of the tokenizer, which splits it (known: %s)"
+            log.warning(message, place, number, tag[1], known)
+            break
+    yield from waiting

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from nmt.corpus.pair import Pair
-from nmt.corpus.text.links import Link, words_of
+from nmt.corpus.pair import Pair, texts_to_encode
+from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.links import END_PIECE, Link, Words, words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError, nearest
@@ -15,30 +18,46 @@ from nmt.errors import UserError, nearest
 JOINS = ("grow-diag", "intersection", "union")
 
 
-def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: np.ndarray) -> np.ndarray:
-    """Weights between words (target, source): summed over a source word's pieces, averaged over a target word's."""
-    into_source = _membership(words_of(source_pieces))  # (pieces, words)
+def merge(source_pieces: Sequence[str], target_pieces: Sequence[str], weights: np.ndarray, tag: str = "") -> np.ndarray:
+    """Weights between words (target, source): summed over a source word's pieces, averaged over a target word's.
+
+    A piece of several source words shares its weight among them. The ``tag`` before the source is none of them.
+    """
+    into_source = _membership(words_of(source_pieces, tag))  # (pieces, words)
+    into_source /= np.maximum(into_source.sum(axis=1, keepdims=True), 1)
     into_target = _membership(words_of(target_pieces))
     summed = into_target.T @ weights @ into_source  # (target words, source words)
     pieces_of_target = np.maximum(into_target.sum(axis=0), 1)
     return summed / pieces_of_target[:, None]
 
 
-def _membership(words: Sequence[int]) -> np.ndarray:
-    """1 where a piece belongs to a word: (pieces, words)."""
-    count = max(words, default=-1) + 1
+def _membership(words: Words) -> np.ndarray:
+    """1 where a piece holds a part of a word: (pieces, words)."""
+    count = max(itertools.chain.from_iterable(words), default=-1) + 1
     member = np.zeros((len(words), count))
-    for piece, word in enumerate(words):
-        if word >= 0:  # -1: the end of the sentence, or white space by itself
-            member[piece, word] = 1
+    for piece, of_piece in enumerate(words):
+        member[piece, list(of_piece)] = 1
     return member
 
 
-def links(translation: Translation) -> list[Link]:
-    """Each target word with the source word that it looks at most; none for one that looks at no word."""
+def links_of_pair(forced: Translation, pair: Pair, tokenizer: Tokenizer) -> list[Link]:
+    """The `links` of a pair whose target was forced, between the words of its text: also where an unknown piece stands
+    for several, or for the white space between them.
+    """
+    source_pieces = tokenizer.spelt_source(pair.encoder_input)[: len(forced.source_pieces)]  # it may have been cut
+    target_pieces = [*tokenizer.spelt_target(pair.target), END_PIECE]
+    spelt = replace(forced, source_pieces=tuple(source_pieces), target_pieces=tuple(target_pieces))
+    return links(spelt, pair.tag)
+
+
+def links(translation: Translation, tag: str = "") -> list[Link]:
+    """Each target word with the source word that it looks at most; none for one that looks at no word.
+
+    The ``tag`` before the source is no word.
+    """
     if translation.attention is None:
         return []
-    weights = merge(translation.source_pieces, translation.target_pieces, translation.attention)
+    weights = merge(translation.source_pieces, translation.target_pieces, translation.attention, tag)
     word_links = []
     for target, row in enumerate(weights):
         if row.size and row.max() > 0:
@@ -57,11 +76,11 @@ def aligned(
     """The links of given translations, sorted; joined with those of a model of the opposite direction where there is
     one. Raises UserError for a model without attention.
     """
-    sources = [_spaced(pair.source) for pair in pairs]
-    targets = [_spaced(pair.target) for pair in pairs]
-    links_of_pairs = _one_way(forward, sources, targets, first_line)
+    spaced = [Pair(_spaced(pair.source), _spaced(pair.target)) for pair in pairs]
+    links_of_pairs = _one_way(forward, spaced, first_line)
     if backward is not None:
-        opposite = _one_way(backward, targets, sources, first_line)
+        turned_round = [Pair(pair.target, pair.source) for pair in spaced]
+        opposite = _one_way(backward, turned_round, first_line)
         for row, turned in enumerate(opposite):
             same_way = [(source, target) for target, source in turned]
             of_pair = links_of_pairs[row]
@@ -70,18 +89,17 @@ def aligned(
 
 
 def _spaced(text: str) -> str:
-    """Whatever parts the words, a space: the pieces of other white space begin no word."""
+    """Whatever parts the words, a space: so that no piece holds parts of two words."""
     return " ".join(text.split())
 
 
-def _one_way(
-    translator: Translator, sources: Sequence[str], targets: Sequence[str], first_line: int
-) -> list[list[Link]]:
+def _one_way(translator: Translator, pairs: Sequence[Pair], first_line: int) -> list[list[Link]]:
     if not translator.model.attends:
         raise UserError("this run's model has no attention to read word links from")
-    every = range(len(sources))
-    forced = translator.force(sources, targets, attention_for=every, first_line=first_line)
-    return [links(translation) for translation in forced]
+    sources, targets = texts_to_encode(pairs)
+    forced = translator.force(sources, targets, attention_for=range(len(pairs)), first_line=first_line)
+    tokenizer = translator.tokenizer
+    return [links_of_pair(translation, pair, tokenizer) for translation, pair in zip(forced, pairs, strict=True)]
 
 
 def check_join(how: str) -> None:

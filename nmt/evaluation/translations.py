@@ -53,6 +53,7 @@ class Evaluation:
     identity: Mapping[str, Any] = field(default_factory=dict)  # what made the translations: weights, search and others
     folder: Path | None = None  # where they are kept
     precision: str = "fp32"  # the number format of search and scores
+    tags: Sequence[str] = ()  # what the model read before each source; empty where it read none
     _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -71,6 +72,10 @@ class Evaluation:
         if key not in self._statistics:
             self._statistics[key] = measure.statistics(self)
         return self._statistics[key]
+
+    def tag_of(self, row: int) -> str:
+        """What the model read before a source; empty where it read no tag."""
+        return self.tags[row] if self.tags else ""
 
     def links_known_of(self, row: int) -> Sequence[Link]:
         """The known links of one sentence; none where the corpus knows none."""

@@ -76,7 +76,7 @@ class Validation:
         likelihood, tokens = self._loss(model)
         sums: Sums = {LOSS: [likelihood, tokens]}
         if self.my_pairs:
-            lines = [pair.source for pair in self.my_pairs]
+            lines = [pair.encoder_input for pair in self.my_pairs]
             references = [pair.target for pair in self.my_pairs]
             translations = Translator(model, self.tokenizer, self.decoding).translate(lines)
             texts = [translation.text for translation in translations]
@@ -178,12 +178,12 @@ class Samples:
 
     def __call__(self, model: Model) -> Look:
         translator = Translator(model, self.tokenizer, self.decoding)
-        sources = [pair.source for pair in self.pairs]
+        sources = [pair.encoder_input for pair in self.pairs]
         translations = translator.translate(sources, attention_for=range(len(sources)))
         texts: dict[str, str] = {}
         pictures: dict[str, np.ndarray] = {}
         for number, (pair, translation) in enumerate(zip(self.pairs, translations, strict=True), 1):
-            lines = {"source": pair.source, "reference": pair.target, "output": translation.text}
+            lines = {"source": pair.encoder_input, "reference": pair.target, "output": translation.text}
             texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
             attention = translation.attention
             if attention is not None and max(attention.shape) <= SAMPLE_PIECES:

@@ -10,6 +10,7 @@ from pathlib import Path
 from nmt.config import compose_train, flat
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.tags import tags_apart
 from nmt.corpus.text.writing import Writing
 from nmt.errors import UserError, nearest
 from nmt.evaluation.buckets import make_buckets
@@ -159,7 +160,8 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
     Raises UserError for a test set without sentences.
     """
     for name in config.test_sets or train_config.corpus.test_names():
-        sources = [pair.source for pair in train_config.corpus.read(name)]
+        pairs = tags_apart(train_config.corpus.read(name), train_config.tokenizer.symbols)
+        sources = [pair.source for pair in pairs]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         unit = Writing.of(sources).unit

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.decoding.cuts import Cuts
+from nmt.decoding.lines import tell_unknown_tag
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -42,7 +44,11 @@ def evaluate_run(
     }
     evaluations = []
     for name in names:
-        pairs = list(corpus.read(name))
+        pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
+        if corpus.is_tagged:
+            tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
+        for _ in tell_unknown_tag([pair.encoder_input for pair in pairs], run.tokenizer, f"test set '{name}', "):
+            pass
         folder = evaluation_folder(run, name, checkpoint, identity["weights"], decoding)
         take_over(run.folder / "evaluations" / name, folder, identity)
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None

@@ -20,8 +20,10 @@ from nmt.corpus.batches.cache import cached_pairs, cached_proportions, cached_to
 from nmt.corpus.batches.encoded import EncodedPairs, warn_of_unknown
 from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
+from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
+from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.corpus.text.writing import Proportions
 from nmt.errors import UserError
 from nmt.evaluation.measures.tokenizers import check_usable
@@ -31,13 +33,13 @@ from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.models.interface import Model
+from nmt.progress import counted
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
 from nmt.training.journal import Journal, open_journal
-from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
 from nmt.training.trainer import Trainer
@@ -181,12 +183,6 @@ def _stream(run: Run, ranks: Ranks) -> Stream:
     budget = config.trainer
     if budget.guided_alignment > 0:
         raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
-    schedule = config.optimizer.schedule
-    if schedule in FALLING and not (budget.max_steps or budget.max_tokens or budget.max_minutes):
-        raise UserError(
-            f"optimizer.schedule={schedule} falls until the budget's end, and how long an epoch of a stream is can't "
-            "be known: set trainer.max_steps, max_tokens or max_minutes"
-        )
     sampling = config.tokenizer.sampling
     options = StreamOptions(
         config.corpus, config.cleaning, config.joining, config.batching, sampling, config.seed, run.proportions
@@ -196,7 +192,16 @@ def _stream(run: Run, ranks: Ranks) -> Stream:
         return int(ranks.gather([number], "the next block of text").max())
 
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
-    return Stream(options, run.tokenizer, _share(ranks), most)
+    length = 0
+    if budget.max_epochs:
+        length = ranks.first_tells(lambda: _pairs_of_an_epoch(config.corpus), "the length of an epoch")
+    return Stream(options, run.tokenizer, _share(ranks), most, length)
+
+
+def _pairs_of_an_epoch(corpus: Corpus) -> int:
+    """Counts the pairs whose reading is an epoch of a stream."""
+    [first, *_] = corpus.mixture()
+    return sum(1 for _ in counted(first.read(0), "counting the pairs of an epoch", "pairs"))
 
 
 def _share(ranks: Ranks) -> Share:
@@ -227,7 +232,11 @@ def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
         log.info("validation: %s", encoded.report)
     _advise("valid", encoded.report, config, ranks)
     batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
-    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport(), proportions)
+    if config.corpus.is_tagged:
+        read = tags_apart(config.corpus.read("valid"), run.tokenizer.symbols)
+        tell_untagged(read, "corpus.valid", "corpus.valid_tag='<TAG>'")
+    read = tags_apart(config.corpus.read("valid"), run.tokenizer.symbols)
+    readable = clean(read, config.cleaning, CleaningReport(), proportions)
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batch_size = limits(ranks.device).validation_sentences
     validation = Validation(batcher, pairs, run.tokenizer, batch_size, config.validation.tokenize)

@@ -280,7 +280,7 @@ class Trainer:
         journal.event(
             "train",
             progress.step,
-            epoch=progress.position.epoch,
+            epoch=self.batches.epochs(progress.position),
             learning_rate=self.optimizer.param_groups[0]["lr"],
             seconds=progress.seconds,
             tokens=progress.tokens,

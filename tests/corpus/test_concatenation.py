@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt.corpus.pair import Pair
@@ -14,6 +14,7 @@ from nmt.errors import UserError
 PAIRS = [Pair(f"a{i} b{i}", f"x{i} y{i} z{i}", ((0, 2), (1, 0))) for i in range(200)]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2), st.integers(2, 40))
 def test_every_pair_stays_and_joined_ones_are_neighbours_within_the_length(share, max_words):
     report = CleaningReport()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from nmt.corpus.batches.cache import cached_tokenizer
+from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.batches.encoded import encode_pairs
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
-from nmt.corpus.subwords.tokenizer import TokenizerOptions
+from nmt.corpus.subwords.tokenizer import TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
 from nmt.corpus.text.links import piece_links, read_links, words_of
 from nmt.errors import UserError
@@ -32,11 +32,11 @@ def test_what_is_no_link_is_named_with_its_line(tmp_path, item):
 @pytest.mark.parametrize(
     ("pieces", "words"),
     [
-        (["\u2581a", "\u2581", "\u2581ca", "t", "</s>"], [0, -1, 1, 1, -1]),
-        (["\u2581", "\u2581a", "\u2581"], [-1, 0, -1]),
-        (["\u2581", "d", "og"], [-1, 0, 0]),
-        (["\u2581jump", "<unk>", "\u2581left", "</s>"], [0, 1, 2, -1]),
-        (["\u2581a", "<unk>", "b", "\u2581c"], [0, 0, 0, 1]),
+        (["\u2581a", "\u2581", "\u2581ca", "t", "</s>"], [(0,), (), (1,), (1,), ()]),
+        (["\u2581", "\u2581a", "\u2581"], [(), (0,), ()]),
+        (["\u2581", "d", "og"], [(), (0,), (0,)]),
+        (["\u2581jump", "<unk>", "\u2581left", "</s>"], [(0,), (1,), (2,), ()]),
+        (["\u2581a", "<unk>", "b", "\u2581c"], [(0,), (0,), (0,), (1,)]),
     ],
 )
 def test_words_are_what_white_space_parts(pieces, words):
@@ -63,6 +63,8 @@ def test_training_pairs_come_with_the_links_of_their_line(tmp_path):
     assert list(options.read("train"))[1] == Pair("a dog", "ein Hund", ((1, 1),))
     assert options.knows_links("train") and not options.knows_links("valid")
     assert [pair.links for pair in options.read("train")] == [((0, 0), (1, 1)), ((1, 1),)]
+    (tmp_path / "b").write_text("die\u00a0Katze\nein Hund\n")
+    assert [pair.links for pair in options.read("train")] == [((0, 0), (1, 1)), ((1, 1),)], "at any white space"
 
 
 @pytest.mark.parametrize(
@@ -87,10 +89,53 @@ def test_a_bad_line_deep_in_the_text_is_told_as_it_is_not_as_the_tokenizer_s(tmp
             cached_tokenizer(options, CleaningOptions(), TokenizerOptions(kind, 300), tmp_path / "cache")
 
 
-def test_links_of_words_that_pieces_don_t_tell_apart_teach_nothing(tokenizer):
-    pairs = [Pair("a dog", "ein Hund", ((0, 0), (1, 1))), Pair("a\tdog", "ein Hund", ((0, 0), (1, 1)))]
-    links = encode_pairs(pairs, tokenizer, CleaningReport(), with_links=True).links
+NO_BREAK = [Pair(f"he says : yes {n} !", f"il dit\u00a0: oui {n}\u202f!", ((1, 1), (2, 2), (5, 5))) for n in range(30)]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "char", "word"])
+def test_links_teach_whatever_white_space_parts_the_words(kind, tmp_path):
+    """A word has other pieces in each kind; of some, parts of two words lie in one, or are unknown."""
+    size = {"char": 20, "word": 15}.get(kind, 300)
+    made = train_tokenizer(lambda: NO_BREAK, TokenizerOptions(kind, size), tmp_path)
+    encoded = encode_pairs(NO_BREAK, made, CleaningReport(), with_links=True)
+    assert encoded.links.lengths.all(), "every pair teaches"
+    for row, pair in enumerate(NO_BREAK):
+        source = made.spelt_source(pair.source)
+        target = made.spelt_target(pair.target)
+        taught = {(source[s].strip("\u2581"), target[t]) for s, t in encoded.links[row].reshape(-1, 2)}
+        assert any(piece.endswith(":") and ":" in linked for piece, linked in taught), taught
+        assert any(piece.endswith("!") and "!" in linked for piece, linked in taught), taught
+
+
+def test_pairs_whose_links_do_not_fit_are_counted_and_teach_nothing(tokenizer):
+    pairs = [Pair("a dog", "ein Hund", ((0, 0), (1, 1))), Pair("a dog", "ein Hund", ((0, 0), (5, 1)))]
+    report = CleaningReport(read=2, kept=2)
+    links = encode_pairs(pairs, tokenizer, report, with_links=True).links
     assert len(links[0]) >= 4 and len(links[1]) == 0
+    assert "links of 1 pairs do not fit and teach nothing" in str(report)
+
+
+def test_links_that_teach_nothing_at_all_are_refused(tmp_path, tokenizer):
+    options = corpus(tmp_path, "\n\n")
+    with pytest.raises(UserError, match="no word link fits"):
+        cached_pairs(options, "train", CleaningOptions(), tokenizer, tmp_path / "cache", with_links=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "links"),
+    [
+        ("0-0 1-1 2-1 3-2\n0-0\n", ((0, 0), (1, 1), (1, 2), (2, 1), (2, 2), (3, 3))),
+        ("0-0 1-1 2-2 3-2\n0-0\n1-1\n", ((0, 0), (1, 1), (1, 2), (2, 3), (3, 3))),
+    ],
+)
+def test_links_that_count_words_between_spaces_alone_are_told_and_turned(tmp_path, caplog, lines, links):
+    lines += "\n" * (3 - lines.count("\n"))
+    (tmp_path / "a.tsv").write_text("he says : yes\til dit\u00a0: oui\nyes\toui\na b\tc d\n")
+    (tmp_path / "links").write_text(lines)
+    options = FilesOptions(train=[f"{tmp_path}/a.tsv"], links=f"{tmp_path}/links")
+    first, *_ = options.read("train")
+    assert first.links == links
+    assert "counts words as spaces alone part them" in caplog.text
 
 
 def test_a_joined_pair_that_is_too_long_is_not_counted_with_those_read(tokenizer):

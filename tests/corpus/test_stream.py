@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nmt.config import compose_train
 from nmt.corpus.batches.batcher import BatchingOptions
 from nmt.corpus.batches.position import ALONE, Position, Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
@@ -18,6 +20,9 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tok
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
+from nmt.jobs.train import open_training
+from nmt.training.journal import read_journal
+from tests.conftest import TINY_SIZES
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +45,22 @@ def text(tmp_path_factory):
 
 
 def stream(
-    text, tokenizer, block=30, share=ALONE, most=lambda count: count, weights=(), cleaning=None, sampling=0.0, tokens=40
+    text,
+    tokenizer,
+    block=30,
+    share=ALONE,
+    most=lambda count: count,
+    weights=(),
+    cleaning=None,
+    sampling=0.0,
+    tokens=40,
+    length=0,
 ):
     places = ["first"] + (["second"] if weights else [])
     corpus = FilesOptions(train=[f"{text}/{name}.{{language}}" for name in places], weights=list(weights))
     batching = BatchingOptions(tokens=tokens, stream=True, block=block)
     options = StreamOptions(corpus, cleaning or CleaningOptions(), ConcatenationOptions(), batching, sampling, seed=1)
-    return Stream(options, tokenizer, share, most)
+    return Stream(options, tokenizer, share, most, length)
 
 
 def words_in(batches, tokenizer) -> list[str]:
@@ -76,7 +90,8 @@ def test_every_pair_comes_once_an_epoch_and_in_another_order_in_the_next(text, w
 @given(block=st.integers(1, 120), stop=st.integers(1, 40), size=st.integers(1, 3), mixed=st.booleans())
 def test_going_on_from_a_position_gives_the_very_batches_that_would_have_come(text, words, block, stop, size, mixed):
     def take(position, count):
-        groups = stream(text, words, block, weights=(3, 1) if mixed else ()).groups(position, size)
+        made = stream(text, words, block, weights=(3, 1) if mixed else (), length=100)
+        groups = made.groups(position, size)
         found = list(itertools.islice(groups, count))
         groups.close()
         return [([b.source.tolist() for b in batches], after) for batches, after in found]
@@ -167,3 +182,43 @@ def test_memory_does_not_grow_with_the_text(words, tmp_path):
 
     peak(1000)
     assert peak(20_000) < 1.3 * max(peak(2000) for _ in range(3))  # one block or two wait, as the threads fall
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small training run's options on 120 pairs, on a text of their own."""
+    folder = tmp_path_factory.mktemp("small")
+    for language in ("en", "de"):
+        (folder / f"t.{language}").write_text("".join(f"word{n % 7} and {n}\n" for n in range(120)))
+    place = f"{folder}/t.{{language}}"
+    return (
+        *("corpus=files", f"corpus.train=['{place}']", f"corpus.valid='{place}'", f"cache={folder}", "device=cpu"),
+        *("model=transformer", *TINY_SIZES["transformer"], "batching.tokens=100", "tokenizer.vocabulary_size=300"),
+        *(
+            "trainer.precision=fp32",
+            "validation.bleu_sentences=0",
+            "validation.samples=0",
+            "trainer.validate_every=500",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "block", "schedule"), [(0.5, 25, "constant"), (0.5, 200_000, "cosine"), (1.5, 200_000, "constant")]
+)
+def test_a_part_of_an_epoch_of_a_stream_is_that_part(small, tmp_path, epochs, block, schedule):
+    """Also within its only block; so a schedule may fall over epochs, and the journal tells parts of them."""
+    stream = (
+        "batching.stream=true",
+        f"batching.block={block}",
+        f"optimizer.schedule={schedule}",
+        "trainer.log_every=1",
+    )
+    config = compose_train([*small, *stream, f"trainer.max_epochs={epochs}", f"run.dir={tmp_path}/run"])
+    with open_training(config) as (run, trainer):
+        progress = trainer.fit()
+    assert progress.finished and epochs <= trainer.batches.epochs(progress.position) < epochs + 0.15
+    told = [event["epoch"] for event in read_journal(run.folder) if event["event"] == "train"]
+    steps = [later - earlier for earlier, later in itertools.pairwise([0.0, *told])]
+    assert told[-1] >= epochs and 0 < max(steps) < 0.15
+    assert Position.from_dict(asdict(progress.position)) == progress.position

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,11 +7,14 @@ from hypothesis import strategies as st
 
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.kinds.grammar import GrammarOptions
+from nmt.corpus.pair import Pair
+from nmt.corpus.subwords.tokenizer import TokenizerOptions, train_tokenizer
 from nmt.corpus.text.links import words_of
 from nmt.decoding.hypothesis import Translation
 from nmt.errors import UserError
-from nmt.evaluation.alignment import check_join, error_counts, error_rate, join, links, merge
+from nmt.evaluation.alignment import aligned, check_join, error_counts, error_rate, join, links, merge
 from nmt.evaluation.measures.recall import recalled
+from nmt.tokens import END
 from tests.conftest import TINY_GRAMMAR
 
 
@@ -18,8 +23,8 @@ def looked(source, target, weights) -> Translation:
 
 
 def test_pieces_belong_to_words_and_the_end_to_none():
-    assert words_of(["▁The", "▁ca", "ts", ".", "▁x", "</s>"]) == [0, 1, 1, 1, 2, -1]
-    assert words_of(["no", "▁mark"]) == [0, 1] and words_of([]) == []
+    assert words_of(["▁The", "▁ca", "ts", ".", "▁x", "</s>"]) == [(0,), (1,), (1,), (1,), (2,), ()]
+    assert words_of(["no", "▁mark"]) == [(0,), (1,)] and words_of([]) == []
 
 
 def test_weights_of_a_word_are_summed_over_source_pieces_and_averaged_over_target_pieces():
@@ -32,6 +37,39 @@ def test_weights_of_a_word_are_summed_over_source_pieces_and_averaged_over_targe
     assert links(picture) == [(1, 0)]
     near = looked(["▁a", "▁b"], ["▁x", "▁y"], [[0.0334, 0.0350], [0.0, 0.0]])
     assert links(near) == [(1, 0)], "by the weights themselves; a word that looks nowhere has no link"
+
+
+def test_white_space_that_is_no_space_parts_words_within_a_piece_too():
+    source = ["▁il", "▁dit", "\u00a0:", "▁oui", "\u202f!", "</s>"]
+    target = ["▁he", "▁says\u00a0:", "▁yes", "</s>"]
+    picture = looked(source, target, np.eye(6)[[0, 1, 3, 5]])
+    assert merge(picture.source_pieces, picture.target_pieces, picture.attention).shape == (4, 5)
+    assert links(picture) == [(0, 0), (1, 1), (1, 2), (3, 3)]
+
+
+def test_unknown_neighbours_are_words_of_their_own(tmp_path):
+    """A tokenizer of whole words makes one unknown piece of them."""
+    known = [("the cat sees the dog", "die Katze sieht den Hund")] * 5
+    tokenizer = train_tokenizer(lambda: known, TokenizerOptions(kind="word", vocabulary_size=20), tmp_path)
+
+    class Diagonal:
+        """Looks from each target piece at the source piece at its own place."""
+
+        model = SimpleNamespace(attends=True)
+
+        def __init__(self):
+            self.tokenizer = tokenizer
+
+        def force(self, sources, targets, attention_for, first_line):
+            forced = []
+            for source, target in zip(sources, targets, strict=True):
+                read = tokenizer.source_pieces(tokenizer.encode_source(source))
+                written = tokenizer.target_pieces([*tokenizer.encode_target(target), END])
+                forced.append(looked(read, written, np.eye(len(written), len(read))))
+            return forced
+
+    [found] = aligned([Pair("the big red dog", "die Katze Hund")], Diagonal())
+    assert found == [(0, 0), (1, 1), (3, 2)]
 
 
 def test_an_empty_output_has_no_links():

@@ -137,6 +137,10 @@ def test_attention_opens_under_a_sentence(page):
         drawn = page.evaluate("document.querySelector('#map-1-0').data[0].z[0]")
         assert drawn == pytest.approx(weights, abs=0.01)
     assert page.evaluate("document.querySelector('#map-1-0').layout.shapes.length") > 0, "known links are framed"
+    no_break = page.evaluate(
+        r"joined(['▁a\u00a0b', '<0xE2>', '<0x80>', '<0xAF>', 'c', '</s>']).map((word) => word.pieces)"
+    )
+    assert no_break == [[0], [0], [4], [5]], "as words_of parts them"
     page.click("#sentence-list article:first-of-type button")
     assert page.locator("#sentence-list .maps").count() == 0
 

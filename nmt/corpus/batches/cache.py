@@ -8,17 +8,17 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
 from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
 from nmt.corpus.kinds.corpus import Corpus
-from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
+from nmt.corpus.text.tags import tags_apart
 from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
@@ -118,8 +118,9 @@ def cached_tokenizer(
     key = _key(TOKENIZER_FORMAT, fingerprint, asdict(read_as), asdict(made_as), *more)
     report = CleaningReport()
 
-    def read() -> Iterable[Pair]:
-        return clean(corpus.read("train"), cleaning, report, proportions)
+    def read() -> Iterator[tuple[str, str]]:
+        for pair in clean(tags_apart(corpus.read("train"), options.symbols), cleaning, report, proportions):
+            yield pair.encoder_input, pair.target
 
     def make(folder: Path) -> None:
         joint = "joint" if options.joint else "separate"
@@ -162,7 +163,7 @@ def cached_pairs(
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(corpus.read(split), cleaning, report, proportions)
+        pairs = clean(tags_apart(corpus.read(split), tokenizer.symbols), cleaning, report, proportions)
         if joining is not None:
             pairs = with_joined(pairs, joining, report, proportions)
         shown = counted(pairs, f"encoding {split}", "pairs")
@@ -170,6 +171,11 @@ def cached_pairs(
         if not len(encoded):
             raise _nothing_left(split, report, cleaning)
         _check_unchanged(corpus, split, fingerprint)
+        if encoded.links is not None and not len(encoded.links.ids):
+            raise UserError(
+                f"corpus.{split}: no word link fits the words of its pair ({report}); count words from 0, at every "
+                "white space"
+            )
         (folder / "report.json").write_text(json.dumps(asdict(report)))
 
     def load(folder: Path) -> EncodedPairs:

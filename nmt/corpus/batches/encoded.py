@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nmt.corpus.pair import Pair
+from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.corpus.text.lines import chunks
-from nmt.corpus.text.links import piece_links, words_of
+from nmt.corpus.text.links import UNKNOWN_PIECE, Words, links_between, words_of
 from nmt.tokens import UNKNOWN
 
 log = logging.getLogger("nmt")
@@ -149,9 +149,11 @@ def encode_pairs(
             sources.append(source)
             targets.append(target)
             if links is not None:
-                links.append(_linked_pieces(pair, source, target, tokenizer))
-    linked = None if links is None else links.made()
-    return EncodedPairs(sources.made(), targets.made(), report, linked)
+                linked = _linked_pieces(pair, source, target, tokenizer)
+                report.unlinked += bool(pair.links and not linked)
+                links.append(linked)
+    rows_of_links = None if links is None else links.made()
+    return EncodedPairs(sources.made(), targets.made(), report, rows_of_links)
 
 
 def fitting(
@@ -187,21 +189,32 @@ def warn_of_unknown(split: str, report: CleaningReport) -> None:
 
 def encoded(chunk: Sequence[Pair], tokenizer: Tokenizer) -> tuple[Ids, Ids]:
     """Returns the ids of both sides, made on all cores."""
-    sources = tokenizer.encode_sources([pair.source for pair in chunk])
-    targets = tokenizer.encode_targets([pair.target for pair in chunk])
-    return sources, targets
+    sources, targets = texts_to_encode(chunk)
+    return tokenizer.encode_sources(sources), tokenizer.encode_targets(targets)
 
 
 def _linked_pieces(pair: Pair, source: list[int], target: list[int], tokenizer: Tokenizer) -> list[int]:
-    """Returns source piece and target piece of every link in turn; none where pieces don't tell the words apart."""
+    """Returns source piece and target piece of every link in turn; none where a link does not fit the words."""
     source_pieces = tokenizer.source_pieces(source)
+    if UNKNOWN_PIECE in source_pieces:  # which may stand for several words, or for a space
+        source_pieces = tokenizer.spelt_source(pair.encoder_input)
     target_pieces = tokenizer.target_pieces(target)
-    if not (_same_words(pair.source, source_pieces) and _same_words(pair.target, target_pieces)):
+    if UNKNOWN_PIECE in target_pieces:
+        target_pieces = tokenizer.spelt_target(pair.target)
+    source_words = words_of(source_pieces, pair.tag)
+    target_words = words_of(target_pieces)
+    if not (_same_words(pair.source, source_words) and _same_words(pair.target, target_words)):
         return []
-    return list(itertools.chain.from_iterable(piece_links(pair.links, source_pieces, target_pieces)))
+    if any(s > _last(source_words) or t > _last(target_words) for s, t in pair.links):
+        return []
+    return list(itertools.chain.from_iterable(links_between(pair.links, source_words, target_words)))
 
 
-def _same_words(text: str, pieces: list[str]) -> bool:
-    """Whether pieces begin words where white space parts the text: not at a tab or a no-break space."""
-    last_word = max(words_of(pieces), default=-1)
-    return last_word + 1 == len(text.split())
+def _same_words(text: str, words: Words) -> bool:
+    """Whether pieces hold as many words as the text: not where it has the mark that stands for a space in pieces."""
+    return _last(words) + 1 == len(text.split())
+
+
+def _last(words: Words) -> int:
+    """Returns the number of the last word that pieces hold; -1 where they hold none."""
+    return max(itertools.chain.from_iterable(words), default=-1)

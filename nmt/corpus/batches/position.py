@@ -29,6 +29,7 @@ class Position:
     block: int = 0  # that the batch is in
     read: tuple[tuple[int, int], ...] = ()  # of each place, when the block began: passes over it, pairs read since
     processes: int = 1  # that shared the block
+    readings: float = 0.0  # of the first place, parts of one too; 0 where its length is not known
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Position:

@@ -25,6 +25,7 @@ from nmt.corpus.subwords.workers import SLICE, SamplingWorkers
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.corpus.text.lines import chunks
+from nmt.corpus.text.tags import tags_apart
 from nmt.corpus.text.writing import ALIKE, Proportions
 from nmt.errors import UserError
 
@@ -58,11 +59,19 @@ class _Block:
     pairs: EncodedPairs
     after: Position
 
+    def position(self, batch: int, count: int) -> Position:
+        """Returns where a batch of the ``count`` batches is: of the block's part of the text, as large a share."""
+        if batch >= count:
+            return self.after
+        part = self.after.readings - self.begin.readings
+        return replace(self.begin, batch=batch, readings=self.begin.readings + part * batch / count)
+
 
 class Stream:
     """Batches of blocks. Of each block this process takes every n-th pair, as its ``share`` says.
 
     ``most`` makes of a number of this process the largest of all, so that they go from block to block together.
+    ``length`` is how many pairs the first place has: with it, parts of an epoch are told; 0 is not known.
     """
 
     def __init__(
@@ -71,8 +80,10 @@ class Stream:
         tokenizer: Tokenizer,
         share: Share = ALONE,
         most: Callable[[int], int] = lambda count: count,
+        length: int = 0,
     ):
         self.options = options
+        self.length = length
         self.tokenizer = tokenizer
         self.share = share
         self.most = most
@@ -91,13 +102,10 @@ class Stream:
             for start in range(first, count, size):
                 stop = start + size
                 batches = [batcher.batch(rows) for rows in plan[start:stop]]
-                if stop < count:
-                    yield batches, replace(block.begin, batch=stop)
-                else:
-                    yield batches, block.after
+                yield batches, block.position(stop, count)
 
     def epochs(self, position: Position) -> float:
-        return float(position.epoch)
+        return max(float(position.epoch), position.readings)
 
     def _first(self, position: Position, size: int) -> int:
         """Returns the batch of its block to go on with; about as far where another number of processes, which had other
@@ -127,11 +135,22 @@ class Stream:
 
     def _blocks(self, position: Position, workers: SamplingWorkers, ended: threading.Event) -> Iterator[_Block]:
         mixture = _Mixture(self.options.corpus.mixture(), position.read)
-        begin = replace(position, read=mixture.read(), processes=self.share.world)
+        begin = replace(
+            position,
+            read=mixture.read(),
+            processes=self.share.world,
+            readings=mixture.readings(self.length),
+        )
         while True:
             pairs = self._encoded(mixture, begin.block, workers, ended)
             epoch = mixture.epoch()
-            after = replace(begin, epoch=epoch, block=begin.block + 1, read=mixture.read())
+            after = replace(
+                begin,
+                epoch=epoch,
+                block=begin.block + 1,
+                read=mixture.read(),
+                readings=mixture.readings(self.length),
+            )
             if epoch > begin.epoch and not self.report.kept:
                 raise UserError(f"corpus.train: no usable pair ({self.report}); at least one is needed")
             if begin.block == position.block and not self.share.rank:  # once, of the first block
@@ -150,7 +169,7 @@ class Stream:
         options = self.options
         sources = RaggedBuilder(self.tokenizer.source_size)
         targets = RaggedBuilder(self.tokenizer.target_size)
-        read = mixture.block(options.batching.block)
+        read = tags_apart(mixture.block(options.batching.block), self.tokenizer.symbols)
         pairs = clean(read, options.cleaning.for_training(), self.report, options.proportions)
         if options.joining.share:
             pairs = with_joined(pairs, options.joining, self.report, options.proportions)
@@ -190,6 +209,11 @@ class _Mixture:
     def epoch(self) -> int:
         return self.readers[0].passes
 
+    def readings(self, length: int) -> float:
+        """Returns how often the first place, of ``length`` pairs, was read, parts too; 0 where that is not known."""
+        first = self.readers[0]
+        return first.passes + first.count / length if length else 0.0
+
     def block(self, size: int) -> Iterator[Pair]:
         """Yields ``size`` pairs, or those until the first place ends. A place comes whenever it is most behind its
         weight.
@@ -201,7 +225,9 @@ class _Mixture:
             due = [amount + weight for amount, weight in zip(due, self.weights, strict=True)]
             chosen = max(range(len(due)), key=due.__getitem__)
             due[chosen] -= total
-            yield self.readers[chosen].take()
+            pair = self.readers[chosen].take()
+            is_marked = len(self.readers) == 1 or pair.place == chosen
+            yield pair if is_marked else pair._replace(place=chosen)
             if self.epoch() > epoch:
                 return
 

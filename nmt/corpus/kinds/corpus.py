@@ -82,18 +82,25 @@ class Corpus(ABC):
         """Returns words of the text that a tokenizer must not split: tags that mean something by themselves."""
         return []
 
+    @property
+    def is_tagged(self) -> bool:
+        """Whether all of the training text is given a tag, so that a source without one is strange to the model."""
+        return False
+
     def check_symbols(self, symbols: Sequence[str]) -> None:
         """Raises UserError for a word to be kept whole that a tokenizer made with these symbols would split."""
         for word in self.words_kept_whole():
             if word not in symbols:
-                raise UserError(f"corpus.tags: '{word}' would be split; say \"tokenizer.symbols=['{word}']\"")
+                raise UserError(
+                    f"corpus.tags (valid_tag, test_tags): '{word}' would be split; say \"tokenizer.symbols=['{word}']\""
+                )
 
     def check_tokenizer(self, tokenizer: Tokenizer) -> None:
         """Raises UserError for a word to be kept whole that this tokenizer splits."""
         for word in self.words_kept_whole():
-            if word not in tokenizer.source_pieces(tokenizer.encode_source(word)):
+            if not tokenizer.keeps_whole(word):
                 raise UserError(
-                    f"corpus.tags: the tokenizer splits '{word}'; with finetuning.run, say "
+                    f"corpus.tags (valid_tag, test_tags): the tokenizer splits '{word}'; with finetuning.run, say "
                     f"finetuning.vocabulary=extend \"tokenizer.symbols=['{word}']\""
                 )
 

@@ -6,10 +6,11 @@ import glob
 import hashlib
 import itertools
 import json
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import lines_of
-from nmt.corpus.text.links import check_links, read_links
-from nmt.errors import UserError
+from nmt.corpus.text.links import at_any_white_space, check_links, count_spaces_alone, read_links
+from nmt.errors import UserError, nearest
+
+log = logging.getLogger("nmt")
 
 
 @dataclass
@@ -33,7 +36,10 @@ class FilesOptions(PlacedCorpus):
     tests: dict[str, str] = field(default_factory=dict)
     links: str = ""  # of the training pairs: a line each, i-j for source word i and target word j, from 0
     weights: list[float] = field(default_factory=list)  # of each place of train: how much of it is read, by the others
-    tags: list[str] = field(default_factory=list)  # for each place of train: before every source sentence; "": none
+    # Before every source sentence, as <2de>: of each place of train, of valid, and of test sets by name; "": none.
+    tags: list[str] = field(default_factory=list)
+    valid_tag: str = ""
+    test_tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,8 +47,9 @@ class FilesOptions(PlacedCorpus):
             count = len(getattr(self, name))
             if count not in (0, len(self.train)):
                 raise UserError(f"corpus.{name}: {count} for the {len(self.train)} places of corpus.train; one each")
-        if self.links and any(self.tags):
-            raise UserError("corpus.tags moves the words that corpus.links counts; put the tags into the files")
+        for name in self.test_tags:
+            if name not in self.tests:
+                raise UserError(f"corpus.test_tags: no test set '{name}'; {nearest(name, self.tests)}")
         if not all(weight > 0 for weight in self.weights):
             raise UserError(f"corpus.weights={self.weights}: each must be above 0")
 
@@ -60,6 +67,8 @@ class FilesOptions(PlacedCorpus):
         digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
         if split == "train" and (any(self.tags) or self.weights):
             digest.update(json.dumps([self.tags, self.weights]).encode())
+        if split != "train" and self._tag(split):
+            digest.update(json.dumps(self._tag(split)).encode())
         for place in self.places(split):
             for name in self._expanded(place):
                 for path in self._paths(name):
@@ -78,7 +87,26 @@ class FilesOptions(PlacedCorpus):
         return [Place(weight, partial(self._read_place, "train", number)) for number, weight in enumerate(self.weights)]
 
     def words_kept_whole(self) -> list[str]:
-        return [tag for tag in self.tags if tag]
+        words: dict[str, None] = {}  # in order, each once
+        for tag in (*self.tags, self.valid_tag, *self.test_tags.values()):
+            words |= dict.fromkeys(tag.split())
+        return list(words)
+
+    @property
+    def is_tagged(self) -> bool:
+        return bool(self.tags) and all(self.tags)
+
+    @cached_property
+    def _links_count_spaces_alone(self) -> bool:
+        lines = (line.possible for line in read_links(existing(self.links)))
+        spaces_alone = count_spaces_alone(zip(self._read_places("train"), lines, strict=False))
+        if spaces_alone:
+            log.warning(
+                "corpus.links=%s: counts words as spaces alone part them; what holds another white space is linked as "
+                "each of its words",
+                self.links,
+            )
+        return spaces_alone
 
     def read_file(self, place: str) -> Iterator[Pair]:
         """Yields the pairs of one file, or of two parallel ones. Raises UserError for a file of no known form."""
@@ -100,14 +128,18 @@ class FilesOptions(PlacedCorpus):
     def _read_linked(self) -> Iterator[Pair]:
         path = existing(self.links)
         lines = read_links(path)
+        spaces_alone = self._links_count_spaces_alone
         count = 0
         for pair in self._read_places("train"):
             line = next(lines, None)
             if line is None:
                 raise UserError(f"{path}: ends after {count:,} lines; line i must hold the links of training pair i")
             count += 1
-            check_links(line.possible, pair, f"{path}, line {count}")
-            yield pair._replace(links=line.possible)
+            links = line.possible
+            check_links(links, pair, f"{path}, line {count}", spaces_alone)
+            if spaces_alone:
+                links = at_any_white_space(links, pair)
+            yield pair._replace(links=links)
         if next(lines, None) is not None:
             raise UserError(f"{path}: more lines than the {count:,} training pairs; line i must hold those of pair i")
 
@@ -118,13 +150,17 @@ class FilesOptions(PlacedCorpus):
     def _read_place(self, split: str, number: int, first: int = 0) -> Iterator[Pair]:
         """Yields the pairs of one of the places that the user named, from number ``first`` on."""
         place = self.places(split)[number]
-        tag = self.tags[number] if split == "train" and self.tags else ""
+        tag = self._tag(split, number)
         files = (self.read_file(name) for name in self._expanded(place))
         for pair in itertools.islice(itertools.chain.from_iterable(files), first, None):
-            if tag and pair.source.strip():
-                yield pair._replace(source=f"{tag} {pair.source}")
-            else:
-                yield pair
+            own_tag = f"{tag} " if tag and pair.source.strip() else ""
+            yield pair._replace(tag=own_tag, place=number) if own_tag or number else pair
+
+    def _tag(self, split: str, number: int = 0) -> str:
+        """Returns the tag of a split; for the training text, that of one of its places."""
+        if split == "train":
+            return self.tags[number] if self.tags else ""
+        return self.valid_tag if split == "valid" else self.test_tags.get(split, "")
 
     def _paths(self, place: str) -> list[Path]:
         """Returns one file, or one of each language. Raises UserError for one that is absent."""

@@ -68,7 +68,7 @@ class AllStandIns(StandIns):
         return self._pattern.sub(self._stand_in, text)
 
     def undo(self, text: str) -> str:
-        return WRITTEN.sub(_text_of, text)
+        return text_of(text)
 
     def _stand_in(self, match: re.Match[str]) -> str:
         text = match[0]
@@ -77,7 +77,12 @@ class AllStandIns(StandIns):
         return STAND_INS.get(text, ESCAPE + text)
 
 
-def _text_of(match: re.Match[str]) -> str:
+def text_of(written: str) -> str:
+    """Returns the text that a text with stand-ins stands for."""
+    return WRITTEN.sub(_text_of_one, written)
+
+
+def _text_of_one(match: re.Match[str]) -> str:
     if match[1]:
         return match[1]
     return TEXT_OF.get(match[0], match[0])

@@ -9,13 +9,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sentencepiece
 
-from nmt.corpus.subwords.stand_ins import AllStandIns, StandIns, stand_ins_of
+from nmt.corpus.subwords.stand_ins import MARK, AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
@@ -119,6 +119,17 @@ class Tokenizer:
     def target_size(self) -> int:
         return self._target.get_piece_size()
 
+    @cached_property
+    def symbols(self) -> list[str]:
+        """The pieces of the source side that are never split, such as <2de>."""
+        symbols = _symbols_of(self._source)
+        return [symbol for symbol in symbols if not symbol.startswith(MARK)]  # kind=word has each with the mark, too
+
+    def keeps_whole(self, word: str) -> bool:
+        """Whether a word of a source is one piece."""
+        pieces = self.source_pieces(self.encode_source(word))
+        return any(piece.lstrip(MARK) == word for piece in pieces)
+
     @property
     def digest(self) -> str:
         """Returns a hash of the models' content."""
@@ -154,6 +165,15 @@ class Tokenizer:
 
     def target_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._target.id_to_piece(int(i)) for i in ids]
+
+    def spelt_source(self, text: str) -> list[str]:
+        """Returns the pieces of a source sentence, END too; one that is unknown as the text that it stands for."""
+        pieces = self._source.encode(self._source_stand_ins.put(text), out_type=str)
+        return [*pieces, *self.source_pieces([END])]
+
+    def spelt_target(self, text: str) -> list[str]:
+        """Returns the pieces of a target sentence; one that is unknown as the text that it stands for."""
+        return self._target.encode(self._target_stand_ins.put(text), out_type=str)
 
     def target_ids(self, pieces: Iterable[str]) -> list[int]:
         return [self._target.piece_to_id(piece) for piece in pieces]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from nmt.corpus.batches.encoded import Ids
-from nmt.corpus.pair import Pair
+from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, cores
 from nmt.errors import UserError
 
@@ -46,7 +46,7 @@ class SamplingWorkers:
         """Yields pairs with the ids of both sides, in order. Raises UserError where a process was ended."""
         waiting: deque[tuple[list[Pair], subprocess.Popen[bytes]]] = deque()
         for number, (pairs, seed) in enumerate(zip(slices, seeds, strict=False)):
-            texts = [pair.source for pair in pairs], [pair.target for pair in pairs]
+            texts = texts_to_encode(pairs)
             if not waiting and len(pairs) < FEW:
                 yield pairs, *_draw(self.tokenizer, self.rate, *texts, seed)
                 continue

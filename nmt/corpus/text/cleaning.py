@@ -58,6 +58,7 @@ class CleaningReport:
     other_script: int = 0
     duplicate: int = 0
     joined: int = 0  # added to those kept
+    unlinked: int = 0  # of those kept and joined: their links do not fit their words, and teach nothing
     tokens: int = 0  # of the pairs kept, once encoded
     unknown: int = 0  # of those tokens, that the tokenizer has no piece for
 
@@ -88,13 +89,15 @@ class CleaningReport:
     def __str__(self) -> str:
         reasons = []
         for name, count in asdict(self).items():
-            if count and name not in ("read", "kept", "joined", "tokens", "unknown"):
+            if count and name not in ("read", "kept", "joined", "tokens", "unknown", "unlinked"):
                 reasons.append(f"{count:,} {name.replace('_', ' ')}")
         text = f"{self.kept:,} of {self.read:,} pairs kept"
         if reasons:
             text += f" (left out: {', '.join(reasons)})"
         if self.joined:
             text += f", {self.joined:,} joined ones added"
+        if self.unlinked:
+            text += f", links of {self.unlinked:,} pairs do not fit and teach nothing"
         return text
 
 
@@ -110,7 +113,7 @@ def clean(
         report.read += 1
         reason = _unfit(pair, options, proportions)
         if not reason and options.duplicates == "drop":
-            digest = hashlib.blake2b(f"{pair.source}\n{pair.target}".encode(), digest_size=12).digest()
+            digest = hashlib.blake2b(f"{pair.encoder_input}\n{pair.target}".encode(), digest_size=12).digest()
             reason = "duplicate" if digest in seen else ""
             seen.add(digest)
         if reason:

@@ -37,12 +37,17 @@ def with_joined(
     report: CleaningReport,
     proportions: Proportions = ALIKE,
 ) -> Iterator[Pair]:
-    """Yields the pairs, and after them now and then their latest neighbours as one. Deterministic from the pairs."""
+    """Yields the pairs, and after them now and then their latest neighbours as one. Deterministic from the pairs.
+
+    Neighbours are of one place and have one tag, which stands before the whole once. Where places take turns, those of
+    others may lie between them.
+    """
     rng = random.Random(1)
-    recent: deque[Pair] = deque(maxlen=options.max_words)
+    recent_of: dict[tuple[int, str], deque[Pair]] = {}  # by place and tag
     due = 0.0
     for pair in pairs:
         yield pair
+        recent = recent_of.setdefault((pair.place, pair.tag), deque(maxlen=options.max_words))
         recent.append(pair)
         due += options.share
         while due >= 1:
@@ -75,7 +80,7 @@ def _joined(parts: list[Pair], proportions: Proportions) -> Pair:
         links += [(s + source_words, t + target_words) for s, t in part.links]
         source_words += len(part.source.split())
         target_words += len(part.target.split())
-    return Pair(source, target, tuple(links), joined=True)
+    return parts[0]._replace(source=source, target=target, links=tuple(links), joined=True)
 
 
 def _in_one(texts: list[str], unit: Unit, is_linked: bool) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nmt.corpus.pair import Link, Pair
+from nmt.corpus.subwords.stand_ins import text_of
 from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError
 
@@ -14,6 +17,9 @@ WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
 UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
 NO_WORD = -1
+ENOUGH_TOLD = 1000  # texts with other white space than spaces, by which it is told how links count words
+
+Words = Sequence[tuple[int, ...]]  # of each piece, the words that it holds a part of
 
 
 class Links(NamedTuple):
@@ -50,10 +56,60 @@ def _parsed(item: str, place: str) -> tuple[Link, str]:
     raise UserError(f"{place}: '{item}' is no link; write i-j (sure) or ipj (possible), from 0")
 
 
-def check_links(links: Sequence[Link], pair: Pair, place: str) -> None:
-    """Raises UserError for a link to a word that is not there."""
-    source_words = len(pair.source.split())
-    target_words = len(pair.target.split())
+def count_spaces_alone(linked: Iterable[tuple[Pair, Sequence[Link]]]) -> bool:
+    """Whether links count words as spaces alone part them, as some aligners do; ours count those at any white space.
+
+    It can be told where other white space lies in the texts: then no link goes beyond the words between spaces.
+    """
+    told = 0
+    for pair, links in linked:
+        for text, side in ((pair.source, 0), (pair.target, 1)):
+            words = len(text.split())
+            spaced = len(_spaced_words(text))
+            last = max((link[side] for link in links), default=-1)
+            if words == spaced or last < 0:
+                continue
+            if spaced <= last < words:
+                return False
+            told += 1
+        if told >= ENOUGH_TOLD:
+            break
+    return told > 0
+
+
+def _spaced_words(text: str) -> list[str]:
+    """Returns what lies between spaces and tabs."""
+    return re.findall("[^ \t]+", text)
+
+
+def at_any_white_space(links: Sequence[Link], pair: Pair) -> tuple[Link, ...]:
+    """Turns links that count words as spaces alone part them into those of words at any white space: all the words that
+    lie between two spaces have the links of the one.
+    """
+    sources = _words_between_spaces(pair.source)
+    targets = _words_between_spaces(pair.target)
+    turned: list[Link] = []
+    for source, target in links:
+        turned += itertools.product(sources[source], targets[target])
+    return tuple(turned)
+
+
+def _words_between_spaces(text: str) -> list[range]:
+    """Returns for what lies between two spaces the numbers of its words."""
+    numbers = []
+    first = 0
+    for spaced in _spaced_words(text):
+        end = first + len(spaced.split())
+        numbers.append(range(first, end))
+        first = end
+    return numbers
+
+
+def check_links(links: Sequence[Link], pair: Pair, place: str, spaces_alone: bool = False) -> None:
+    """Raises UserError for a link to a word that is not there; with ``spaces_alone``, as spaces alone part words."""
+    words_in = _spaced_words if spaces_alone else str.split
+    source_words = len(words_in(pair.source))
+    target_words = len(words_in(pair.target))
     for s, t in links:
         if s >= source_words or t >= target_words:
             raise UserError(
@@ -61,39 +117,76 @@ def check_links(links: Sequence[Link], pair: Pair, place: str) -> None:
             )
 
 
-def words_of(pieces: Sequence[str]) -> list[int]:
-    """Returns the word that each piece belongs to; -1 for the end of the sentence and for white space by itself."""
-    whole = all(piece.startswith(WORD_START) or piece in (END_PIECE, UNKNOWN_PIECE) for piece in pieces)
-    words: list[int] = []
-    last_word = -1
-    is_open = False  # whether a piece without a mark goes on with the last word
-    for piece in pieces:
-        if piece == END_PIECE or piece.strip(WORD_START) == "":
-            words.append(NO_WORD)
-            is_open = False  # what comes next begins a word, with or without a mark
+def words_of(pieces: Sequence[str], tag: str = "") -> Words:
+    """Returns the words that each piece holds a part of: one, or several where white space that is no space lies within
+    the piece; none for the end of the sentence and for white space by itself.
+
+    White space of any kind parts words. A ``tag`` before the sentence is none of them.
+    """
+    spelt = [_spelt(piece, pieces) for piece in pieces]
+    before = f" {tag}" if tag else ""
+    numbers = iter(_word_of_each_byte(b"".join(spelt), len(before.encode())))
+    words: list[tuple[int, ...]] = []
+    for part in spelt:
+        of_part = set(itertools.islice(numbers, len(part)))
+        words.append(tuple(sorted(of_part - {NO_WORD})))
+    return words
+
+
+def _spelt(piece: str, pieces: Sequence[str]) -> bytes:
+    """Returns the text that a piece stands for, as UTF-8: of a byte of a character, that byte."""
+    if piece == END_PIECE:
+        return b" "
+    if piece == UNKNOWN_PIECE:
+        return b" ?" if _all_are_words(pieces) else b"?"
+    byte = re.fullmatch("<0x([0-9A-F]{2})>", piece)
+    if byte:
+        return bytes.fromhex(byte[1])
+    return text_of(piece.replace(WORD_START, " ")).encode()
+
+
+def _all_are_words(pieces: Sequence[str]) -> bool:
+    """Whether each piece is a whole word, as far as can be told."""
+    return all(piece.startswith(WORD_START) or piece in (END_PIECE, UNKNOWN_PIECE) for piece in pieces)
+
+
+def _word_of_each_byte(text: bytes, first: int) -> list[int]:
+    """Returns the number of the word that each byte belongs to, from byte ``first`` on; -1 for white space."""
+    words: list[int] = [NO_WORD] * first
+    word = -1
+    is_open = False
+    for character in text[first:].decode("utf-8", "surrogateescape"):
+        if character.isspace():
+            is_open = False
+            words += [NO_WORD] * len(character.encode())
             continue
-        is_whole_word = whole and piece == UNKNOWN_PIECE
-        if piece.startswith(WORD_START) or not is_open or is_whole_word:
-            last_word += 1
-        is_open = True
-        words.append(last_word)
+        if not is_open:
+            word += 1
+            is_open = True
+        words += [word] * len(character.encode("utf-8", "surrogateescape"))
     return words
 
 
 def piece_links(links: Sequence[Link], source_pieces: Sequence[str], target_pieces: Sequence[str]) -> list[Link]:
     """Links every piece of a source word with every piece of the target words that it is linked with."""
-    source = _pieces_by_word(source_pieces)
-    target = _pieces_by_word(target_pieces)
+    return links_between(links, words_of(source_pieces), words_of(target_pieces))
+
+
+def links_between(links: Sequence[Link], source_words: Words, target_words: Words) -> list[Link]:
+    """Links pieces by the words that they hold a part of."""
+    source = _pieces_by_word(source_words)
+    target = _pieces_by_word(target_words)
     between: list[Link] = []
     for source_word, target_word in links:
         for s in source.get(source_word, ()):
             between += [(s, t) for t in target.get(target_word, ())]
-    return between
+    return list(dict.fromkeys(between))  # a piece of several words may be linked more than once
 
 
-def _pieces_by_word(pieces: Sequence[str]) -> dict[int, list[int]]:
+def _pieces_by_word(words_of_pieces: Words) -> dict[int, list[int]]:
     """Returns the places of the pieces of each word."""
     places: dict[int, list[int]] = {}
-    for place, word in enumerate(words_of(pieces)):
-        places.setdefault(word, []).append(place)
+    for place, words in enumerate(words_of_pieces):
+        for word in words:
+            places.setdefault(word, []).append(place)
     return places

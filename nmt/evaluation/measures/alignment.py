@@ -48,6 +48,7 @@ class AttentionEntropy(Ratio):
         if row not in evaluation.heat_maps:
             return 0, 0
         picture = evaluation.heat_maps[row]
-        weights = merge(picture.source_pieces, picture.target_pieces, picture.weights / 255)  # (T, S) words
+        tag = evaluation.tag_of(row)
+        weights = merge(picture.source_pieces, picture.target_pieces, picture.weights / 255, tag)  # (T, S) words
         logarithms = np.log(np.maximum(weights, 1e-12))
         return float(-(weights * logarithms).sum()), len(weights)

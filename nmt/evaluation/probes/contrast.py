@@ -39,10 +39,11 @@ def contrast(
     wrong: Sequence[str],
     system: str,
     options: EvaluationOptions,
+    sentences: Sequence[str] = (),
 ) -> list[Row]:
     """Percent of triples whose right side has the higher probability, with bands: by source length (`PREFERRED`), and
     by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`); each side in words, or in characters
-    where its script has no spaces.
+    where its script has no spaces. ``sentences``: the sources without tags, where they have some.
 
     Raises UserError where there is nothing to compare.
     """
@@ -56,7 +57,8 @@ def contrast(
         hits.append([hit, 1])
     statistics = np.array(hits, dtype=np.float64)  # (N, 2)
     resamplers = Resamplers(options)
-    lengths = Writing.of(sources).unit.lengths(sources)
+    counted = sentences or sources
+    lengths = Writing.of(counted).unit.lengths(counted)
     places = [parting(one, other, unit) + 1 for one, other in zip(right, wrong, strict=True)]
     rows = []
     for measure, of_sentences in ((PREFERRED, lengths), (PREFERRED_BY_PLACE, places)):

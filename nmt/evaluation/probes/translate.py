@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nmt.corpus.pair import Pair
+from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.text.links import Link
 from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.alignment import links
+from nmt.evaluation.alignment import links_of_pair
 from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
@@ -44,18 +46,21 @@ def evaluate(
     if not pairs:
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
     sources = [pair.source for pair in pairs]
-    references = [pair.target for pair in pairs]
+    inputs, references = texts_to_encode(pairs)
+    tags = [pair.tag for pair in pairs]
+    if any(tags):
+        identity = {**identity, "tags": hashlib.sha256(json.dumps(tags).encode()).hexdigest()[:16]}
     unit = Writing.of(sources).unit
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
-        return replace(earlier, precision=translator.options.precision)
+        return replace(earlier, tags=tags, precision=translator.options.precision)
     start = time.monotonic()
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
-        translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
+        translations = translator.translate(inputs, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    gradients = _gradients(translator, sources, references, unit)
-    forced = translator.force(sources, references, attention_for=set(chosen))
+    gradients = _gradients(translator, pairs, unit)
+    forced = translator.force(inputs, references, attention_for=set(chosen))
     evaluation = Evaluation(
         test_set=name,
         sources=sources,
@@ -66,14 +71,15 @@ def evaluate(
         heat_maps=_heat_maps(translations, chosen),
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
-        pictures=_pictures(translator, sources, references, chosen, unit),
-        links=_links(forced, chosen),
+        pictures=_pictures(translator, pairs, chosen, unit),
+        links=_links(translator, pairs, forced, chosen),
         gradients=gradients,
         known_links=known_links,
         cut=[row for row, translation in enumerate(translations) if translation.is_cut],
         identity=identity,
         folder=folder,
         precision=translator.options.precision,
+        tags=tags,
     )
     write_evaluation(folder, evaluation, identity)
     return evaluation
@@ -83,39 +89,29 @@ def _heat_maps(translations: Sequence[Translation], chosen: Sequence[int]) -> di
     return {row: HeatMap.of(translations[row]) for row in chosen if translations[row].attention is not None}
 
 
-def _links(forced: Sequence[Translation], chosen: Sequence[int]) -> dict[int, list[Link]]:
-    return {row: links(forced[row]) for row in chosen if forced[row].attention is not None}
+def _links(
+    translator: Translator, pairs: Sequence[Pair], forced: Sequence[Translation], chosen: Sequence[int]
+) -> dict[int, list[Link]]:
+    attended = [row for row in chosen if forced[row].attention is not None]
+    return {row: links_of_pair(forced[row], pairs[row], translator.tokenizer) for row in attended}
 
 
-def _gradients(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], unit: Unit
-) -> dict[int, list[list[float]]]:
+def _gradients(translator: Translator, pairs: Sequence[Pair], unit: Unit) -> dict[int, list[list[float]]]:
     """Of `PROBES` sentences spread evenly over lengths, none of them empty."""
-    texts = list(zip(sources, references, strict=True))
-    readable = [row for row, (source, reference) in enumerate(texts) if source.strip() and reference.strip()]
-    lengths = unit.lengths(sources[row] for row in readable)
+    readable = [row for row, pair in enumerate(pairs) if pair.source.strip() and pair.target.strip()]
+    lengths = unit.lengths(pairs[row].source for row in readable)
     probed = [readable[place] for place in evenly_over_lengths(lengths, PROBES)]
-    maps = gradient_maps(
-        translator.model,
-        translator.tokenizer,
-        [sources[row] for row in probed],
-        [references[row] for row in probed],
-    )
+    inputs, references = texts_to_encode([pairs[row] for row in probed])
+    maps = gradient_maps(translator.model, translator.tokenizer, inputs, references)
     return {row: shares.round(2).tolist() for row, shares in zip(probed, maps, strict=True)}
 
 
-def _pictures(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], chosen: Sequence[int], unit: Unit
-) -> dict[int, Picture]:
+def _pictures(translator: Translator, pairs: Sequence[Pair], chosen: Sequence[int], unit: Unit) -> dict[int, Picture]:
     """The attention of every head over the references of a few short sentences, where the model attends."""
-    lengths = unit.lengths(sources)
+    lengths = unit.lengths(pair.source for pair in pairs)
     short = [row for row in chosen if 0 < lengths[row] <= PICTURED_WORDS]
     lengths_of_short = [lengths[row] for row in short]
     pictured = [short[place] for place in evenly_over_lengths(lengths_of_short, PICTURED)]
-    forced = translator.force(
-        [sources[row] for row in pictured],
-        [references[row] for row in pictured],
-        attention_for=range(len(pictured)),
-        heads=True,
-    )
+    inputs, references = texts_to_encode([pairs[row] for row in pictured])
+    forced = translator.force(inputs, references, attention_for=range(len(pictured)), heads=True)
     return {row: Picture.of(one) for row, one in zip(pictured, forced, strict=True) if one.heads is not None}

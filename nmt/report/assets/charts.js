@@ -232,17 +232,35 @@ function learning(against, of) {
 // The stand-in of a mark that is in the text itself (see corpus/subwords/tokenizer.py).
 const markAgain = (piece) => piece.replaceAll("\ue581", "▁");
 
-// Pieces joined to words, with the pieces that each holds; the end of the sentence stands by itself.
+// The bytes that a piece stands for: those of its text, or of a part of a character.
+function bytesOf(piece, wholeWords) {
+  const byte = piece.match(/^<0x([0-9A-F]{2})>$/);
+  if (byte) return [parseInt(byte[1], 16)];
+  const text = wholeWords && piece === "<unk>" ? "▁<unk>" : piece;
+  return [...new TextEncoder().encode(text.replaceAll("▁", " "))];
+}
+
+// Pieces joined to words, parted by white space of any kind (as words_of in corpus/text/links.py does), with the pieces
+// that hold a part of each; the end of the sentence stands by itself.
 function joined(pieces) {
-  const words = [];
-  let open = false; // white space by itself belongs to no word
+  const wholeWords = pieces.every((piece) => piece.startsWith("▁") || piece === "<unk>" || piece === "</s>");
+  const bytes = [], owners = [], words = [];
   pieces.forEach((piece, i) => {
-    if (/^▁+$/.test(piece)) { open = false; return; }
-    const starts = piece.startsWith("▁") || piece === "</s>" || !open;
-    open = piece !== "</s>";
-    if (starts) words.push({ text: markAgain(piece.replace("▁", "")), pieces: [i] });
-    else { words.at(-1).text += piece; words.at(-1).pieces.push(i); }
+    if (piece !== "</s>") bytesOf(piece, wholeWords).forEach((byte) => { bytes.push(byte); owners.push(i); });
   });
+  let open = false;
+  for (let at = 0, next; at < bytes.length; at = next) {
+    next = at + 1;
+    while (next < bytes.length && (bytes[next] & 0xc0) === 0x80) next += 1; // the rest of the character
+    const character = new TextDecoder().decode(new Uint8Array(bytes.slice(at, next)));
+    if (/[\s\x1c-\x1f\x85]/.test(character) && character !== "\ufeff") { open = false; continue; }
+    if (!open) words.push({ text: "", pieces: [] });
+    open = true;
+    const word = words.at(-1);
+    word.text += markAgain(character);
+    owners.slice(at, next).forEach((i) => { if (!word.pieces.includes(i)) word.pieces.push(i); });
+  }
+  pieces.forEach((piece, i) => { if (piece === "</s>") words.push({ text: piece, pieces: [i] }); });
   return words;
 }
 
@@ -263,14 +281,16 @@ function headOf([sourcePieces, targetPieces, [layers, heads], hex], layer, head)
 }
 
 // Attention weights: each row says where the model looked when it wrote that word, or that piece if pieces are wanted.
-// A word's weight is the sum over the pieces of a source word, and the mean over those of a target word.
+// A word's weight is the sum over the pieces of a source word, and the mean over those of a target word. A piece of
+// several source words shares its weight among them.
 // Known links of words are framed.
 function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) {
   const single = (list) => list.map((piece, i) => ({ text: markAgain(piece.replace("▁", "_")), pieces: [i] }));
   const sources = pieces ? single(sourcePieces) : joined(sourcePieces), targets = pieces ? single(targetPieces) : joined(targetPieces);
   const weight = (t, s) => parseInt(hex.substr(2 * (t * sourcePieces.length + s), 2), 16) / 255;
+  const holders = sourcePieces.map((_, s) => sources.filter((word) => word.pieces.includes(s)).length);
   const weights = targets.map((target) => sources.map((word) =>
-    target.pieces.reduce((sum, t) => sum + word.pieces.reduce((part, s) => part + weight(t, s), 0), 0) / target.pieces.length));
+    target.pieces.reduce((sum, t) => sum + word.pieces.reduce((part, s) => part + weight(t, s) / holders[s], 0), 0) / target.pieces.length));
   const source = sources.map((word) => word.text), target = targets.map((word) => word.text);
   return (theme) => {
     const cell = Math.max(9, Math.min(22, 620 / source.length));

@@ -1,0 +1,59 @@
+"""Tags in the text itself, such as <2de> at the beginning of a source sentence: taken apart from its words."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from nmt.corpus.pair import Pair
+
+log = logging.getLogger("nmt")
+
+
+def tags_apart(pairs: Iterable[Pair], symbols: Sequence[str]) -> Iterator[Pair]:
+    """Yields the pairs, and of a source that begins with ``symbols`` of the tokenizer the tag apart from the sentence.
+
+    A symbol that comes again later in the source, or in the target, is a placeholder in the sentence (<num>, <url>) and
+    stays there. Links go on counting the words of the sentence.
+    """
+    if not symbols:
+        yield from pairs
+        return
+    leading = _leading(symbols)
+    for pair in pairs:
+        tag, sentence = _parted(pair, leading)
+        if tag:
+            words = len(pair.source.split()) - len(sentence.split())
+            links = tuple((source - words, target) for source, target in pair.links if source >= words)
+            known = "" if tag.split() == pair.tag.split() else pair.tag  # said and written: it comes once
+            pair = pair._replace(source=sentence, links=links, tag=known + tag)
+        yield pair
+
+
+def _leading(symbols: Sequence[str]) -> re.Pattern[str]:
+    """Returns what matches a symbol at the beginning of a text, and the white space around it."""
+    longest_first = sorted(symbols, key=len, reverse=True)
+    any_symbol = "|".join(map(re.escape, longest_first))
+    return re.compile(rf"\s*({any_symbol})\s*")
+
+
+def _parted(pair: Pair, leading: re.Pattern[str]) -> tuple[str, str]:
+    """Returns the tag of the source, with the white space after it, and the sentence; no tag where there is none."""
+    begin = 0  # of the sentence
+    while match := leading.match(pair.source, begin):
+        symbol = match[1]
+        is_placeholder = symbol in pair.source[match.end() :] or symbol in pair.target
+        if is_placeholder:
+            break
+        begin = match.end()
+    return pair.source[:begin], pair.source[begin:]
+
+
+def tell_untagged(pairs: Iterable[Pair], place: str, option: str) -> None:
+    """Warns where the first sentence has no tag, for a model whose training text all has one."""
+    for pair in pairs:
+        if pair.source.strip():
+            if not pair.tag:
+                log.warning("%s: no tag, and all of corpus.train has one; say %s, or write it there", place, option)
+            return
