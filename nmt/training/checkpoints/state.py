@@ -26,7 +26,8 @@ class Counters:
     tokens: int = 0  # real target tokens seen
     seconds: float = 0.0  # spent in training, validation included
     position: Position = field(default_factory=Position)
-    best_score: float | None = None  # of the selection metric
+    best_score: float | None = None  # of the selection metric; higher is better
+    best_loss: float | None = None  # validation loss of the best: of equal scores, the lower is better
     best_step: int = 0
     stale: int = 0  # validations since the best
     reductions: int = 0  # of the learning rate on a plateau
