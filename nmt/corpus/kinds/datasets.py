@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
 from nmt.corpus.pair import Pair
@@ -26,6 +26,8 @@ class DatasetsOptions(PlacedCorpus):
     valid: str = "validation"
     tests: dict[str, str] = field(default_factory=lambda: {"test": "test"})
     streaming: bool = False  # read from where it lies, without a copy on disk; goes with batching.stream=true
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"path"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,7 +63,7 @@ class DatasetsOptions(PlacedCorpus):
         """Raises UserError where there is no such data set or split."""
         import datasets
 
-        folder = Path(self.path).expanduser()
+        folder = Path(self.path)
         was_saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
         path = str(folder) if folder.is_dir() else self.path
         try:

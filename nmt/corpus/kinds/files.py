@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
@@ -37,6 +37,8 @@ class FilesOptions(PlacedCorpus):
     links: str = ""  # of the training pairs: a line each, i-j for source word i and target word j, from 0
     weights: list[float] = field(default_factory=list)  # of each place of train: how much of it is read, by the others
     tags: list[str] = field(default_factory=list)  # for each place of train: before every source sentence; "": none
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"train", "valid", "tests", "links"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -140,7 +142,7 @@ class FilesOptions(PlacedCorpus):
         """Returns the places that ``*`` stands for, by name. Raises UserError where there is none."""
         if "*" not in place:
             return [place]
-        pattern = str(Path(place).expanduser())
+        pattern = str(Path(place))
         of_source = pattern.replace("{language}", self.source_language)
         names = sorted(glob.glob(of_source))
         if not names:
@@ -189,7 +191,7 @@ class FilesOptions(PlacedCorpus):
 
 def existing(name: str) -> Path:
     """Raises UserError where there is no such file."""
-    path = Path(name).expanduser()
+    path = Path(name)
     if not path.is_file():
         raise UserError(
             f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import sentencepiece
 
@@ -42,6 +42,8 @@ class TokenizerOptions:
     sampling: float = 0.0
     symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
+
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
