@@ -112,11 +112,12 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
 def _start(config: TrainConfig, ranks: Ranks) -> Run:
     """Opens the run's folder, which the first process makes while the others wait."""
 
-    def make() -> str:
-        return str(start_run(config, lambda: _tokenizer(config)).folder)
+    def make() -> dict[str, str]:
+        return start_run(config, lambda: _tokenizer(config)).text
 
-    folder = Path(ranks.first_tells(make, "the run's folder"))
-    return Run(folder, config, Tokenizer.load(folder / "tokenizer"))
+    text = ranks.first_tells(make, "the run's folder")
+    folder = Path(config.run.dir)
+    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), text)
 
 
 def _tokenizer(config: TrainConfig) -> Tokenizer:

@@ -112,6 +112,14 @@ class Tokenizer:
             digest.update(self.target_path.read_bytes())
         return digest.hexdigest()[:16]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """Returns a hash of each model's content, by the name that its file has in a run."""
+        paths = {"source.model": self.source_path}
+        if self.target_path:
+            paths["target.model"] = self.target_path
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
+
     def encode_source(self, text: str) -> list[int]:
         """Returns the ids of a source sentence, ended by END: the encoder sees where the sentence stops."""
         return self.encode_sources([text])[0]
