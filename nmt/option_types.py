@@ -51,8 +51,9 @@ def _leaves(annotation: Any, path: Sequence[str]) -> Iterator[type]:
     """Yields the types that the options of this name have below an annotation."""
     if get_origin(annotation) in (list, dict):
         *_, members = get_args(annotation)
-        is_named = get_origin(annotation) is dict
-        yield from _leaves(members, path[1:] if is_named else path)
+        if get_origin(annotation) is dict:
+            path = path[1:]
+        yield from _leaves(members, path)
         return
     if not path:
         yield annotation

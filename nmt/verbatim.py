@@ -165,7 +165,8 @@ def _set_types(node: yaml.Node, path: tuple[str, ...]) -> None:
             is_merge = key.tag == f"{TAG}merge"
             if isinstance(key, yaml.ScalarNode) and not is_merge:
                 key.tag = f"{TAG}str"
-            _set_types(value, path if is_merge else (*path, str(key.value)))
+            place = path if is_merge else (*path, str(key.value))
+            _set_types(value, place)
     elif isinstance(node, yaml.ScalarNode) and node.style is None and node.value.lower() not in NULL:
         _set_type(node, path)
 
