@@ -31,6 +31,7 @@ TAG = "tag:yaml.org,2002:"
 _WORD = re.compile(r"(?!(?:true|false|inf|nan|null)$)[A-Za-z_](?:[\w/.+*@:-]|\$\{[^{}]*\})*", re.ASCII | re.IGNORECASE)
 # A value, or values of a sweep, in which nothing but commas and ${...} has a meaning for Hydra.
 _PLAIN = re.compile(r"""(?:[^'"\\()\[\]{}$]|\$\{[^{}]*\}|\$(?!\{))+""")
+_COMMA = re.compile(r",(?![^{}]*\})")  # not within ${...}
 # A part in quotes; or a member of a list or dictionary that begins with ~, which may have {language} within it.
 _HOME = re.compile(r"""'[^']*'|"[^"]*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\})*)""")
 
@@ -60,7 +61,7 @@ def _quoted(override: str) -> str:
     if not equals or _type_of_key(key) is not str:
         return override
     if _PLAIN.fullmatch(value):
-        value = ",".join(_in_quotes(part.strip()) for part in value.split(","))
+        value = ",".join(_in_quotes(part.strip()) for part in _COMMA.split(value))
     else:
         value = _HOME.sub(lambda match: _in_quotes(match[1].strip()) if match[1] else match[0], value)
     return f"{key}={value}"
