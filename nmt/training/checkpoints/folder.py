@@ -209,19 +209,19 @@ class Checkpoints:
         return weights[0], files[0]
 
     def newest_origin(self) -> Origin | None:
-        """The origin that the newest checkpoint keeps; None where it keeps none, or is damaged.
+        """The origin that the newest readable checkpoint keeps; None where it keeps none.
 
         Raises UserError where that is not the origin of this run.
         """
         for path in reversed(self.all()):
-            with contextlib.suppress(UserError):  # `latest` tells of the damage
+            try:
                 recorded = load_origin(path)
-                break
-        else:
-            return None
-        if recorded and self.origin:
-            self.origin.check(recorded, path, self.folder.parent)
-        return recorded
+            except UserError:  # `latest` tells of the damage
+                continue
+            if recorded and self.origin:
+                self.origin.check(recorded, path, self.folder.parent)
+            return recorded
+        return None
 
     def _check(self, state: TrainState, path: Path) -> None:
         """Raises UserError for a checkpoint of another origin; says once that one of an earlier version keeps none."""
