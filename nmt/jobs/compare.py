@@ -10,11 +10,13 @@ from pathlib import Path
 from nmt.config import compose_train, flat
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.corpus.text.writing import Writing
 from nmt.errors import UserError, nearest
-from nmt.evaluation.buckets import make_buckets, word_counts
+from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures, measure_infos
+from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
@@ -80,10 +82,10 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
 
     comparison = _gather(config, command, trained)
     for member in trained:
-        for test_set in comparison.test_sets:
-            wanted = (member.system, str(member.seed), test_set)
+        for evaluation in member.evaluations:
+            wanted = (member.system, str(member.seed), evaluation.test_set)
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
-            write_scores(member.run.folder / "evaluations" / test_set, rows, config.evaluation)
+            write_scores(member.run.folder / "evaluations" / evaluation.test_set, evaluation, rows, config.evaluation)
     return comparison, Path(config.runs) / config.name
 
 
@@ -117,6 +119,7 @@ def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
 def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
     """Raises UserError for systems that can't be compared fairly, and for a test set that the corpus hasn't."""
     first = plan[0]
+    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
     for other in plan:
         systems = f"systems {first.system} and {other.system}"
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
@@ -159,9 +162,10 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
         sources = [pair.source for pair in train_config.corpus.read(name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
-        buckets = make_buckets(word_counts(sources), config.evaluation.bucket_bounds)
+        unit = Writing.of(sources).unit
+        buckets = make_buckets(unit.lengths(sources), config.evaluation.bucket_bounds)
         counts = ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets)
-        log.info("%s: %s", name, counts)
+        log.info("%s, by source %s: %s", name, unit, counts)
 
 
 def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> list[Trained]:
@@ -205,7 +209,6 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
     fields = merged(parts)
     rows = fields["rows"]
-    metrics = chosen_measures(config.evaluation.metrics)
     runs = [_run_info(member) for member in trained]
     firsts = _first_seeds(trained)
     budget = "" if config.match == "none" else f": {config.budget:g} each"
@@ -214,8 +217,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         baseline=config.baseline,
         systems=list(config.systems),
         matched=MATCHED[config.match] + budget,
-        metrics=[metric.name for metric in metrics],
-        signatures={metric.name: metric.signature for metric in metrics},
+        metrics=list(config.evaluation.metrics),
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
         measures=measure_infos(),
