@@ -46,8 +46,8 @@ def test_a_name_is_the_same_in_a_file_whatever_yaml_takes_it_for(tmp_path):
     folder.mkdir(parents=True)
     lines = ["# @package _global_", "defaults: [{override /corpus: files}]", "run: {name: 1_1}", "corpus:"]
     lines += ["  target_language: no", "  tests:", *(f"    {text}: {text}" for text in LIKE_NUMBERS)]
-    (folder / "1e3.yaml").write_text("\n".join(lines))
-    config = composed("train", "--config-dir", "conf", "+experiment=1e3", folder=tmp_path)
+    (folder / "mine.yaml").write_text("\n".join(lines))
+    config = composed("train", "--config-dir", "conf", "+experiment=mine", folder=tmp_path)
     assert (config["run"]["name"], config["corpus"]["target_language"]) == ("1_1", "no")
     assert config["corpus"]["tests"] == {text: text for text in LIKE_NUMBERS}
 
@@ -73,8 +73,8 @@ def test_a_comparison_in_a_file_names_systems_and_test_sets_as_it_says(tmp_path)
         *("# @package _global_", "name: 2024_01", "baseline: on", "test_sets: [1_1, no]", "seeds: [1, 1e1]"),
         *("systems:", "  on: {experiment: 1e3, overrides: [2_2]}", "  2014: {experiment: true}"),
     ]
-    (folder / "1_1.yaml").write_text("\n".join(lines))
-    config = composed("compare", "--config-dir", "conf", "+comparison=1_1", folder=tmp_path)
+    (folder / "mine.yaml").write_text("\n".join(lines))
+    config = composed("compare", "--config-dir", "conf", "+comparison=mine", folder=tmp_path)
     assert (config["name"], config["baseline"], config["test_sets"]) == ("2024_01", "on", ["1_1", "no"])
     assert config["systems"]["on"] == {"experiment": "1e3", "overrides": ["2_2"]}
     assert config["systems"]["2014"]["experiment"] == "true" and config["seeds"] == [1, 10]
