@@ -187,9 +187,7 @@ def _other_text(
     if not records:
         log.info("%s: neither checkpoints nor %s tell its text: the text itself can't be checked", folder, RECORD)
     elif text not in records:
-        log.info(
-            "%s: its record is older than the versions of generated text: the text itself can't be checked", folder
-        )
+        log.info("%s: its record is of an earlier version of nmt: the text itself can't be checked", folder)
     return None
 
 

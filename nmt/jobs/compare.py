@@ -211,7 +211,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     rows = fields["rows"]
     runs = [_run_info(member) for member in trained]
     firsts = _first_seeds(trained)
-    budget = "" if config.match == "none" else f": {config.budget:g} each"
+    budget = "" if config.match == "none" else f": {config.budget:,.15g} each"
     return Comparison(
         name=config.name,
         baseline=config.baseline,
@@ -220,6 +220,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         metrics=list(config.evaluation.metrics),
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
+        resamples=config.evaluation.resamples,
         measures=measure_infos(),
         runs=runs,
         published=_published(config, firsts, rows),
