@@ -14,37 +14,17 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
 from nmt.errors import UserError, nearest
-from nmt.models.build import MODEL_OPTIONS
-from nmt.schemas import (
-    AlignConfig,
-    CompareConfig,
-    EvaluateConfig,
-    ExportConfig,
-    ScoreConfig,
-    TrainConfig,
-    TranslateConfig,
-)
+from nmt.option_types import DOORS, KINDS
+from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
+from nmt.schemas import TrainConfig
+from nmt.verbatim import install
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
-
-
-DOORS: dict[str, type] = {
-    "train": TrainConfig,
-    "evaluate": EvaluateConfig,
-    "translate": TranslateConfig,
-    "export": ExportConfig,
-    "align": AlignConfig,
-    "score": ScoreConfig,
-    "compare": CompareConfig,
-}
-# Where a field may hold one of several kinds of options, told apart by this key.
-KINDS: dict[str, tuple[str, dict[str, type]]] = {"corpus": ("kind", CORPUS_OPTIONS), "model": ("name", MODEL_OPTIONS)}
 
 T = TypeVar("T")
 
@@ -52,6 +32,7 @@ T = TypeVar("T")
 @cache
 def register() -> None:
     """Tells Hydra of every options class: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
+    install()
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
         store.store(name=f"{door}_schema", node=_with_open_dictionaries(schema))
@@ -71,7 +52,7 @@ def _with_open_dictionaries(schema: type) -> DictConfig:
 
 
 def typed(config: DictConfig, schema: type[T]) -> T:
-    """Returns the configuration as typed objects.
+    """Returns the configuration as typed objects. Where an option is a path, ~ becomes the home folder.
 
     Raises UserError for keys that no options class has, for missing values, and for whatever an options class refuses.
     """
@@ -80,12 +61,13 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     if missing:
         raise UserError(f"{missing[0]}: a value is needed; say {missing[0]}=...")
     try:
+        _expand_homes(config, "")
         options = OmegaConf.to_object(config)
     except OmegaConfBaseException as error:
         message = str(error).splitlines()[0]
         raise UserError(message) from None
     assert isinstance(options, schema)
-    _check_numbers("", OmegaConf.to_container(config, resolve=True))
+    _check_numbers("", options)
     for group, (key, kinds) in KINDS.items():
         part = getattr(options, group, None)
         if part is None:
@@ -96,22 +78,62 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     return options
 
 
-LARGEST = 2**31 - 1  # of whole numbers: libraries take no larger ones
+def _expand_homes(node: Any, path: str) -> None:
+    """Puts the home folder for ~ in the PATHS of every options class, in place: other options may be made of them.
+
+    Raises UserError where a user is not known.
+    """
+    if not isinstance(node, DictConfig):
+        return
+    paths = getattr(OmegaConf.get_type(node), "PATHS", ())
+    for key in node:
+        if OmegaConf.is_missing(node, key):
+            continue
+        name = f"{path}{key!s}"
+        if key in paths:
+            _expand_home(node, key, name)
+        else:
+            _expand_homes(node[key], f"{name}.")
 
 
-def _check_numbers(name: str, value: Any) -> None:
+def _expand_home(node: DictConfig | ListConfig, key: Any, name: str) -> None:
+    """Expands one path, or all of a list or dictionary."""
+    value = node[key]
+    if isinstance(value, DictConfig):
+        for member in value:
+            _expand_home(value, member, f"{name}.{member!s}")
+    elif isinstance(value, ListConfig):
+        for number in range(len(value)):
+            _expand_home(value, number, name)
+    elif isinstance(value, str) and value.startswith("~"):
+        try:
+            node[key] = str(Path(value).expanduser())
+        except RuntimeError:
+            raise UserError(f"{name}={value}: no such user; for a folder of that name, say ./{value}") from None
+
+
+LARGEST = 2**31 - 1  # of whole numbers that libraries take: seeds, sizes, batches
+MOST = 2**63 - 1  # of those that are counted to alone: the COUNTS of an options class
+
+
+def _check_numbers(name: str, value: Any, largest: int = LARGEST) -> None:
     """Raises UserError for a number that nothing can be done with."""
-    if isinstance(value, dict):
+    if is_dataclass(value):
+        counts = getattr(value, "COUNTS", ())
+        for option in fields(value):
+            full_name = f"{name}.{option.name}" if name else option.name
+            most = MOST if option.name in counts else LARGEST
+            _check_numbers(full_name, getattr(value, option.name), most)
+    elif isinstance(value, dict):
         for key, part in value.items():
-            full_name = f"{name}.{key}" if name else str(key)
-            _check_numbers(full_name, part)
+            _check_numbers(f"{name}.{key}", part)
     elif isinstance(value, list | tuple):
         for part in value:
             _check_numbers(name, part)
     elif isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{name}={value}: must be a finite number")
-    elif isinstance(value, int) and abs(value) > LARGEST:
-        raise UserError(f"{name}={value}: must be at most {LARGEST}")
+    elif isinstance(value, int) and abs(value) > largest:
+        raise UserError(f"{name}={value}: must be at most {largest}")
 
 
 def _refuse_unknown(node: Any, path: str) -> None:

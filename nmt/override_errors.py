@@ -79,6 +79,7 @@ REPLACED: dict[str, dict[str, str]] = {
         "transformer_modern": "model=transformer model.positions=rotary model.norm=rms model.activation=swiglu",
     },
 }
+NOT_PLAIN = re.compile(r"[^\w\s/\\+.$%*@?|:-]|[^\x00-\x7f]", re.ASCII)  # what Hydra reads in quotes alone
 NOISE = ("full_key:", "object_type=", "reference_type=")  # how lines begin that help no user
 
 
@@ -161,9 +162,10 @@ def _unreadable(override: str) -> str:
     key, equals, value = override.partition("=")
     if not equals:
         return f"{override}: cannot be read; options are key=value"
+    special = " ".join(dict.fromkeys(NOT_PLAIN.findall(value))) or "spaces"
     if re.search(r"""['"\[{]""", value):  # a list or a dictionary, or quotes that do not match
-        return f"{override}: cannot be read; put a text that holds = , ( ) {{ }} or [ ] in quotes, as in key=['a=b']"
-    return f"""{override}: cannot be read; = , ( ) {{ }} [ ] need quotes within quotes: "{key}='{value}'\""""
+        return f"{override}: cannot be read; put a text that holds {special} in quotes, as in key=['a=b']"
+    return f"""{override}: cannot be read; {special} must stand in quotes within quotes: "{key}='{value}'\""""
 
 
 def _choices(group: str) -> list[str]:

@@ -9,14 +9,15 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Set
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
 
-from nmt.config import load_train, save
+from nmt.config import flat, load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import ALIKE, Proportions
 from nmt.errors import UserError
@@ -26,6 +27,7 @@ from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import load_weights
 
 log = logging.getLogger("nmt")
@@ -56,10 +58,19 @@ class Run:
     config: TrainConfig
     tokenizer: Tokenizer
     proportions: Proportions = ALIKE  # of the training text: how it was cleaned
+    text: dict[str, str] = field(default_factory=dict)  # fingerprints of what it is trained on; {}: it is only used
 
-    @property
+    @cached_property
     def checkpoints(self) -> Checkpoints:
-        return Checkpoints(self.folder / "checkpoints", self.config.trainer.keep_checkpoints)
+        return Checkpoints(self.folder / "checkpoints", self.config.trainer.keep_checkpoints, self._origin())
+
+    def _origin(self) -> Origin:
+        """Returns what checkpoints of this run depend on, as it lies here."""
+        options = flat({"model": asdict(self.config.model)})
+        for name in ("source_language", "target_language"):
+            options[f"corpus.{name}"] = getattr(self.config.corpus, name)
+        defaults = flat({"model": asdict(type(self.config.model)())})
+        return Origin(self.tokenizer.digests, options, self.text, defaults)
 
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.tokenizer.source_size, self.tokenizer.target_size, self.tokenizer.joint)
@@ -94,9 +105,10 @@ def start_run(
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
     """
     folder = Path(config.run.dir)
+    text = {split: config.corpus.fingerprint(split) for split in ("train", "valid")}
     if Checkpoints(folder / "checkpoints").all():
-        _check_same_run(folder, config)
         tokenizer = Tokenizer.load(folder / "tokenizer")
+        _check_same_run(folder, config, tokenizer, text)
         proportions = _begun_with(folder, measure)
         is_new = False
     else:
@@ -117,7 +129,7 @@ def start_run(
             record.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
-    return Run(folder, config, tokenizer, proportions)
+    return Run(folder, config, tokenizer, proportions, text)
 
 
 def _begun_with(folder: Path, measure: Callable[[], Proportions]) -> Proportions:
@@ -142,12 +154,14 @@ def recorded_proportions(folder: Path) -> Proportions | None:
         return None
 
 
-def _check_same_run(folder: Path, config: TrainConfig) -> None:
+def _check_same_run(folder: Path, config: TrainConfig, tokenizer: Tokenizer, text: dict[str, str]) -> None:
     """Raises UserError where the run in ``folder`` may not go on with this configuration."""
     if config.resume == "never":
         raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
     before = load_train(folder / "config.yaml")
-    change = difference(asdict(before), asdict(config)) or _other_text(folder, before, config)
+    origin = Run(folder, before, tokenizer).checkpoints.newest_origin()
+    trained_on = origin.text if origin else {}
+    change = difference(asdict(before), asdict(config)) or _other_text(folder, before, config, text, trained_on)
     if change:
         key, old, new = change
         raise UserError(
@@ -155,25 +169,35 @@ def _check_same_run(folder: Path, config: TrainConfig) -> None:
         )
 
 
-def _other_text(folder: Path, before: TrainConfig, config: TrainConfig) -> tuple[str, Any, Any] | None:
-    """Returns the split whose text has changed: where the text lies may change, so its hashes are compared."""
-    try:
-        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
-        recorded = {split: data[split] for split in ("train", "valid")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    unchecked = False
-    for split in recorded:
-        current = config.corpus.fingerprint(split)
-        if recorded[split] == current:
-            continue
-        same_options = type(before.corpus) is type(config.corpus) and before.corpus.fingerprint(split) == current
-        if not (same_options and config.corpus.counts_as(recorded[split], split)):
-            return f"corpus.{split} (hash of the text)", recorded[split], current
-        unchecked = True
-    if unchecked:
+def _other_text(
+    folder: Path, before: TrainConfig, config: TrainConfig, text: dict[str, str], trained_on: dict[str, str]
+) -> tuple[str, Any, Any] | None:
+    """Returns the split whose text has changed: where the text lies may change, so its hashes are compared.
+
+    ``text`` has those of today; ``trained_on`` has those that the newest checkpoint keeps, where it keeps any.
+    """
+    records = [record for record in (trained_on, _recorded_text(folder)) if record]
+    for record in records:
+        for split, current in text.items():
+            if record[split] == current:
+                continue
+            same_options = type(before.corpus) is type(config.corpus) and before.corpus.fingerprint(split) == current
+            if not (same_options and config.corpus.counts_as(record[split], split)):
+                return f"corpus.{split} (hash of the text)", record[split], current
+    if not records:
+        log.info("%s: neither checkpoints nor %s tell its text: the text itself can't be checked", folder, RECORD)
+    elif any(record != text for record in records):  # what the run began with, though a later part may be known
         log.info("%s: its record is of an earlier version of nmt: the text itself can't be checked", folder)
     return None
+
+
+def _recorded_text(folder: Path) -> dict[str, Any]:
+    """Returns the fingerprints in the record of a run; none where it is absent or damaged."""
+    try:
+        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
+        return {split: data[split] for split in ("train", "valid")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str = "") -> tuple[str, Any, Any] | None:

@@ -1,4 +1,8 @@
-"""The options of every door, put together from those that stand beside each part. What exists is valid."""
+"""The options of every door, put together from those that stand beside each part. What exists is valid.
+
+An options class may name those of its options in which ~ is the home folder (PATHS), and numbers that are counted to
+and reach no library (COUNTS), which have no bound.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +50,8 @@ class RunOptions:
     name: str = "unnamed"
     dir: str = "runs/${run.name}/seed-${seed}"
 
+    PATHS: ClassVar[frozenset[str]] = frozenset({"dir"})
+
 
 @dataclass
 class TrainConfig:
@@ -69,6 +75,7 @@ class TrainConfig:
     resume: str = "auto"  # auto goes on from the last checkpoint; never refuses a folder that has one
     cache: str = "data/cache"  # tokenizers and encoded corpora
 
+    PATHS: ClassVar[frozenset[str]] = frozenset({"cache"})
     # What may change when a run goes on: what is watched, where it runs, where its text lies (the text may not).
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"}
@@ -107,6 +114,8 @@ class EvaluateConfig:
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     device: str = "auto"
 
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "checkpoint"})
+
 
 @dataclass
 class TranslateConfig:
@@ -121,6 +130,9 @@ class TranslateConfig:
     output: str = ""
     shard_lines: int = 100_000  # what is lost at most, and what a process takes at a time
     device: str = "auto"
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "checkpoint", "input", "output"})
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"shard_lines"})
 
     def __post_init__(self) -> None:
         if bool(self.input) != bool(self.output):
@@ -144,6 +156,8 @@ class ExportConfig:
     checkpoint: str = "best"
     output: str = ""  # a folder; "" is RUN/export/ctranslate2
 
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "checkpoint", "output"})
+
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise UserError(f"format={self.format}: {nearest(self.format, FORMATS)}")
@@ -162,6 +176,8 @@ class AlignConfig:
     checkpoint: str = "best"
     device: str = "auto"
 
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "source", "target", "gold", "reverse", "checkpoint"})
+
     def __post_init__(self) -> None:
         check_join(self.join)
 
@@ -178,6 +194,8 @@ class ScoreConfig:
     decoding: DecodingOptions = field(default_factory=lambda: DecodingOptions(length_penalty="none"))
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     device: str = "auto"
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "source", "target", "wrong", "checkpoint"})
 
 
 @dataclass
@@ -205,6 +223,8 @@ class CompareConfig:
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     device: str = "auto"
     runs: str = "runs"  # the comparison lies in <runs>/<name>
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"runs"})
 
     def __post_init__(self) -> None:
         """Raises UserError for what can't be compared, whatever the systems are."""

@@ -22,6 +22,8 @@ FLOORS = {
     "evaluation": 3,
     "report": 4,
     "schemas": 5,
+    "option_types": 6,
+    "verbatim": 6,
     "config": 6,
     "run": 7,
     "override_errors": 7,

@@ -14,6 +14,8 @@ import nmt
 from nmt.config import DOORS
 from nmt.door import NAMES
 from nmt.models.attention.registry import SCORES
+from nmt.training.checkpoints.file import save_state
+from nmt.training.checkpoints.parts import load_state
 from tests.conftest import ROOT, environment
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/python.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -68,6 +70,10 @@ def test_a_run_whose_score_is_a_plugin_s_is_loaded_with_it(trained_run, tmp_path
     shutil.copytree(trained_run, folder)
     path = folder / "config.yaml"
     path.write_text(path.read_text().replace("score: additive", "score: mine"))
+    best = folder / "checkpoints/best.safetensors"
+    state = load_state(best)
+    state.origin.options["model.attention.score"] = "mine"  # as if it had been trained with it
+    save_state(state, best)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("NMT_PLUGINS", "my_scores")
     try:

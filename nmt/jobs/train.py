@@ -119,12 +119,13 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
 
     def make() -> dict[str, Any]:
         run = start_run(config, lambda: _tokenizer(config), lambda: cached_proportions(config.corpus, cache))
-        return asdict(run.proportions)
+        return {"proportions": asdict(run.proportions), "text": run.text}
 
     cache = Path(config.cache)
-    proportions = Proportions.from_dict(ranks.first_tells(make, "the run's folder"))
+    made = ranks.first_tells(make, "the run's folder")
     folder = Path(config.run.dir)
-    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions)
+    proportions = Proportions.from_dict(made["proportions"])
+    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, made["text"])
 
 
 def _tokenizer(config: TrainConfig) -> Tokenizer:

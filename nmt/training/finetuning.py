@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ class FinetuningOptions:
     run: str = ""  # a trained run; "" begins with random weights
     checkpoint: str = "best"
     vocabulary: str = "keep"  # or extend: pieces that tokenizer.* finds in the new text are added to it
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "checkpoint"})
 
     def __post_init__(self) -> None:
         if self.vocabulary not in VOCABULARY:

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -30,6 +30,8 @@ class OptimizerOptions:
     halvings: int = 5  # and how many there are, evenly, until the end
     plateau_factor: float = 0.5  # plateau: times this when validation does not improve
     plateau_patience: int = 1  # validations without improvement before that
+
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"warmup_steps", "plateau_patience"})
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
-from nmt.corpus.batches.batch import Batch
+from nmt.corpus.batches.batch import Batch, write_batches
 from nmt.corpus.batches.batcher import Batches
 from nmt.errors import UserError
 from nmt.models.interface import Model
 from nmt.training.average import copy_weights, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters, Tensors, restore, take, take_weights
+from nmt.training.clock import Clock
 from nmt.training.journal import Journal, Look, is_shown
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
+from nmt.training.selection import Selection
 from nmt.training.sharding import shard
 from nmt.training.signals import Broken, Interrupted, Signals
 from nmt.training.trainer_options import TrainerOptions
@@ -73,6 +73,7 @@ class Trainer:
         self.validate = validate
         self.options = options
         self.optimizer_options = optimizer_options
+        self.selection = Selection.of(options, optimizer_options)
         self.device = precision.device
         self.checkpoints = checkpoints
         self.open_journal = journal
@@ -93,18 +94,24 @@ class Trainer:
         self.signals = Signals()
         self.stop = 0  # the signal that ends the run, once all ranks know of it
         self.saved = 0.0  # seconds of training at the last checkpoint
-        self.clock = 0.0  # until when seconds of training are counted
+        self.clock = Clock()
 
     def fit(self) -> Counters:
         """Trains until a budget is spent or patience runs out. Raises Interrupted on SIGINT, SIGTERM and Slurm's."""
         self._resume()
         progress = self.progress
-        if progress.finished and (self._budget_spent() >= 1 or self._out_of_patience()):
+        if progress.finished and self._is_over():
             log.info("already trained: %d steps, %s tokens", progress.step, f"{progress.tokens:,}")
+            if self._budget_spent() < 1:
+                log.info("%s: to go on, raise trainer.patience", self.selection.end(progress))
             return progress
         if progress.finished and self.optimizer_options.schedule in FALLING:
             log.warning("the run had ended: with more budget, its learning rate rises again")
         progress.finished = False
+        if self.selection.waits_for_warmup(progress):
+            log.info(
+                "no validation counts against the run before optimizer.warmup_steps=%d", self.selection.warmup_steps
+            )
         with self._interruptible():
             while not self._train_until_end_or_rollback():
                 self._roll_back()
@@ -174,14 +181,22 @@ class Trainer:
 
     def _restart_clock(self) -> None:
         """Leaves out the time that was spent elsewhere."""
-        self.clock = time.monotonic()
+        self.clock.restart()
         self.meter.restart()
 
-    def _count_seconds(self) -> None:
-        """Adds the seconds since it was last called."""
-        now = time.monotonic()
-        self.progress.seconds += now - self.clock
-        self.clock = now
+    def _count_seconds(self, is_usual: bool = True) -> None:
+        """Adds the seconds since it was last called. ``is_usual``: they are those of a step."""
+        self.progress.seconds += self.clock.lap(is_usual)
+        if self.ranks.count == 1:
+            self._leave_out(self.clock.idle)
+
+    def _leave_out(self, idle: float) -> None:
+        """Takes back the seconds in which all processes were stopped, or waited for one that was."""
+        self.clock.idle = 0.0
+        self.progress.seconds -= idle
+        if idle and self.ranks.first:
+            step = self.progress.step
+            log.warning("step %d: %.0f seconds without work (was the process stopped?) do not count", step, idle)
 
     def _validation_due(self) -> bool:
         return self.progress.step % self.options.validate_every == 0
@@ -197,8 +212,8 @@ class Trainer:
             return False
         return self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes
 
-    def _out_of_patience(self) -> bool:
-        return bool(self.options.patience and self.progress.stale >= self.options.patience)
+    def _is_over(self) -> bool:
+        return self._budget_spent() >= 1 or self.selection.is_out_of_patience(self.progress)
 
     def _budget_spent(self) -> float:
         """The share of the budget that is spent (1: all of it), of the budget that is nearest its end."""
@@ -224,9 +239,10 @@ class Trainer:
         tokens = sum(batch.tokens for batch in batches)
         if self.ranks.count == 1:
             return tokens, len(batches)
-        rows = self.ranks.gather([tokens, len(batches), progress.seconds, self.signals.number], place)  # (ranks, 4)
-        all_tokens, all_batches, seconds, signals = rows.unbind(dim=1)
+        own = [tokens, len(batches), progress.seconds, self.clock.idle, self.signals.number]
+        all_tokens, all_batches, seconds, idle, signals = self.ranks.gather(own, place).unbind(dim=1)  # (ranks,) each
         progress.seconds = float(seconds[0])
+        self._leave_out(float(idle.min()))
         self.stop = int(signals.max())
         return int(all_tokens.sum()), int(all_batches.max())
 
@@ -254,11 +270,7 @@ class Trainer:
             return
         folder = self.checkpoints.folder.parent
         path = folder / f"not-finite-{progress.step}-{self.ranks.number}.json"
-        rows = []
-        for batch in batches:
-            for number, source, target in batch.pairs():
-                rows.append({"pair": number, "source": source.tolist(), "target": target.tolist()})
-        path.write_text(json.dumps(rows), encoding="utf-8")
+        write_batches(path, batches)
         raise UserError(
             f"{reason}, and half the learning rate did not help {ROLLBACKS} times; the last batch is in {path}; begin "
             f"another run.dir with finetuning.run={folder} and a lower optimizer.learning_rate"
@@ -301,18 +313,22 @@ class Trainer:
         budget_spent = self._budget_spent() >= 1
         with self._evaluated() as model:
             sums = self._sums(model)
-        answers = self.ranks.all_tell([sums, progress.seconds], f"validation of step {progress.step}")
-        progress.seconds = answers[0][1]
-        shares = [share for share, _ in answers]
+        own = [sums, progress.seconds, self.clock.idle]
+        answers = self.ranks.all_tell(own, f"validation of step {progress.step}")
+        shares, seconds, idle = zip(*answers, strict=True)  # of each rank
+        progress.seconds = seconds[0]
+        self._leave_out(min(idle))
         if None in shares:
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
         scores = self.validate.scores(shares)
-        is_best = self._record_best(scores)
+        is_best = self.selection.judge(progress, scores)
         progress.judged = progress.step
-        progress.finished = budget_spent or self._out_of_patience()
+        progress.finished = budget_spent or self.selection.is_out_of_patience(progress)
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
         journal.say("step %d  valid %s%s", progress.step, _in_words(scores), "  (best)" * is_best)
+        if progress.finished and not budget_spent:
+            journal.say("%s", self.selection.end(progress))
         self._save(is_best)
         if self.look and is_shown(progress.step // self.options.validate_every):
             # Outside the clock: a model without attention has less to show.
@@ -337,27 +353,8 @@ class Trainer:
             self.signals.breaks = False
         except Broken:
             return None
-        self._count_seconds()
+        self._count_seconds(is_usual=False)
         return sums
-
-    def _record_best(self, scores: dict[str, float]) -> bool:
-        """Whether these are the best scores so far; counts patience and plateaus otherwise."""
-        progress = self.progress
-        selection = self.options.select_by
-        if selection not in scores:
-            raise UserError(f"trainer.select_by={selection}: validation gives {', '.join(scores)}")
-        score = scores[selection]
-        if selection == "loss":  # lower is better, and the highest score is kept
-            score = -score
-        if math.isfinite(score) and (progress.best_score is None or score > progress.best_score):
-            progress.best_score = score
-            progress.best_step = progress.step
-            progress.stale = 0
-            return True
-        progress.stale += 1
-        if progress.stale % self.optimizer_options.plateau_patience == 0:
-            progress.reductions += 1
-        return False
 
     def _save(self, is_best: bool = False) -> None:
         """Writes a checkpoint on the first rank; where weights are sharded, each rank its part. Collective."""

@@ -37,6 +37,9 @@ class TrainerOptions:
     compile: bool = False  # torch.compile
     threads: int = 0  # of the processor; 0 leaves it to the library
 
+    COUNTS: ClassVar[frozenset[str]] = frozenset(
+        {"max_steps", "max_tokens", "validate_every", "log_every", "patience", "skip_limit"}
+    )
     # What may change when a run goes on: budgets, what is watched and kept, how ranks share the work.
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {

@@ -157,7 +157,9 @@ def test_the_words_of_a_test_set_are_counted_without_its_tags(tagged):
     done = door_in_process("evaluate", "run=run", *more, folder=tagged)
     assert done.returncode == 0, done.stderr.decode()
     assert b"3-8" not in done.stdout and done.stdout.count(b"1-2") == 3
-    made = {name: json.loads((tagged / f"run/evaluations/{name}/beam_size=1/evaluation.json").read_text()) for name in TESTS}
+    made = {
+        name: json.loads((tagged / f"run/evaluations/{name}/beam_size=1/evaluation.json").read_text()) for name in TESTS
+    }
     assert made["new"]["scores"] == made["told"]["scores"] != made["plain"]["scores"], "what the model read"
     assert done.stderr.decode().count(": no tag, and all of corpus.train has one") == 1
     assert "test set 'plain': no tag" in done.stderr.decode()

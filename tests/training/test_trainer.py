@@ -7,7 +7,6 @@ import os
 import signal
 import time
 import traceback
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -212,6 +211,17 @@ def test_patience_ends_a_run_that_no_longer_improves_and_the_best_is_kept(make):
     assert (progress.step, progress.best_step, progress.finished) == (20, 8, True)
     assert load_state(trainer.checkpoints.best).progress.step == 8
     assert make(max_steps=100, patience=3).fit().step == 20
+
+
+def test_a_run_that_patience_ended_says_so_at_its_end_and_when_it_is_started_again(make, caplog, capsys):
+    losses = iter([3.0, 2.0, 2.5, 2.6])
+    caplog.set_level("INFO")
+    make(max_steps=100, patience=2, validate=lambda model: {"loss": next(losses)}).fit()
+    end = "ended by trainer.patience=2 at step 16 (best at 8)"
+    assert end in caplog.text + capsys.readouterr().err
+    caplog.clear()
+    assert make(max_steps=200, patience=2).fit().step == 16
+    assert f"{end}: to go on, raise trainer.patience" in caplog.text
 
 
 def test_selection_by_bleu_takes_the_highest(make):
@@ -493,7 +503,7 @@ def test_what_is_looked_at_reaches_tensorboard_at_every_validation(make, tmp_pat
 def test_looking_is_outside_the_clock(make, monkeypatch):
     """A model without attention has less to show, and must not gain time by it."""
     now = [0.0]
-    monkeypatch.setattr("nmt.training.trainer.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     looks = []
 
     def look(model):
@@ -503,6 +513,32 @@ def test_looking_is_outside_the_clock(make, monkeypatch):
 
     assert make(max_steps=8, look=look).fit().seconds == 0.0
     assert looks
+
+
+def test_a_stopped_process_does_not_spend_its_budget(make, monkeypatch, caplog):
+    """As Ctrl-Z stops it: the clock on the wall goes on, and no work is done. A step that works as long counts."""
+    wall = time.monotonic
+    worked = time.thread_time
+    hours = {"wall": 0, "worked": 0}
+    monkeypatch.setattr(time, "monotonic", lambda: wall() + 3600 * hours["wall"])
+    monkeypatch.setattr(time, "thread_time", lambda: worked() + 3600 * hours["worked"])
+
+    def stop(progress):
+        if progress.step == 3:
+            hours["wall"] += 1
+
+    def work(progress):
+        stop(progress)
+        hours["worked"] = hours["wall"] - 1
+
+    stopped = make("stopped", max_steps=8, max_minutes=30, after_step=stop).fit()
+    assert stopped.step == 8 and stopped.seconds < 1800
+    assert [m for m in caplog.messages if "stopped" in m] == [
+        "step 3: 3600 seconds without work (was the process stopped?) do not count"
+    ]
+    hours["worked"] = 0
+    worked_on = make("worked", max_steps=8, max_minutes=30, after_step=work).fit()
+    assert worked_on.step == 3 and worked_on.seconds > 3600
 
 
 def test_a_look_that_fails_loses_no_checkpoint(make):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -74,6 +76,15 @@ class Batch:
     def cells(self) -> int:
         """Number of tokens on both sides, padding included."""
         return self.source.numel() + self.target_in.numel()
+
+
+def write_batches(path: Path, batches: Sequence[Batch]) -> None:
+    """Writes the pairs of batches as JSON, for a person to look at: number in the corpus, source and target ids."""
+    rows = []
+    for batch in batches:
+        for number, source, target in batch.pairs():
+            rows.append({"pair": number, "source": source.tolist(), "target": target.tolist()})
+    path.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def _width(mask: Tensor) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.generated import BARE_HASH
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
@@ -33,6 +33,8 @@ class DatasetsOptions(PlacedCorpus):
     valid: str = "validation"
     tests: dict[str, str] = field(default_factory=lambda: {"test": "test"})
     streaming: bool = False  # read from where it lies, without a copy on disk; goes with batching.stream=true
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"path"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -72,7 +74,7 @@ class DatasetsOptions(PlacedCorpus):
 
     @property
     def _folder(self) -> Path:
-        return Path(self.path).expanduser()
+        return Path(self.path)
 
     @property
     def _columns(self) -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
@@ -40,6 +40,8 @@ class FilesOptions(PlacedCorpus):
     tags: list[str] = field(default_factory=list)
     valid_tag: str = ""
     test_tags: dict[str, str] = field(default_factory=dict)
+
+    PATHS: ClassVar[frozenset[str]] = frozenset({"train", "valid", "tests", "links"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,7 +175,7 @@ class FilesOptions(PlacedCorpus):
         """Returns the places that ``*`` stands for, by name. Raises UserError where there is none."""
         if "*" not in place:
             return [place]
-        pattern = str(Path(place).expanduser())
+        pattern = str(Path(place))
         of_source = pattern.replace("{language}", self.source_language)
         names = sorted(glob.glob(of_source))
         if not names:
@@ -225,7 +227,7 @@ class FilesOptions(PlacedCorpus):
 
 def existing(name: str) -> Path:
     """Raises UserError where there is no such file."""
-    path = Path(name).expanduser()
+    path = Path(name)
     if not path.is_file():
         raise UserError(
             f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import sentencepiece
 
@@ -43,6 +43,8 @@ class TokenizerOptions:
     sampling: float = 0.0
     symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
+
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"pairs"})
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -137,6 +139,14 @@ class Tokenizer:
         if self.target_path:
             digest.update(self.target_path.read_bytes())
         return digest.hexdigest()[:16]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Returns a hash of each model's content, by the name that its file has in a run."""
+        paths = {"source.model": self.source_path}
+        if self.target_path:
+            paths["target.model"] = self.target_path
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for name, path in paths.items()}
 
     def encode_source(self, text: str) -> list[int]:
         """Returns the ids of a source sentence, ended by END: the encoder sees where the sentence stops."""

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
+from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import Counters, Tensors, TrainState
 
 VERSION = 5
@@ -34,6 +35,8 @@ def save_state(state: TrainState, path: Path) -> None:
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     metadata = {"version": str(VERSION), "progress": json.dumps(asdict(state.progress))}
+    if state.origin:
+        metadata["origin"] = state.origin.to_json()
     if state.count > 1:
         metadata["first_rows"] = json.dumps(state.first_rows)
         metadata["DCP_SHARDING_INFO"] = json.dumps(_offsets(tensors, state.first_rows))
@@ -64,11 +67,26 @@ def load_file(path: Path) -> TrainState:
         fields = json.loads(metadata["progress"])
         digest = metadata["digest"]
         first_rows = json.loads(metadata.get("first_rows", "{}"))
+        origin = _origin(metadata)
     if version > VERSION:
         raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
     if _digest(tensors, metadata) != digest:
         raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
-    return TrainState(_counters(fields, path), _upgraded(tensors, version), first_rows=first_rows)
+    counters = _counters(fields, path)
+    return TrainState(counters, _upgraded(tensors, version), first_rows=first_rows, origin=origin)
+
+
+def read_origin(path: Path) -> Origin | None:
+    """Reads the origin of a state, or of one process's part of it, from the file's head; None where it keeps none.
+
+    Raises UserError for a file that is absent or damaged.
+    """
+    with opened(path) as file:
+        return _origin(file.metadata() or {})
+
+
+def _origin(metadata: Mapping[str, str]) -> Origin | None:
+    return Origin.from_json(metadata["origin"]) if "origin" in metadata else None
 
 
 @contextmanager

@@ -16,7 +16,8 @@ import torch
 
 from nmt.errors import UserError, nearest
 from nmt.training.checkpoints.file import save_state
-from nmt.training.checkpoints.parts import load_state, part_path
+from nmt.training.checkpoints.origin import Origin
+from nmt.training.checkpoints.parts import load_origin, load_state, part_path
 from nmt.training.checkpoints.state import Tensors, TrainState, tensors_under
 from nmt.training.ranks import Ranks
 
@@ -31,12 +32,15 @@ class Checkpoints:
     """The checkpoint folder of a run: ``step-N`` of the last ``keep`` validations, ``best.safetensors``, and at most
     one ``interim-N``, written where a run stops or `checkpoint_minutes` pass between validations.
 
-    Each but the best is a file, or a folder with one part a rank.
+    Each but the best is a file, or a folder with one part a rank. ``origin`` is what the run is: all that is written
+    here keeps it, and nothing is read that was trained as something else.
     """
 
-    def __init__(self, folder: Path, keep: int = 3):
+    def __init__(self, folder: Path, keep: int = 3, origin: Origin | None = None):
         self.folder = folder
         self.keep = keep
+        self.origin = origin
+        self._told = False  # that there are checkpoints which keep no origin
         self._writer: threading.Thread | None = None
         self._given_up = threading.Event()
         self._failure: BaseException | None = None
@@ -62,7 +66,10 @@ class Checkpoints:
         ``best``: whole weights, where ``state`` is one part of several.
         """
         self.wait()
-        copies = (_copy(state), is_best, best and _copy(best))
+        state = replace(_copy(state), origin=self.origin)
+        if best:
+            best = replace(_copy(best), origin=self.origin)
+        copies = (state, is_best, best)
         self._writer = threading.Thread(target=self._write, args=copies)
         self._writer.start()
 
@@ -153,7 +160,7 @@ class Checkpoints:
         """The newest checkpoint that every process finds whole; damaged ones are named and passed over.
 
         ``sharded``: each process gets its own rows alone, where there are parts. None where no checkpoint was saved.
-        Raises UserError where all are damaged.
+        Raises UserError where all are damaged, or one is of another tokenizer or model.
         """
         ranks = ranks or Ranks()
         share = (ranks.number, ranks.count) if sharded else (0, 1)
@@ -166,7 +173,8 @@ class Checkpoints:
             except UserError as error:
                 fault = str(error)
             faults = list(filter(None, ranks.all_tell(fault, f"checkpoint {name}")))
-            if not faults:
+            if state and not faults:
+                self._check(state, self.folder / name)
                 return state
             log.warning("%s", faults[0])
         if names:
@@ -187,12 +195,47 @@ class Checkpoints:
 
     def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
         """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file, as the user
-        said by ``option``. Raises UserError where there are none, or damaged ones.
+        said by ``option``. Raises UserError where there are none, or damaged ones, or those of another tokenizer or
+        model.
         """
         files = self.files(which, option)
+        weights = []
+        for path in files:
+            state = load_state(path)
+            self._check(state, path)
+            weights.append(_model_weights(state))
         if which == "average":
-            return average([_model_weights(load_state(path)) for path in files]), self.folder
-        return _model_weights(load_state(files[0])), files[0]
+            return average(weights), self.folder
+        return weights[0], files[0]
+
+    def newest_origin(self) -> Origin | None:
+        """The origin that the newest readable checkpoint keeps; None where it keeps none.
+
+        Raises UserError where that is not the origin of this run.
+        """
+        for path in reversed(self.all()):
+            try:
+                recorded = load_origin(path)
+            except UserError:  # `latest` tells of the damage
+                continue
+            if recorded and self.origin:
+                self.origin.check(recorded, path, self.folder.parent)
+            return recorded
+        return None
+
+    def _check(self, state: TrainState, path: Path) -> None:
+        """Raises UserError for a checkpoint of another origin; says once that one of an earlier version keeps none."""
+        if self.origin is None:
+            return
+        if state.origin:
+            self.origin.check(state.origin, path, self.folder.parent)
+        elif not self._told:
+            self._told = True
+            log.info(
+                "%s: of an earlier version; whether tokenizer and model options are those that it was trained with "
+                "can't be checked",
+                path,
+            )
 
     def files(self, which: str, option: str = "checkpoint") -> list[Path]:
         """The checkpoints that `weights` reads. Raises UserError where there are none."""

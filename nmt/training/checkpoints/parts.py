@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from nmt.errors import UserError
-from nmt.training.checkpoints.file import load_file, opened
+from nmt.training.checkpoints.file import load_file, opened, read_origin
+from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import Tensors, TrainState
 from nmt.training.sharding import rows_of
 
@@ -27,6 +28,16 @@ def load_state(path: Path, number: int = 0, count: int = 1) -> TrainState:
     if path.is_dir():
         return _load_parts(path, number, count)
     return load_file(path)
+
+
+def load_origin(path: Path) -> Origin | None:
+    """Reads the origin of a checkpoint, a file or a folder of parts; None where it keeps none.
+
+    Raises UserError for what is absent or damaged.
+    """
+    if path.is_dir():
+        path = part_paths(path)[0]
+    return read_origin(path)
 
 
 def part_path(folder: Path, number: int, count: int) -> Path:
@@ -58,6 +69,7 @@ class Header:
     path: Path
     step: int
     rows: dict[str, range]  # which rows the part has of each sharded tensor
+    origin: str  # as it stands there
 
 
 def _load_parts(folder: Path, number: int, count: int) -> TrainState:
@@ -84,7 +96,7 @@ def _load_parts(folder: Path, number: int, count: int) -> TrainState:
             else:
                 whole[name] = tensor
     joined = {name: torch.cat(tensors) for name, tensors in pieces.items()}
-    return TrainState(state.progress, whole | joined)
+    return TrainState(state.progress, whole | joined, origin=state.origin)
 
 
 def _read_header(path: Path) -> Header:
@@ -95,15 +107,16 @@ def _read_header(path: Path) -> Header:
             length = file.get_slice(name).get_shape()[0]
             rows[name] = range(first, first + length)
         step = json.loads(metadata["progress"])["step"]
-    return Header(path, step, rows)
+        origin = metadata.get("origin", "")
+    return Header(path, step, rows, origin)
 
 
 def _check_same_checkpoint(headers: list[Header]) -> None:
     """Raises UserError where the parts are of several steps, or of several models."""
     first = headers[0]
     for header in headers:
-        is_same = header.step == first.step and header.rows.keys() == first.rows.keys()
-        if not is_same:
+        is_same = header.rows.keys() == first.rows.keys() and header.origin == first.origin
+        if header.step != first.step or not is_same:
             raise UserError(
                 f"{header.path}: of another checkpoint (step {header.step}) than {first.path.name} (step {first.step})"
             )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
+from nmt.training.checkpoints.origin import Origin
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import is_sharded, local_part, placed, rows_of, whole_in_first
 from nmt.training.update import Update
@@ -26,7 +27,8 @@ class Counters:
     tokens: int = 0  # real target tokens seen
     seconds: float = 0.0  # spent in training, validation included
     position: Position = field(default_factory=Position)
-    best_score: float | None = None  # of the selection metric
+    best_score: float | None = None  # of the selection metric; higher is better
+    best_loss: float | None = None  # validation loss of the best: of equal scores, the lower is better
     best_step: int = 0
     stale: int = 0  # validations since the best
     reductions: int = 0  # of the learning rate on a plateau
@@ -51,6 +53,7 @@ class TrainState:
     number: int = 0  # of the process whose part this is
     count: int = 1  # of processes that have a part
     first_rows: dict[str, int] = field(default_factory=dict)
+    origin: Origin | None = None  # None: the checkpoint is of a version that kept none
 
 
 def take(update: Update, average: Tensors, progress: Counters, ranks: Ranks) -> TrainState:
