@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -32,6 +33,8 @@ class ValidationOptions:
 
     bleu_sentences: int = 200  # the first so many are translated greedily for BLEU and chrF; 0: the loss alone
     samples: int = 2  # of them are shown in the journal, with their attention, as training goes on
+
+    WATCHES: ClassVar[frozenset[str]] = frozenset({"samples"})  # all else decides which checkpoint is the best
 
     def __post_init__(self) -> None:
         for name in ("bleu_sentences", "samples"):

@@ -25,6 +25,7 @@ from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import shard
 from nmt.training.signals import Broken, Interrupted, Signals
+from nmt.training.terms import Terms, parts_from
 from nmt.training.trainer_options import TrainerOptions
 from nmt.training.update import Objective, Update
 
@@ -65,6 +66,7 @@ class Trainer:
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
         after_step: Callable[[Counters], None] | None = None,
+        terms: Terms | None = None,
     ):
         """``after_step`` is called with the counters after every update: tests look at a run through it."""
         options.check_budget()
@@ -79,6 +81,7 @@ class Trainer:
         self.look = look
         self.ranks = ranks or Ranks(device=precision.device)
         self.after_step = after_step
+        self.terms = terms  # kept with the updates that are made under them
 
         objective = Objective(model, options.label_smoothing, options.guided_alignment, options.compile)
         sharded = options.sharding == "full" and self.ranks.count > 1
@@ -114,6 +117,7 @@ class Trainer:
         """Trains to the end of the run: True; or until too many gradients in a row are not finite: False."""
         progress = self.progress
         options = self.options
+        progress.parts = parts_from(progress.parts, progress.step, self.terms)
         groups = self.batches.groups(progress.position, options.accumulate)
         with closing(self.open_journal(progress.step)) as journal, closing(groups):
             self.model.train()
@@ -124,6 +128,7 @@ class Trainer:
             self._restart_clock()
             for batches, position in groups:
                 step = progress.step + 1
+                seconds_before = progress.seconds
                 self._count_seconds()
                 # Ranks agree before the gradient, which is divided by the tokens of all of them.
                 tokens, most = self._agree(batches, f"step {step}")
@@ -136,13 +141,14 @@ class Trainer:
                 rate = learning_rate(self.optimizer_options, step, self._budget_spent(), progress.reductions)
                 norm = self.update.apply(rate * 0.5**progress.rollbacks)
                 self._record_update(norm)
-                progress.position = position
+                progress.move(position, self.batches.epochs(position), tokens)
                 self.meter.add(likelihood, norm, batches)
                 if self.after_step:
                     self.after_step(progress)
                 if self.ranks.count == 1:  # several ranks count and look when they agree, to stay together
                     self._count_seconds()
                     self.stop = self.signals.number
+                progress.update_seconds = progress.seconds - seconds_before
 
                 if progress.nonfinite >= options.skip_limit:
                     self._end_where_rollbacks_are_spent(batches)
@@ -298,7 +304,7 @@ class Trainer:
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.
         """
         progress = self.progress
-        budget_spent = self._budget_spent() >= 1
+        seconds_before = progress.seconds
         with self._evaluated() as model:
             sums = self._sums(model)
         answers = self.ranks.all_tell([sums, progress.seconds], f"validation of step {progress.step}")
@@ -307,6 +313,8 @@ class Trainer:
         if None in shares:
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
+        progress.validation_seconds = progress.seconds - seconds_before
+        budget_spent = self._budget_spent() >= 1  # perhaps by this very validation
         scores = self.validate.scores(shares)
         is_best = self._record_best(scores)
         progress.judged = progress.step
@@ -382,6 +390,7 @@ class Trainer:
             return False
         restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
         self.progress = state.progress
+        self.progress.epochs = self.batches.epochs(state.progress.position)
         self.saved = state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True
