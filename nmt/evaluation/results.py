@@ -190,9 +190,9 @@ class RunInfo:
     decoding_seconds: float
     folder: str
     context: int | None = None  # numbers that the decoder sees of any source; None: more with every word
+    curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, scores
     threads: str = ""  # in use while it was trained; several where it was resumed with others
     kernels: str = ""  # the processor's instructions, or the GPU
-    curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, scores
 
 
 @dataclass(frozen=True)

@@ -193,17 +193,22 @@ def _provenance(config: CompareConfig, command: str, trained: Sequence[Trained])
         "command": command,
         "scored at commit": git_commit() or "not in a git checkout",
         "trained at commit": ", ".join(commits),
-        "trained with": "; ".join(_machine_of(member) for member in _first_seeds(trained)),
+        "trained with": _machines(trained),
         "machine": machine(),
         "search": f"beam {search.beam_size}, length penalty {search.length_penalty}, {search.precision}",
         "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
     }
 
 
-def _machine_of(member: Trained) -> str:
-    """Says what the bits of a run's weights depend on besides its options."""
-    facts = [f"{name} {member.fact(name)}" for name in FACTS]
-    return f"{member.system}: {', '.join(facts)}"
+def _machines(trained: Sequence[Trained]) -> str:
+    """Says what the bits of the weights depend on besides options, for all systems or for those that are alike."""
+    systems: dict[str, list[str]] = {}
+    for member in _first_seeds(trained):
+        facts = ", ".join(f"{name} {member.fact(name)}" for name in FACTS)
+        systems.setdefault(facts, []).append(member.system)
+    if len(systems) == 1:
+        return next(iter(systems))
+    return "; ".join(f"{', '.join(names)}: {facts}" for facts, names in systems.items())
 
 
 def _capacities(
@@ -265,6 +270,9 @@ def _run_info(member: Trained) -> RunInfo:
     speeds = sorted(event["tokens_per_second"] for event in events if event["event"] == "train")
     speed_overall = progress.tokens / max(progress.seconds, 1e-9)  # where the run was too short for a report
     speed = speeds[len(speeds) // 2] if speeds else speed_overall
+    precision = start["precision"]
+    if progress.parts and progress.parts[0].terms:
+        precision = member.fact("precision")
     return RunInfo(
         system=member.system,
         seed=str(member.seed),
@@ -274,7 +282,7 @@ def _run_info(member: Trained) -> RunInfo:
         seconds=progress.seconds,
         tokens_per_second=speed,
         best_step=progress.best_step,
-        precision=start["precision"] if not progress.parts else member.fact("precision"),
+        precision=precision,
         decoding_seconds=sum(evaluation.seconds for evaluation in member.evaluations),
         folder=str(member.run.folder),
         threads=member.fact("threads"),

@@ -76,8 +76,14 @@ def check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
     for other in plan:
         systems = f"systems {first.system} and {other.system}"
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
-            if _shared(getattr(other.config, part)) != _shared(getattr(first.config, part)):
-                raise UserError(f"{systems} differ in {part}; a comparison needs one for all")
+            ours = _shared(getattr(first.config, part))
+            theirs = _shared(getattr(other.config, part))
+            if ours != theirs:
+                change = difference(asdict(ours), asdict(theirs), frozenset(), part)
+                name, one, another = change or (part, "", "")
+                raise UserError(
+                    f"{systems} differ in {part} ({name}={one} and {another}); a comparison needs one for all"
+                )
         published = other.config.published
         if published.score and published.metric not in choosable():
             raise UserError(f"published.metric={published.metric}: {nearest(published.metric, choosable())}")
@@ -95,7 +101,7 @@ def check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
                 raise chosen.refusal(Need.KNOWN_LINKS, f"test set '{name}' has not; leave it out")
 
 
-def _shared(options: object) -> object:
+def _shared(options: Any) -> Any:
     """Leaves out what may be the very thing that is compared: how long the sentences are that a system is trained on,
     and how they are segmented there.
     """
@@ -117,8 +123,8 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
         fault = (
             _other_options(config, planned.config, trained)
             or _other_terms(config, planned.config, progress)
-            or _other_budget(config, planned.config, trained, progress)
             or has_more(planned.config.trainer, progress)
+            or _other_budget(config, planned.config, trained, progress)
         )
         if fault:
             raise UserError(f"{planned.system}, {folder}: {fault}; {MEND}")

@@ -25,7 +25,9 @@ def settled(config: TrainConfig) -> TrainConfig:
     if not options.run:
         return config
     has_begun = bool(Checkpoints(Path(config.run.dir) / "checkpoints").all())
-    place = Path(config.run.dir if has_begun else options.run)
+    place = Path(config.run.dir)
+    if not has_begun:
+        place = Path(options.run)
     base = load_train(place / "config.yaml")
     if not has_begun:
         _check_model(config, base)

@@ -20,6 +20,8 @@ def findings(comparison: Comparison) -> list[str]:
         else:
             first = sentence[0].upper()
             sentences.append(f"{first}{sentence[1:]}.")
+    for system, reason in comparison.unmatched.items():
+        sentences.append(f"Nothing is found of {system}, which was not trained as long as the others: {reason}.")
     return sentences
 
 

@@ -18,7 +18,7 @@ from nmt.models.interface import Model
 from nmt.training.average import copy_weights, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters, Tensors, restore, take, take_weights
-from nmt.training.journal import Journal, Look, is_shown
+from nmt.training.journal import Journal, Look, in_words, is_shown
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
@@ -320,7 +320,7 @@ class Trainer:
         progress.judged = progress.step
         progress.finished = budget_spent or self._out_of_patience()
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
-        journal.say("step %d  valid %s%s", progress.step, _in_words(scores), "  (best)" * is_best)
+        journal.say("step %d  valid %s%s", progress.step, in_words(scores), "  (best)" * is_best)
         self._save(is_best)
         if self.look and is_shown(progress.step // self.options.validate_every):
             # Outside the clock: a model without attention has less to show.
@@ -394,11 +394,3 @@ class Trainer:
         self.saved = state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True
-
-
-def _in_words(scores: dict[str, float]) -> str:
-    words = []
-    for name, value in scores.items():
-        digits = 3 if name == "loss" else 1
-        words.append(f"{name} {value:.{digits}f}")
-    return "  ".join(words)
