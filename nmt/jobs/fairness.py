@@ -15,7 +15,7 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
-from nmt.jobs.spent import has_more
+from nmt.jobs.spent import UNITS, has_more, written
 from nmt.jobs.terms import is_among
 from nmt.run import CHANGES_BITS, WATCHES, difference
 from nmt.schemas import CompareConfig, TrainConfig
@@ -55,7 +55,8 @@ def check_overrides(config: CompareConfig) -> None:
 
 def _check_override(config: CompareConfig, place: str, name: str) -> None:
     if config.match != "none" and name in BUDGETS:
-        raise UserError(f"{place}: every system gets budget={config.budget:g} {config.match}; or say match=none")
+        budget = f"{written(config.budget)} {UNITS[config.match]}"
+        raise UserError(f"{place}: every system gets budget={budget}; leave it out, or say match=none")
     for own, mend in ITS_OWN.items():
         if name == own or name.startswith(f"{own}."):
             raise UserError(f"{place}: the comparison says it for all; say {mend}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nmt.training.checkpoints.state import Counters
 from nmt.training.trainer_options import TrainerOptions
 
+UNITS = {"steps": "updates", "tokens": "target tokens", "epochs": "epochs", "minutes": "minutes"}
 WAITING = 0.01  # of matched minutes: between an update and the next look at the clock
 
 
@@ -41,7 +42,7 @@ def has_more(options: TrainerOptions, progress: Counters) -> str:
         if name == "minutes":
             before -= WAITING * budget
         if before >= budget:
-            return f"its run has had {written(amounts[name])} {name}, more than {written(budget)}"
+            return f"its run has had {written(amounts[name])} {UNITS[name]}, more than {written(budget)}"
     return ""
 
 
@@ -52,7 +53,7 @@ def has_less(options: TrainerOptions, progress: Counters) -> str:
     for name, budget in budgets(options).items():
         if amounts[name] / budget >= 1:
             return ""
-        texts.append(f"{written(amounts[name])} of {written(budget)} {name}")
+        texts.append(f"{written(amounts[name])} of {written(budget)} {UNITS[name]}")
     return ", ".join(texts)
 
 

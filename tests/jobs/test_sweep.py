@@ -11,7 +11,7 @@ from tests.processes import TINY_TRAIN, door_in_process, fails
     ("swept", "told"),
     [
         (("run.name=s", "trainer.accumulate=1,4"), ("runs/s/seed-1", "trainer.accumulate=1 and 4", "run.name=s/${")),
-        (("trainer.max_steps=4,8",), ("runs/unnamed/seed-1", "jobs 0 and 1", "/${trainer.max_steps}")),
+        (("trainer.max_steps=4,8",), ("runs/demo/attention/seed-1", "jobs 0 and 1", "/${trainer.max_steps}")),
         (("run.dir=x", "seed=1,2"), ("x: of jobs 0 and 1", "seed=1 and 2", "run.dir=x/${seed}")),
     ],
 )
