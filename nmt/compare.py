@@ -10,8 +10,8 @@ What people change most:
   evaluation.metrics=[bleu,chrf,ter]
   overrides=[batching.tokens=2048] options for every system
 
-A system that is trained already is not trained again, and one that was cut goes on: the same command resumes. With other
-options or another budget, give name= too: runs that were trained otherwise than the comparison tells are refused.
+A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
+With other options or another budget give name= too: runs that were trained otherwise are refused.
 """
 
 from __future__ import annotations
