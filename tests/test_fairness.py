@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from nmt.jobs import compare as job
 from nmt.jobs.compare import compare_systems
 from nmt.jobs.train import train_run
 from nmt.schemas import CompareConfig, SystemOptions
+from nmt.training.checkpoints.file import save_state
+from nmt.training.checkpoints.parts import load_state
 from tests.conftest import TINY_CORPUS, TINY_SIZES
 from tests.processes import as_found
 from tests.test_doors import quoted
 
+SMALL = (*TINY_CORPUS, "corpus.test_bounds=[5]", "corpus.test_pairs_per_bucket=6", "validation.bleu_sentences=0")
 SYSTEM = "experiment: demo/transformer"
 CONSTANT = (*TINY_SIZES["transformer"], "optimizer.schedule=constant", "trainer.validate_every=2")
 FALLING = (*TINY_SIZES["transformer"], "optimizer.schedule=linear", "trainer.validate_every=2")
@@ -39,7 +43,7 @@ def runs(tmp_path_factory) -> Path:
 
 def compared(folder: Path, *arguments: str, systems: str = "", options: tuple[str, ...] = FALLING) -> Comparison:
     """Compares systems in ``folder``, where their texts are cached. All have ``plain`` and four updates each."""
-    small = (*TINY_CORPUS, "validation.bleu_sentences=0", f"cache={folder}/cache", *options)
+    small = (*SMALL, f"cache={folder}/cache", *options)
     asked = [
         *("name=c", "baseline=plain", f"systems={{plain: {{{SYSTEM}}}{systems}}}", "match=steps", "budget=4"),
         *(f"runs={folder}/runs", "device=cpu", "decoding.beam_size=1", "decoding.max_length_factor=1"),
@@ -92,6 +96,7 @@ def test_more_budget_is_accepted_only_where_the_learning_rate_does_not_follow_th
     assert all(score == scores["again", *key] for (name, *key), score in scores.items() if name == "plain")
 
 
+@pytest.mark.slow
 def test_more_budget_is_refused_where_its_end_was_validated_out_of_turn(runs):
     with pytest.raises(UserError, match="validated at update 1, the end of a budget"):
         for budget in (1, 2):
@@ -128,6 +133,18 @@ def test_a_report_tells_the_options_that_a_run_was_trained_with(runs):
     again = compared(runs, "name=falling", options=watched)
     assert again.options == first.options
     assert again.provenance["trained with"].startswith("threads 1, processes 1, precision fp32, torch")
+
+
+def test_a_run_of_an_earlier_version_is_compared_and_what_is_not_known_of_it_is_told(runs):
+    shutil.copytree(runs / "runs/falling/plain", runs / "runs/earlier/plain")
+    for path in (runs / "runs/earlier/plain/seed-1/checkpoints").iterdir():
+        state = load_state(path)
+        state.progress.parts = ()  # as it was before terms were kept
+        save_state(state, path)
+    comparison = compared(runs, "name=earlier")
+    assert "plain, seed 1: its terms were not recorded" in str(comparison.to_json())
+    with pytest.raises(UserError, match="first 4 updates"):
+        compared(runs, "name=earlier", "budget=8")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +208,7 @@ def test_a_large_budget_is_written_out(runs, spent):
 
 
 def test_two_tokenizers_of_the_same_options_are_refused(runs):
-    options = [*TINY_CORPUS, *FALLING, "corpus.seed=2", f"cache={runs}/cache", f"run.dir={runs}/base"]
+    options = [*SMALL, *FALLING, "corpus.seed=2", f"cache={runs}/cache", f"run.dir={runs}/base"]
     train_run(compose_train(["+experiment=demo/transformer", *options, "trainer.max_minutes=0", "trainer.max_steps=1"]))
     with pytest.raises(UserError, match="plain and tuned differ in tokenizer"):
         compared(runs, "name=falling", systems=system("tuned", f"finetuning.run={runs}/base"))

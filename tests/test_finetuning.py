@@ -146,7 +146,7 @@ def test_what_can_not_be_is_refused(texts, options, told):
 
 
 def test_a_run_that_keeps_a_vocabulary_records_the_tokenizer_that_it_has(texts):
-    size = ("corpus.train=['general.{language}']", "trainer.max_steps=1")
+    size = ("corpus.train=['general.{language}']", "trainer.max_steps=1", "validation.bleu_sentences=0")
     made = door_in_process("train", *OPTIONS, *size, "run.dir=base", "tokenizer.vocabulary_size=330", folder=texts)
     assert made.returncode == 0, made.stderr.decode()
     others = ("tokenizer.kind=unigram", "tokenizer.vocabulary_size=300", "tokenizer.joint=false")
@@ -157,9 +157,8 @@ def test_a_run_that_keeps_a_vocabulary_records_the_tokenizer_that_it_has(texts):
         "tokenizer.symbols=['<x>']",
         "tokenizer.byte_fallback=false",
     )
-    for _ in range(2):  # the same command goes on
-        made = door_in_process("train", *OPTIONS, *size, *tuned, folder=texts)
-        assert made.returncode == 0, made.stderr.decode()
+    made = door_in_process("train", *OPTIONS, *size, *tuned, folder=texts)
+    assert made.returncode == 0, made.stderr.decode()
     base, run = (open_run(texts / name) for name in ("base", "tuned"))
     assert run.config.tokenizer == base.config.tokenizer and run.tokenizer.digest == base.tokenizer.digest
     refused = door_in_process(

@@ -249,6 +249,8 @@ def _published(config: CompareConfig, trained: Sequence[Trained], rows: Sequence
     verdicts = []
     for first in _first_seeds(trained):
         published = first.run.config.published
+        if not published.score:
+            continue
         paper = compose_train([f"+experiment={config.systems[first.system].experiment}"])
         reasons = [other_experiment(paper, member) for member in trained if member.system == first.system]
         reasons.append(other_search(published, search))

@@ -172,6 +172,8 @@ def _validation_decides(config: TrainConfig) -> bool:
 
 def _with_ends(progress: Counters) -> list[tuple[Part, int]]:
     """Returns each part of a run with its last update."""
+    if not progress.parts:  # of an earlier version
+        return []
     ends = [part.step for part in progress.parts[1:]] + [progress.step]
     return list(zip(progress.parts, ends, strict=True))
 

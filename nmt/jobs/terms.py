@@ -18,6 +18,8 @@ from nmt.training.trainer_options import BUDGETS
 
 log = logging.getLogger("nmt")
 
+PLACES = frozenset({"run", "device", "resume", "cache"})  # where a run is: no part of what it was trained with
+
 
 def terms_of(config: TrainConfig, precision: Precision, ranks: Ranks) -> Terms:
     """Returns what may change when the run goes on and changes its weights: options, and facts of this machine."""
@@ -91,7 +93,7 @@ def tell_kept(run: Run) -> None:
     trained = load_train(run.folder / "config.yaml")
     own = []
     asked = []
-    for name, old, new in differences(asdict(trained), asdict(run.config), frozenset({"resume", "device"})):
+    for name, old, new in differences(asdict(trained), asdict(run.config), PLACES):
         own.append(f"{name}={old}")
         asked.append(f"{name}={new}")
     if own:
