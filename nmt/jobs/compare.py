@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from nmt.config import compose_train, flat, load_train
+from nmt.config import compose_train, flat
 from nmt.errors import UserError
 from nmt.evaluation.buckets import make_buckets, word_counts
 from nmt.evaluation.capacity import capacities
@@ -38,6 +38,7 @@ from nmt.jobs.fairness import (
 )
 from nmt.jobs.finetuning import settled
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
+from nmt.jobs.terms import as_trained
 from nmt.jobs.train import train_run
 from nmt.run import commit_of, git_commit, machine
 from nmt.schemas import CompareConfig, TrainConfig
@@ -70,6 +71,8 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
             return None
 
     comparison = _gather(config, command, trained)
+    for remark in comparison.remarks:
+        log.warning("%s", remark)
     for member in trained:
         for test_set in comparison.test_sets:
             wanted = (member.system, str(member.seed), test_set)
@@ -126,11 +129,11 @@ def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> 
             continue
         digests.setdefault(planned.system, run.tokenizer.digest)
         check_one_tokenizer(digests)
-        as_trained = load_train(run.folder / "config.yaml")
-        check_budget(config, planned.system, as_trained, progress)
+        config_trained = as_trained(run.folder, progress)
+        check_budget(config, planned.system, config_trained, progress)
         shown = config.evaluation.shown_sentences
         evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device)
-        trained.append(Trained(planned.system, planned.seed, run, as_trained, progress, evaluations))
+        trained.append(Trained(planned.system, planned.seed, run, config_trained, progress, evaluations))
     return trained
 
 

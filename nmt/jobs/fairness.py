@@ -10,13 +10,12 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from nmt.config import load_train
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
 from nmt.jobs.spent import UNITS, has_more, written
-from nmt.jobs.terms import is_among
+from nmt.jobs.terms import as_trained, is_among
 from nmt.run import CHANGES_BITS, WATCHES, difference
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
@@ -120,7 +119,7 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
         progress = Checkpoints(folder / "checkpoints").progress()
         if progress is None:
             continue
-        trained = load_train(folder / "config.yaml")
+        trained = as_trained(folder, progress)
         fault = (
             _other_options(config, planned.config, trained)
             or _other_terms(config, planned.config, progress)

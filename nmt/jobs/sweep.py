@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra import compose
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -61,7 +62,8 @@ class JobsApart(Callback):
 
 def jobs_of(door: str, arguments: Sequence[str]) -> list[Job]:
     """Returns the jobs that the basic sweeper makes of these arguments, but for those that end in a mistake."""
-    overrides = OverridesParser.create().parse_overrides(list(arguments))
+    loader = GlobalHydra.instance().config_loader()  # for sweeps over all choices of a group
+    overrides = OverridesParser.create(config_loader=loader).parse_overrides(list(arguments))
     [batch] = BasicSweeper.split_arguments(overrides, None)
     jobs = []
     for number, of_job in enumerate(batch):

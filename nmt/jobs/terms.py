@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from nmt.config import load_train
-from nmt.run import MAY_CHANGE, WATCHES, Run, differences
+from nmt.run import MAY_CHANGE, WATCHES, Run, differences, record_config
 from nmt.schemas import TrainConfig
+from nmt.training.checkpoints.state import Counters
 from nmt.training.precision import Precision
 from nmt.training.ranks import Ranks
 from nmt.training.terms import FACTS, Terms
@@ -51,6 +53,21 @@ def is_among(name: str, options: frozenset[str]) -> bool:
     return name in options or name.partition(".")[0] in options
 
 
+def as_trained(folder: Path, progress: Counters) -> TrainConfig:
+    """Reads the configuration that a run was last trained under, as its checkpoint vouches for it.
+
+    ``config.yaml`` alone may be of a start that never came to a checkpoint.
+    """
+    config = load_train(folder / "config.yaml")
+    if progress.parts:
+        for name, value in progress.parts[-1].terms.items():
+            group, _, option = name.partition(".")
+            options = getattr(config, group, None)
+            if hasattr(options, option):
+                setattr(options, option, value)
+    return config
+
+
 def changes(run: Run, terms: Terms) -> dict[str, list[Any]]:
     """Returns what is not as it was when the run was last trained: old and new value, by name.
 
@@ -62,7 +79,7 @@ def changes(run: Run, terms: Terms) -> dict[str, list[Any]]:
     if not progress.parts:
         log.warning("%s: under which terms its %d updates were made is not recorded", run.folder, progress.step)
     changed = {}
-    trained = load_train(run.folder / "config.yaml")
+    trained = as_trained(run.folder, progress)
     for name, old, new in differences(asdict(trained), asdict(run.config), frozenset({"resume"})):
         changed[name] = [old, new]
     if progress.parts:
@@ -88,9 +105,16 @@ def tell_changes(changed: dict[str, list[Any]], step: int, is_falling: bool) -> 
         )
 
 
-def tell_kept(run: Run) -> None:
-    """Logs in which options a run that is not trained any more differs from what it was asked for."""
-    trained = load_train(run.folder / "config.yaml")
+def keep_trained(run: Run) -> None:
+    """Sees to it that a run that is not trained any more has the configuration that it was trained under in its folder,
+    and logs in which options that is not what it was asked for.
+    """
+    progress = run.checkpoints.progress()
+    if progress is None:
+        return
+    trained = as_trained(run.folder, progress)
+    if trained != load_train(run.folder / "config.yaml"):
+        record_config(replace(run, config=trained))
     own = []
     asked = []
     for name, old, new in differences(asdict(trained), asdict(run.config), PLACES):

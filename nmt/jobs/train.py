@@ -26,7 +26,7 @@ from nmt.errors import UserError
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
 from nmt.jobs.finetuning import settled
-from nmt.jobs.terms import changes, tell_changes, tell_kept, terms_of
+from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
@@ -75,7 +75,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         if run.checkpoints.all() != before:
             _record_best(run, trainer.progress.best_score)
         elif before:
-            tell_kept(run)
+            keep_trained(run)
 
 
 def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
