@@ -8,6 +8,7 @@ What people change most:
   decoding.beam_size=1             1 is greedy
   decoding.batch_size=64           sentences at a time; the output stays the same
   evaluation.metrics=[bleu,chrf,ter]
+  evaluation.tokenize=ja-mecab     one of sacreBLEU's for BLEU (auto: by the script of the references)
 
 Translations and scores are written to RUN/evaluations/<test set>/.
 """
@@ -29,6 +30,7 @@ def main() -> None:
 
 def _evaluate(config: EvaluateConfig) -> None:
     from nmt.evaluation.measures.measure import measure_infos
+    from nmt.evaluation.measures.tokenizers import check_usable
     from nmt.evaluation.table import compare_on
     from nmt.evaluation.translations import Evaluations
     from nmt.evaluation.translations_folder import write_scores
@@ -36,6 +38,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
+    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
     run = open_run(config.run)
     name = run.config.run.name
     seed = str(run.config.seed)
@@ -43,9 +46,9 @@ def _evaluate(config: EvaluateConfig) -> None:
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
         rows, _ = compare_on(Evaluations({name: {seed: evaluation}}), name, config.evaluation)
-        write_scores(folder, rows, config.evaluation)
+        write_scores(folder, evaluation, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
-        print(score_table(rows, measure_infos()))
+        print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}"))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import torch
 
 from nmt.config import load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.writing import ALIKE, Proportions
 from nmt.errors import UserError
 from nmt.kernels.process import prepare
 from nmt.models.build import build_model
@@ -57,6 +58,7 @@ class Run:
     folder: Path
     config: TrainConfig
     tokenizer: Tokenizer
+    proportions: Proportions = ALIKE  # of the training text: how it was cleaned
 
     @property
     def checkpoints(self) -> Checkpoints:
@@ -81,11 +83,16 @@ def open_run(folder: str | Path) -> Run:
     """Opens the run in a folder. Raises UserError when the folder is no run."""
     path = Path(folder)
     config = load_train(path / "config.yaml")
-    return Run(path, config, Tokenizer.load(path / "tokenizer"))
+    return Run(path, config, Tokenizer.load(path / "tokenizer"), recorded_proportions(path) or ALIKE)
 
 
-def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> Run:
-    """Makes the folder of this configuration, or goes on with it; a trained run keeps its own tokenizer.
+def start_run(
+    config: TrainConfig,
+    make_tokenizer: Callable[[], Tokenizer],
+    measure: Callable[[], Proportions] = Proportions,
+) -> Run:
+    """Makes the folder of this configuration, or goes on with it; a trained run keeps its own tokenizer, and what
+    ``measure`` said of the training text when it began.
 
     It also keeps its own ``config.yaml``, until it is trained under this one (`record_config`).
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
@@ -94,9 +101,11 @@ def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> R
     if Checkpoints(folder / "checkpoints").all():
         _check_same_run(folder, config)
         tokenizer = Tokenizer.load(folder / "tokenizer")
+        proportions = _begun_with(folder, measure)
         is_new = False
     else:
         tokenizer = make_tokenizer()
+        proportions = measure()
         is_new = True
         # A start that never came to a checkpoint left these.
         shutil.rmtree(folder / "tokenizer", ignore_errors=True)
@@ -108,10 +117,33 @@ def start_run(config: TrainConfig, make_tokenizer: Callable[[], Tokenizer]) -> R
             tokenizer.save(folder / "tokenizer")
         record = folder / RECORD
         if not record.exists():  # of the first start; later ones are in the journal
-            record.write_text(json.dumps(provenance(config), indent=1), encoding="utf-8")
+            content = provenance(config) | {"proportions": asdict(proportions)}
+            record.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
-    return Run(folder, config, tokenizer)
+    return Run(folder, config, tokenizer, proportions)
+
+
+def _begun_with(folder: Path, measure: Callable[[], Proportions]) -> Proportions:
+    """Returns the proportions of text that a trained run goes on with: its own, also where today's would differ."""
+    recorded = recorded_proportions(folder)
+    if recorded is None:
+        return measure()
+    if recorded == ALIKE and measure().for_key():
+        log.info("%s: was begun when cleaning counted words in every script, and goes on with those pairs", folder)
+    return recorded
+
+
+def recorded_proportions(folder: Path) -> Proportions | None:
+    """Returns what a run recorded of its training text; None where it has no record that can be read.
+
+    A record from before has nothing of it: text was then cleaned in words on both sides, whatever its script.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return Proportions.from_dict(record["proportions"]) if "proportions" in record else ALIKE
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def record_config(run: Run) -> None:

@@ -5,7 +5,8 @@
 
 Without wrong=, line i of the output is the natural logarithm of the probability of target i given source i; -inf for an
 empty source.
-With it, a table says how often the right side is the likelier one, by source length and by the place of the mistake.
+With it, a table says how often the right side is the likelier one, by source length and by the place of the mistake, in
+words, or in characters where the script has no spaces.
 
 What people change most:
   decoding.length_penalty=average  scores per token
@@ -37,6 +38,7 @@ def _score(config: ScoreConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.kinds.files import read_parallel
+    from nmt.corpus.text.writing import Writing
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.open import open_translator
     from nmt.progress import Progress
@@ -49,7 +51,9 @@ def _score(config: ScoreConfig) -> None:
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
         rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation)
-        for measure, first_column in ((PREFERRED, "source words"), (PREFERRED_BY_PLACE, "place of the mistake")):
+        by_length = f"source {Writing.of(sources).unit}"
+        by_place = f"place of the mistake, in {Writing.of(targets).unit}"
+        for measure, first_column in ((PREFERRED, by_length), (PREFERRED_BY_PLACE, by_place)):
             of_measure = [row for row in rows if row.metric == measure.name]
             table = score_table(of_measure, [measure], first_column)
             print(f"{table}\n")

@@ -48,7 +48,11 @@ def _git(*arguments: str) -> None:
 
 def _pytest(root: Path, *arguments: str) -> str:
     """Runs pytest in a checkout, on that checkout's code, and returns what it prints."""
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(root),
+        "COLUMNS": "1000",
+    }  # pytest leaves out reasons that do not fit
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ANY, *arguments]
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True).stdout
 
@@ -58,7 +62,7 @@ def _tests(root: Path, chosen: list[str]) -> set[str]:
     present = [place for place in chosen if (root / place.partition("::")[0]).exists()]
     if not present:
         return set()
-    listed = _pytest(root, "--collect-only", "-q", *present)
+    listed = _pytest(root, "--collect-only", *present)
     return {line for line in listed.splitlines() if re.match(r"tests/\S+\.py::", line)}
 
 

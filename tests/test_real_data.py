@@ -7,7 +7,8 @@ import pytest
 from nmt.config import compose_train
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
-from nmt.evaluation.buckets import make_buckets, word_counts
+from nmt.corpus.text.writing import Unit
+from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.options import EvaluationOptions
 from tests.conftest import DATA, ROOT, door
 
@@ -34,7 +35,7 @@ def test_multi30k_batches_hold_less_than_six_percent_padding(tmp_path):
 def test_europarl_has_its_about_equal_buckets():
     config = compose_train(["+experiment=europarl/transformer"])
     sources = [pair.source for pair in config.corpus.read("test-by-length")]
-    buckets = make_buckets(word_counts(sources), EvaluationOptions().bucket_bounds)
+    buckets = make_buckets(Unit.WORDS.lengths(sources), EvaluationOptions().bucket_bounds)
     counts = {bucket.label: len(bucket.sentences) for bucket in buckets}
     assert [counts[label] for label in ("1-10", "11-20", "21-30", "31-40", "41-50", "51-60")] == [300] * 6
     assert counts["61-70"] + counts["71-80"] == 300 and counts["81+"] == 269

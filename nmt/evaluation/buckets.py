@@ -14,7 +14,10 @@ from nmt.evaluation.results import ALL
 
 @dataclass(frozen=True)
 class Bucket:
-    """Sentences of ``low`` to ``high`` words. ``high`` None: no upper end; ``low`` 0 too: the whole test set."""
+    """Sentences of ``low`` to ``high`` words, or characters where the source's script has no spaces (`Writing`).
+
+    ``high`` None: no upper end; ``low`` 0 too: the whole test set.
+    """
 
     low: int
     high: int | None
@@ -39,11 +42,6 @@ def label_of(low: int, high: int | None) -> str:
     if high is None:
         return f"{low}+" if low else ALL
     return f"{low}-{high}" if low < high else f"{low}"
-
-
-def word_counts(lines: Sequence[str]) -> list[int]:
-    """Counts the words of each line; white space parts them."""
-    return [len(line.split()) for line in lines]
 
 
 def make_buckets(lengths: Sequence[int], bounds: Sequence[int]) -> list[Bucket]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nmt.corpus.text.links import Link
+from nmt.corpus.text.writing import Unit
 from nmt.evaluation.findings import find
-from nmt.evaluation.measures.measure import chosen_measures
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.places import gradient_rows, recall_by_place
 from nmt.evaluation.resampling import Resamplers
@@ -32,6 +32,8 @@ class TestSetResult:
     __test__ = False  # no test, whatever pytest takes it for
 
     test_set: str
+    unit: Unit  # what lengths of its sources are counted in
+    signatures: dict[str, str]  # by measure
     buckets: list[BucketInfo]
     rows: list[Row]
     differences: list[DifferenceRow]
@@ -48,6 +50,8 @@ def compare_test_set(evaluations: Evaluations, baseline: str, options: Evaluatio
     buckets = evaluations.buckets(options.bucket_bounds)
     return TestSetResult(
         test_set=evaluations.test_set,
+        unit=evaluations.source_unit,
+        signatures=options.signatures(evaluations.writing),
         buckets=[BucketInfo(b.label, b.low, b.high, len(b), b.end) for b in buckets],
         rows=rows,
         differences=differences,
@@ -60,16 +64,32 @@ def compare_test_set(evaluations: Evaluations, baseline: str, options: Evaluatio
 
 def merged(parts: Sequence[TestSetResult]) -> dict[str, Any]:
     """The fields of a comparison that its test sets make."""
-    fields: dict[str, Any] = {"test_sets": {}, "buckets": {}, "sentences": []}
+    fields: dict[str, Any] = {"test_sets": {}, "buckets": {}, "sentences": [], "units": {}}
     lists = ("rows", "differences", "findings", "places", "gradients")
     fields |= {name: [] for name in lists}
     for result in parts:
         fields["test_sets"][result.test_set] = {bucket.label: bucket.sentences for bucket in result.buckets}
         fields["buckets"][result.test_set] = result.buckets
         fields["sentences"].append(result.sentences)
+        if result.unit is not Unit.WORDS:
+            fields["units"][result.test_set] = str(result.unit)
         for name in lists:
             fields[name] += getattr(result, name)
+    fields["signatures"] = _signatures(parts)
     return fields
+
+
+def _signatures(parts: Sequence[TestSetResult]) -> dict[str, str]:
+    """One signature a measure; where scripts make those of test sets differ, each with the test sets it is of."""
+    test_sets: dict[str, dict[str, list[str]]] = {}  # by measure and signature
+    for result in parts:
+        for measure, signature in result.signatures.items():
+            test_sets.setdefault(measure, {}).setdefault(signature, []).append(result.test_set)
+    texts = {}
+    for measure, by_signature in test_sets.items():
+        named = [f"{signature} ({', '.join(names)})" for signature, names in by_signature.items()]
+        texts[measure] = "; ".join(named) if len(named) > 1 else next(iter(by_signature))
+    return texts
 
 
 def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> SentenceSet:
@@ -77,7 +97,7 @@ def sentence_set(evaluations: Evaluations, options: EvaluationOptions) -> Senten
     firsts = {system: evaluations.first(system) for system in evaluations.systems}
     shown = evaluations.any()
     scores: dict[str, dict[str, list[float]]] = {}
-    for measure in chosen_measures(options.metrics):
+    for measure in options.measures(evaluations.writing):
         by_system = scores.setdefault(measure.name, {})
         for system, first in firsts.items():
             by_system[system] = measure.scores_of_sentences(first.statistics(measure)).tolist()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nmt.evaluation.buckets import Bucket, label_of
-from nmt.evaluation.measures.measure import Measure, chosen_measures
+from nmt.evaluation.measures.measure import Measure
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Difference, Resamplers, Statistics, holm, score
 from nmt.evaluation.results import EVERY, SIGNIFICANT, Finding
@@ -61,7 +61,7 @@ def find(
     none is sure, the smallest).
     """
     resamplers = resamplers or Resamplers(options)
-    [measure] = chosen_measures(options.metrics[:1])
+    measure, *_ = options.measures(evaluations.writing)
     buckets = evaluations.buckets(options.bucket_bounds)
     statistics: dict[str, Statistics] = {}
     scores: dict[str, float] = {}

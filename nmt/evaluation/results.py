@@ -54,7 +54,7 @@ class MeasureInfo:
 
 @dataclass(frozen=True)
 class BucketInfo:
-    """A bucket of one test set: ``low`` to ``high`` source words, or from 0 on the whole."""
+    """A bucket of one test set: ``low`` to ``high`` in its unit (`Comparison.unit`), or from 0 on the whole."""
 
     label: str
     low: int
@@ -139,7 +139,7 @@ class CapacityRow:
     system: str
     test_set: str
     context: int | None  # numbers that the decoder sees of any source; None: more with every word
-    words: int  # the end of the last bucket that is held; 0: not even the first
+    words: int  # the end of the last bucket that is held, in the test set's unit; 0: not even the first
     all_held: bool  # every length that was tested
 
 
@@ -252,7 +252,7 @@ class Comparison:
     systems: list[str]
     matched: str
     metrics: list[str]
-    signatures: dict[str, str]
+    signatures: dict[str, str]  # of each metric; of several test sets' where their scripts make them differ
     confidence: float
     min_sentences: int
     test_sets: dict[str, dict[str, int]]  # bucket to sentences, in order

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nmt.evaluation.buckets import Bucket
-from nmt.evaluation.measures.measure import Measure, chosen_measures, explaining_measures
+from nmt.evaluation.measures.measure import Measure, explaining_measures
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Difference, Interval, Resamplers, Statistics, holm, score
 from nmt.evaluation.results import ALL, ALL_SEEDS, DifferenceRow, Row
@@ -46,7 +46,7 @@ def compare_on(
     buckets = evaluations.buckets(options.bucket_bounds)
     rows: list[Row] = []
     differences: list[DifferenceRow] = []
-    for measure in chosen_measures(options.metrics):
+    for measure in options.measures(evaluations.writing):
         check_needs(measure, evaluations)
         for system in evaluations.systems:
             seeds = evaluations.seeds(system)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from nmt.corpus.text.links import Link
+from nmt.corpus.text.writing import Unit, Writing
 from nmt.errors import UserError
-from nmt.evaluation.buckets import Bucket, make_buckets, word_counts
+from nmt.evaluation.buckets import Bucket, make_buckets
 from nmt.evaluation.results import ALL_SEEDS, HeatMap, Picture
 
 KnownLinks = Sequence[Sequence[Link]]  # of every sentence, between the words of source and reference
@@ -20,6 +22,10 @@ class HasStatistics(Protocol):
     """A measure, as far as an evaluation must know it."""
 
     name: ClassVar[str]
+
+    @property
+    def signature(self) -> str:
+        """How this very computation is named."""
 
     def statistics(self, evaluation: Evaluation) -> np.ndarray:
         """(N, K) float64: K numbers for each of the N sentences."""
@@ -42,13 +48,24 @@ class Evaluation:
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     known_links: KnownLinks | None = None  # where the corpus knows them
-    _statistics: dict[str, np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def source_unit(self) -> Unit:
+        """What the lengths of the sources are counted in, by their script."""
+        return Writing.of(self.sources).unit
+
+    @cached_property
+    def writing(self) -> Writing:
+        """How the references are written, and so the outputs."""
+        return Writing.of(self.references)
 
     def statistics(self, measure: HasStatistics) -> np.ndarray:
         """Of each sentence (N, K); made once, for some measures are slow."""
-        if measure.name not in self._statistics:
-            self._statistics[measure.name] = measure.statistics(self)
-        return self._statistics[measure.name]
+        key = (measure.name, measure.signature)
+        if key not in self._statistics:
+            self._statistics[key] = measure.statistics(self)
+        return self._statistics[key]
 
     def links_known_of(self, row: int) -> Sequence[Link]:
         """The known links of one sentence; none where the corpus knows none."""
@@ -100,6 +117,16 @@ class Evaluations:
         return self.any().test_set
 
     @property
+    def source_unit(self) -> Unit:
+        """What the lengths of its sources are counted in."""
+        return self.any().source_unit
+
+    @property
+    def writing(self) -> Writing:
+        """How its references are written."""
+        return self.any().writing
+
+    @property
     def systems(self) -> list[str]:
         return list(self.by_system)
 
@@ -121,8 +148,8 @@ class Evaluations:
         return [by_seed[seed].statistics(measure)]
 
     def buckets(self, bounds: Sequence[int]) -> list[Bucket]:
-        """By source words, the whole as the last."""
-        return make_buckets(word_counts(self.any().sources), bounds)
+        """By source words, or characters where the sources' script has no spaces; the whole as the last."""
+        return make_buckets(self.source_unit.lengths(self.any().sources), bounds)
 
 
 def with_all_seeds(seeds: Iterable[str]) -> list[str]:

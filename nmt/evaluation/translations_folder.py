@@ -18,7 +18,6 @@ import numpy as np
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import Link
 from nmt.errors import UserError
-from nmt.evaluation.measures.measure import chosen_measures
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import HeatMap, Picture, Row
 from nmt.evaluation.translations import Evaluation, KnownLinks
@@ -33,11 +32,11 @@ UNREADABLE = (
 )
 
 
-def write_scores(folder: Path, rows: list[Row], options: EvaluationOptions) -> None:
+def write_scores(folder: Path, evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> None:
     """scores.json beside the hypotheses it speaks of."""
-    measures = chosen_measures(options.metrics)
     content = {
-        "signatures": {measure.name: measure.signature for measure in measures},
+        "signatures": options.signatures(evaluation.writing),
+        "unit": evaluation.source_unit,
         "options": asdict(options),
         "scores": [asdict(row) for row in rows],
     }

@@ -12,11 +12,13 @@ import torch
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.writing import AUTO, Writing
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.measures.bleu import Bleu
 from nmt.evaluation.measures.chrf import Chrf
+from nmt.evaluation.measures.tokenizers import check_name_of_tokenizer
 from nmt.evaluation.results import HeatMap
 from nmt.kernels.process import products_in
 from nmt.models.interface import Model
@@ -32,6 +34,7 @@ class ValidationOptions:
     """What is measured while training."""
 
     bleu_sentences: int = 200  # the first so many are translated greedily for BLEU and chrF; 0: the loss alone
+    tokenize: str = AUTO  # of BLEU: by the script of the references, or one of sacreBLEU's: 13a, zh, char, ja-mecab ...
     samples: int = 2  # of them are shown in the journal, with their attention, as training goes on
 
     WATCHES: ClassVar[frozenset[str]] = frozenset({"samples"})  # all else decides which checkpoint is the best
@@ -41,20 +44,26 @@ class ValidationOptions:
             value = getattr(self, name)
             if value < 0:
                 raise UserError(f"validation.{name}={value}: must not be negative")
+        check_name_of_tokenizer(self.tokenize, "validation.tokenize")
 
 
 class Validation:
     """Of a model in evaluation mode. BLEU is measured on ``pairs``, the loss on all that ``batcher`` holds: of several
     processes each measures its share, and the scores are those of the sums over all.
+
+    BLEU counts by ``tokenize``. With ``auto`` all processes tell it from all references, not from their shares.
     """
 
-    def __init__(self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int):
+    def __init__(
+        self, batcher: Batcher, pairs: Sequence[Pair], tokenizer: Tokenizer, batch_size: int, tokenize: str = AUTO
+    ):
         share = batcher.share
         self.batcher = batcher
         self.tokenizer = tokenizer
         self.pairs = pairs
         self.my_pairs = pairs[share.rank :: share.world]  # those of this process
-        self.measures = (Bleu(), Chrf())
+        writing = Writing.of(pair.target for pair in pairs).tokenized_by(tokenize)
+        self.measures = (Bleu.for_texts(writing), Chrf())
         self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
 
     def sums(self, model: Model) -> Sums:
@@ -108,7 +117,7 @@ def add_up(shares: Sequence[Sums]) -> Sums:
     return sums
 
 
-SAMPLE_WORDS = (6, 16)  # of sentences whose attention can be read at a glance
+SAMPLE_WORDS = (6, 16)  # or characters, of sentences whose attention can be read at a glance
 SAMPLE_PIECES = 60  # on a side; a larger heat map is not drawn
 
 
@@ -122,7 +131,8 @@ class Samples:
         self, pairs: Sequence[Pair], tokenizer: Tokenizer, count: int, draw: Callable[[str, HeatMap], np.ndarray]
     ):
         low, high = SAMPLE_WORDS
-        readable = [pair for pair in pairs if low <= len(pair.source.split()) <= high]
+        unit = Writing.of(pair.source for pair in pairs).unit
+        readable = [pair for pair in pairs if low <= unit.length(pair.source) <= high]
         shortest = sorted(pairs, key=lambda pair: len(pair.source))
         self.pairs = (readable or shortest)[:count]
         self.tokenizer = tokenizer

@@ -8,11 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt.config import compose_train, flat
+from nmt.corpus.text.writing import Writing
 from nmt.errors import UserError
-from nmt.evaluation.buckets import make_buckets, word_counts
+from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
-from nmt.evaluation.measures.measure import chosen_measures, measure_infos
+from nmt.evaluation.measures.measure import measure_infos
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
@@ -74,10 +75,10 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     for remark in comparison.remarks:
         log.warning("%s", remark)
     for member in trained:
-        for test_set in comparison.test_sets:
-            wanted = (member.system, str(member.seed), test_set)
+        for evaluation in member.evaluations:
+            wanted = (member.system, str(member.seed), evaluation.test_set)
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
-            write_scores(member.run.folder / "evaluations" / test_set, rows, config.evaluation)
+            write_scores(member.run.folder / "evaluations" / evaluation.test_set, evaluation, rows, config.evaluation)
     return comparison, Path(config.runs) / config.name
 
 
@@ -113,9 +114,10 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
         sources = [pair.source for pair in train_config.corpus.read(name)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
-        buckets = make_buckets(word_counts(sources), config.evaluation.bucket_bounds)
+        unit = Writing.of(sources).unit
+        buckets = make_buckets(unit.lengths(sources), config.evaluation.bucket_bounds)
         counts = ", ".join(f"{bucket.label} {len(bucket.sentences)}" for bucket in buckets)
-        log.info("%s: %s", name, counts)
+        log.info("%s, by source %s: %s", name, unit, counts)
 
 
 def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> list[Trained]:
@@ -145,7 +147,6 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     unmatched = _unmatched(config, trained)
     fields = judged_only(merged(parts), unmatched)
     rows = fields["rows"]
-    metrics = chosen_measures(config.evaluation.metrics)
     runs = [_run_info(member) for member in trained]
     firsts = _first_seeds(trained)
     return Comparison(
@@ -155,8 +156,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         matched=matched(config, unmatched),
         unmatched=unmatched,
         remarks=remarks(trained),
-        metrics=[metric.name for metric in metrics],
-        signatures={metric.name: metric.signature for metric in metrics},
+        metrics=list(config.evaluation.metrics),
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
         measures=measure_infos(),

@@ -14,6 +14,7 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
+from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.spent import UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
 from nmt.run import CHANGES_BITS, WATCHES, difference
@@ -73,6 +74,7 @@ def _names(key: str, value: Any) -> Iterator[str]:
 def check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
     """Raises UserError for systems that can't be compared fairly, and for a test set that the corpus hasn't."""
     first = plan[0]
+    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
     for other in plan:
         systems = f"systems {first.system} and {other.system}"
         for part in ("corpus", "cleaning", "tokenizer", "validation"):

@@ -16,13 +16,15 @@ import torch
 
 from nmt.config import flat
 from nmt.corpus.batches.batcher import Batcher, Batches
-from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer, made_once
+from nmt.corpus.batches.cache import cached_pairs, cached_proportions, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs
 from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
+from nmt.corpus.text.writing import Proportions
 from nmt.errors import UserError
+from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
 from nmt.jobs.finetuning import settled
@@ -60,6 +62,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     the run, its best score is recorded for TensorBoard. Raises UserError for what the user can mend.
     """
     config.trainer.check_budget()  # before text is read for it
+    check_usable(config.validation.tokenize, "validation.tokenize")
     config = settled(config)
     with ExitStack() as stack:
         if ranks is None:
@@ -87,7 +90,7 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
     run = _start(config, ranks)
     config.corpus.check_tokenizer(run.tokenizer)
 
-    batches, facts = _batches(config, run.tokenizer, ranks)
+    batches, facts = _batches(run, ranks)
 
     torch.manual_seed(config.seed)
     model = _model(run).to(ranks.device)
@@ -123,11 +126,14 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
 def _start(config: TrainConfig, ranks: Ranks) -> Run:
     """Opens the run's folder, which the first process makes while the others wait."""
 
-    def make() -> str:
-        return str(start_run(config, lambda: _tokenizer(config)).folder)
+    def make() -> dict[str, Any]:
+        run = start_run(config, lambda: _tokenizer(config), lambda: cached_proportions(config.corpus, cache))
+        return asdict(run.proportions)
 
-    folder = Path(ranks.first_tells(make, "the run's folder"))
-    return Run(folder, config, Tokenizer.load(folder / "tokenizer"))
+    cache = Path(config.cache)
+    proportions = Proportions.from_dict(ranks.first_tells(make, "the run's folder"))
+    folder = Path(config.run.dir)
+    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions)
 
 
 def _tokenizer(config: TrainConfig) -> Tokenizer:
@@ -136,7 +142,8 @@ def _tokenizer(config: TrainConfig) -> Tokenizer:
     if base and config.finetuning.vocabulary == "keep":
         return base
     cache = Path(config.cache)
-    of_text = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache)
+    proportions = cached_proportions(config.corpus, cache)
+    of_text = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache, proportions)
     if not base:
         return of_text
     folder = cache / f"tokenizer-{base.digest}-with-{of_text.digest}"
@@ -146,28 +153,39 @@ def _tokenizer(config: TrainConfig) -> Tokenizer:
     return tokenizer
 
 
-def _batches(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
+def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
     """Returns the batches of the training text, and for the journal what is known of the text beforehand."""
+    config = run.config
     if config.batching.stream:
-        return _stream(config, tokenizer, ranks), {}
+        return _stream(run, ranks), {}
     if config.tokenizer.sampling or config.corpus.needs_stream:
         raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
     def read() -> EncodedPairs:
         guided = config.trainer.guided_alignment > 0
         cache = Path(config.cache)
-        return cached_pairs(config.corpus, "train", config.cleaning, tokenizer, cache, config.joining, guided)
+        parts = (config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
+        return cached_pairs(*parts, run.proportions)
 
     ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
     pairs = read()
     batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
     padding = batcher.padding_share()
     log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
+    _advise("train", pairs.report, config, ranks)
     return batcher, {"pairs": asdict(pairs.report), "padding": padding}
 
 
-def _stream(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> Stream:
+def _advise(split: str, report: CleaningReport, config: TrainConfig, ranks: Ranks) -> None:
+    """Warns, in the first process, where cleaning leaves out much of a split."""
+    advice = report.advice(config.cleaning)
+    if advice and ranks.first:
+        log.warning("corpus.%s: %s", split, advice)
+
+
+def _stream(run: Run, ranks: Ranks) -> Stream:
     """Returns the batches of text that is read anew in every epoch."""
+    config = run.config
     budget = config.trainer
     if budget.guided_alignment > 0:
         raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
@@ -178,13 +196,15 @@ def _stream(config: TrainConfig, tokenizer: Tokenizer, ranks: Ranks) -> Stream:
             "be known: set trainer.max_steps, max_tokens or max_minutes"
         )
     sampling = config.tokenizer.sampling
-    options = StreamOptions(config.corpus, config.cleaning, config.joining, config.batching, sampling, config.seed)
+    options = StreamOptions(
+        config.corpus, config.cleaning, config.joining, config.batching, sampling, config.seed, run.proportions
+    )
 
     def most(number: int) -> int:
         return int(ranks.gather([number], "the next block of text").max())
 
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
-    return Stream(options, tokenizer, _share(ranks), most)
+    return Stream(options, run.tokenizer, _share(ranks), most)
 
 
 def _share(ranks: Ranks) -> Share:
@@ -208,14 +228,17 @@ def _model(run: Run) -> Model:
 def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     """Returns what judges the model, and the samples that a person looks at."""
     config = run.config
-    encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, Path(config.cache))
+    cache = Path(config.cache)
+    proportions = run.proportions
+    encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, cache, proportions=proportions)
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
+        _advise("valid", encoded.report, config, ranks)
     batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
-    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport())
+    readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport(), proportions)
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batch_size = limits(ranks.device).validation_sentences
-    validation = Validation(batcher, pairs, run.tokenizer, batch_size)
+    validation = Validation(batcher, pairs, run.tokenizer, batch_size, config.validation.tokenize)
     samples = Samples(pairs, run.tokenizer, config.validation.samples, _draw)
     return validation, samples if samples.pairs else None
 

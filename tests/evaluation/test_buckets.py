@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.corpus.text.writing import Unit
 from nmt.errors import UserError
-from nmt.evaluation.buckets import make_buckets, word_counts
+from nmt.evaluation.buckets import make_buckets
 
 
 def test_buckets_are_by_length_and_hold_every_sentence_once():
@@ -51,4 +52,4 @@ def test_bounds_must_rise():
 
 
 def test_words_are_what_white_space_parts():
-    assert word_counts(["a  b\tc", "", " d "]) == [3, 0, 1]
+    assert Unit.WORDS.lengths(["a  b\tc", "", " d "]) == [3, 0, 1]

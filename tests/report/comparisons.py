@@ -35,7 +35,8 @@ def make_comparison(
             by_seed = {seed: evaluation(errors, 10 * int(seed) + number, GOLD) for seed in seeds}
             by_system[name] = {seed: replace(one, test_set=test_set) for seed, one in by_seed.items()}
         parts.append(compare_test_set(Evaluations(by_system), names[0], OPTIONS))
-    fields = merged(parts)
+    signatures = {metric.name: metric.signature for metric in chosen_measures(["bleu", "chrf"])}
+    fields = {"signatures": signatures, **merged(parts)}
     runs = [
         RunInfo(name, seed, 1000, 10, 5000, 60.0, 83.0, 8, "fp32", 2.0, f"runs/{name}", None, CURVE)
         for name in names
@@ -47,7 +48,6 @@ def make_comparison(
         systems=list(names),
         matched="minutes: 1 each",
         metrics=["bleu", "chrf"],
-        signatures={metric.name: metric.signature for metric in chosen_measures(["bleu", "chrf"])},
         confidence=0.95,
         min_sentences=20,
         measures=measure_infos(),

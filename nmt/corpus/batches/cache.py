@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
+from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
@@ -26,6 +28,7 @@ log = logging.getLogger("nmt")
 
 TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
 PAIRS_FORMAT = 2  # raised when the same pairs are written otherwise
+PROPORTIONS_FORMAT = 1  # raised when the same pairs are measured otherwise
 DIGESTS = "digests.json"
 
 T = TypeVar("T")
@@ -84,15 +87,36 @@ def _damage(folder: Path) -> str:
     return f"{different[0]} is not what was written" if different else ""
 
 
-def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: TokenizerOptions, cache: Path) -> Tokenizer:
+def cached_proportions(corpus: Corpus, cache: Path) -> Proportions:
+    """Returns what the first pairs of the training text tell of its writing, measured where the cache has nothing."""
+    key = _key(PROPORTIONS_FORMAT, corpus.fingerprint("train"))
+
+    def make(folder: Path) -> None:
+        proportions = Proportions.of(itertools.islice(corpus.read("train"), MEASURED))
+        (folder / "proportions.json").write_text(json.dumps(asdict(proportions)))
+
+    def load(folder: Path) -> Proportions:
+        return Proportions.from_dict(json.loads((folder / "proportions.json").read_text()))
+
+    return made_once(cache / f"proportions-{key}", make, load)
+
+
+def cached_tokenizer(
+    corpus: Corpus,
+    cleaning: CleaningOptions,
+    options: TokenizerOptions,
+    cache: Path,
+    proportions: Proportions = ALIKE,
+) -> Tokenizer:
     """Returns the tokenizer of this training text and these options, trained where the cache has none."""
     read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
     made_as = replace(options, sampling=0.0)
-    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as))
+    more = proportions.for_key()
+    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as), *more)
     report = CleaningReport()
 
     def read() -> Iterable[Pair]:
-        return clean(corpus.read("train"), cleaning, report)
+        return clean(corpus.read("train"), cleaning, report, proportions)
 
     def make(folder: Path) -> None:
         joint = "joint" if options.joint else "separate"
@@ -101,7 +125,7 @@ def cached_tokenizer(corpus: Corpus, cleaning: CleaningOptions, options: Tokeniz
             train_tokenizer(read, options, folder)
         except NotForThisText:
             if not report.kept:
-                raise _nothing_left("train", report) from None
+                raise _nothing_left("train", report, cleaning) from None
             raise
 
     return made_once(cache / f"tokenizer-{key}", make, Tokenizer.load)
@@ -115,15 +139,16 @@ def cached_pairs(
     cache: Path,
     joining: ConcatenationOptions | None = None,
     with_links: bool = False,
+    proportions: Proportions = ALIKE,
 ) -> EncodedPairs:
     """Returns the pairs of ``train`` or ``valid``, cleaned, as memory-mapped ids; encoded where the cache has none.
 
-    Raises UserError when no pair is left.
+    ``proportions`` are those of the training text. Raises UserError when no pair is left.
     """
     if joining is not None and not joining.share:
         joining = None
     cleaning = cleaning.for_training() if split == "train" else replace(cleaning, train_words=0)
-    more: list[dict[str, object]] = []  # options that came later: they count where they are used
+    more = proportions.for_key()  # what came later counts where it is used
     if joining is not None:
         more.append(asdict(joining))
     if with_links:
@@ -132,13 +157,13 @@ def cached_pairs(
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(corpus.read(split), cleaning, report)
+        pairs = clean(corpus.read(split), cleaning, report, proportions)
         if joining is not None:
-            pairs = with_joined(pairs, joining, report)
+            pairs = with_joined(pairs, joining, report, proportions)
         shown = counted(pairs, f"encoding {split}", "pairs")
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):
-            raise _nothing_left(split, report)
+            raise _nothing_left(split, report, cleaning)
         (folder / "report.json").write_text(json.dumps(asdict(report)))
 
     def load(folder: Path) -> EncodedPairs:
@@ -149,8 +174,10 @@ def cached_pairs(
     return made_once(cache / f"pairs-{key}", make, load)
 
 
-def _nothing_left(split: str, report: CleaningReport) -> UserError:
-    return UserError(f"corpus.{split}: no usable pair ({report}); at least one is needed")
+def _nothing_left(split: str, report: CleaningReport, cleaning: CleaningOptions) -> UserError:
+    advice = report.advice(cleaning)
+    reason = f"{report}: {advice}" if advice else f"{report}"
+    return UserError(f"corpus.{split}: no usable pair ({reason}); at least one is needed")
 
 
 def _key(*parts: object) -> str:

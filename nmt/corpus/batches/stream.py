@@ -25,6 +25,7 @@ from nmt.corpus.subwords.workers import SLICE, SamplingWorkers
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.corpus.text.lines import chunks
+from nmt.corpus.text.writing import ALIKE, Proportions
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -40,6 +41,7 @@ class StreamOptions:
     batching: BatchingOptions
     sampling: float  # of segmentations
     seed: int
+    proportions: Proportions = ALIKE
 
     def __post_init__(self) -> None:
         if self.cleaning.duplicates == "drop":
@@ -75,6 +77,7 @@ class Stream:
         self.share = share
         self.most = most
         self.report = CleaningReport()  # of all that was read
+        self._advised = False
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         for block in self._ahead(replace(position, batch=0)):
@@ -131,6 +134,10 @@ class Stream:
             after = replace(begin, epoch=epoch, block=begin.block + 1, read=mixture.read())
             if epoch > begin.epoch and not self.report.kept:
                 raise UserError(f"corpus.train: no usable pair ({self.report}); at least one is needed")
+            advice = self.report.advice(self.options.cleaning)
+            if advice and not self._advised and not self.share.rank:
+                log.warning("corpus.train: %s", advice)
+                self._advised = True
             yield _Block(begin, pairs, after)
             begin = after
 
@@ -141,9 +148,10 @@ class Stream:
         options = self.options
         sources = RaggedBuilder(self.tokenizer.source_size)
         targets = RaggedBuilder(self.tokenizer.target_size)
-        pairs = clean(mixture.block(options.batching.block), options.cleaning.for_training(), self.report)
+        read = mixture.block(options.batching.block)
+        pairs = clean(read, options.cleaning.for_training(), self.report, options.proportions)
         if options.joining.share:
-            pairs = with_joined(pairs, options.joining, self.report)
+            pairs = with_joined(pairs, options.joining, self.report, options.proportions)
         shared = itertools.islice(pairs, self.share.rank, None, self.share.world)
         for chunk, source_ids, target_ids in self._ids(shared, number, workers):
             if ended.is_set():

@@ -7,25 +7,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from nmt.corpus.pair import Pair
-from nmt.corpus.text.writing import script_of
+from nmt.corpus.text.writing import ALIKE, SCRIPTS, TOGETHER, Proportions, script_of
 from nmt.errors import UserError, nearest
 
-SCRIPTS = (
-    *("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "BENGALI", "TAMIL", "THAI", "GEORGIAN"),
-    *("ARMENIAN", "ETHIOPIC", "KHMER", "MYANMAR", "HANGUL", "HIRAGANA", "KATAKANA", "HAN"),
-)
 DUPLICATES = ("keep", "drop")
+MUCH = 0.1  # of the pairs, left out by one limit: worth a warning
 
 
 @dataclass
 class CleaningOptions:
     """Which training and validation pairs are left out. Test sets are never cleaned."""
 
-    max_words: int = 200  # on either side
+    max_words: int = 200  # on either side; characters on a side whose script has no spaces, such as Chinese
     train_words: int = 0  # train on pairs of at most so many words; the tokenizer sees the others too; 0: no limit
-    max_tokens: int = 1000  # on either side, once encoded: text without spaces is one word, however long
-    max_ratio: float = 4.0  # characters of the longer side over the shorter, where the longer has 20 or more
-    source_script: str = ""  # LATIN, CYRILLIC, HAN ...: at least half of the letters; "": any
+    max_tokens: int = 1000  # on either side, once encoded
+    # Characters of the longer side over the shorter, where the longer has 20 or more. Where targets have under half or
+    # over twice the characters of their sources (English-Chinese), as many times longer or shorter than the mean.
+    max_ratio: float = 4.0
+    source_script: str = ""  # LATIN, CYRILLIC, JAPANESE ...: at least half of the letters; "": any
     target_script: str = ""
     duplicates: str = "keep"  # or drop: of equal pairs all but the first, for about 100 bytes of memory a pair
 
@@ -34,8 +33,9 @@ class CleaningOptions:
             raise UserError(f"cleaning.duplicates={self.duplicates}: {nearest(self.duplicates, DUPLICATES)}")
         for name in ("source_script", "target_script"):
             script = getattr(self, name)
-            if script and script not in SCRIPTS:
-                raise UserError(f"cleaning.{name}={script}: {nearest(script, SCRIPTS)}")
+            known = [*SCRIPTS, *TOGETHER]
+            if script and script not in known:
+                raise UserError(f"cleaning.{name}={script}: {nearest(script, known)}")
 
     def for_training(self) -> CleaningOptions:
         """Returns what training pairs are held to, where the tokenizer sees longer ones."""
@@ -60,6 +60,21 @@ class CleaningReport:
         """Counts a pair for the field that ``reason`` names."""
         setattr(self, reason, getattr(self, reason) + 1)
 
+    def advice(self, options: CleaningOptions) -> str:
+        """Names the limits that leave out more than a tenth of the pairs; empty where none does.
+
+        ``train_words`` is there to leave out long pairs: where it is set, they are as expected.
+        """
+        limits = []
+        if self.odd_ratio > MUCH * self.read:
+            limits.append(f"{self.odd_ratio / self.read:.0%} as odd ratio (cleaning.max_ratio={options.max_ratio:g})")
+        if self.too_long > MUCH * self.read and not options.train_words:
+            option = f"cleaning.max_words={options.max_words}, max_tokens={options.max_tokens}"
+            limits.append(f"{self.too_long / self.read:.0%} as too long ({option})")
+        if not limits:
+            return ""
+        return f"left out {' and '.join(limits)}; raise that if these pairs are good"
+
     def __str__(self) -> str:
         reasons = []
         for name, count in asdict(self).items():
@@ -73,12 +88,17 @@ class CleaningReport:
         return text
 
 
-def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningReport) -> Iterator[Pair]:
-    """Yields the pairs worth training on; ``report`` counts all."""
+def clean(
+    pairs: Iterable[Pair],
+    options: CleaningOptions,
+    report: CleaningReport,
+    proportions: Proportions = ALIKE,
+) -> Iterator[Pair]:
+    """Yields the pairs worth training on; ``report`` counts all. ``proportions`` are those of the training text."""
     seen: set[bytes] = set()
     for pair in pairs:
         report.read += 1
-        reason = _unfit(pair, options)
+        reason = _unfit(pair, options, proportions)
         if not reason and options.duplicates == "drop":
             digest = hashlib.blake2b(f"{pair.source}\n{pair.target}".encode(), digest_size=12).digest()
             reason = "duplicate" if digest in seen else ""
@@ -90,16 +110,17 @@ def clean(pairs: Iterable[Pair], options: CleaningOptions, report: CleaningRepor
             yield pair
 
 
-def _unfit(pair: Pair, options: CleaningOptions) -> str:
+def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> str:
     """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
     source, target, *_ = pair
     if not source.strip() or not target.strip():
         return "empty"
-    words = max(len(source.split()), len(target.split()))
-    if words > options.max_words:
+    length = max(proportions.source.length(source), proportions.target.length(target))
+    if length > options.max_words:
         return "too_long"
-    shorter, longer = sorted((len(source), len(target)))  # characters
-    if longer >= 20 and longer > options.max_ratio * shorter:
+    expected = proportions.expected * len(source)  # characters of the target
+    shorter, longer = sorted((expected, len(target)))
+    if max(len(source), len(target)) >= 20 and longer > options.max_ratio * shorter:
         return "odd_ratio"
     if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
         return "other_script"
@@ -107,9 +128,10 @@ def _unfit(pair: Pair, options: CleaningOptions) -> str:
 
 
 def _is_written_in(script: str, text: str) -> bool:
-    """Whether at least half of the letters are of this script; any script will do where none is named."""
+    """Whether at least half of the letters are of this script, or of those of JAPANESE; any script will do for none."""
     if not script:
         return True
     scripts = [script_of(character) for character in text]
     letters = len(scripts) - scripts.count("")
-    return 2 * scripts.count(script) >= letters
+    wanted = sum(scripts.count(one) for one in TOGETHER.get(script, (script,)))
+    return 2 * wanted >= letters

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cache
+from typing import Any
+
+from nmt.corpus.pair import Pair
 
 AUTO = "auto"  # the tokenizer follows the script
+SCRIPTS = (
+    # What most of today's text is written in (Unicode Standard Annex 31, table 5).
+    *("ARABIC", "ARMENIAN", "BENGALI", "BOPOMOFO", "CYRILLIC", "DEVANAGARI", "ETHIOPIC", "GEORGIAN", "GREEK"),
+    *("GUJARATI", "GURMUKHI", "HAN", "HANGUL", "HEBREW", "HIRAGANA", "KANNADA", "KATAKANA", "KHMER", "LAO", "LATIN"),
+    *("MALAYALAM", "MYANMAR", "ORIYA", "SINHALA", "TAMIL", "TELUGU", "THAANA", "THAI", "TIBETAN"),
+    # Living ones of fewer writers (the same, table 7), and Mongolian.
+    *("ADLAM", "BALINESE", "BAMUM", "BATAK", "CANADIAN_ABORIGINAL", "CHAKMA", "CHAM", "CHEROKEE", "HANIFI_ROHINGYA"),
+    *("JAVANESE", "KAYAH_LI", "LEPCHA", "LIMBU", "LISU", "MANDAIC", "MEETEI_MAYEK", "MIAO", "MONGOLIAN", "NEWA"),
+    *("NEW_TAI_LUE", "NKO", "NYIAKENG_PUACHUE_HMONG", "OL_CHIKI", "OSAGE", "SAURASHTRA", "SUNDANESE", "SYLOTI_NAGRI"),
+    *("SYRIAC", "TAI_LE", "TAI_THAM", "TAI_VIET", "TIFINAGH", "VAI", "WANCHO", "YI"),
+)
+TOGETHER = {"JAPANESE": ("HAN", "HIRAGANA", "KATAKANA"), "KOREAN": ("HANGUL", "HAN")}  # scripts of one language
+# How the names of letters in Unicode begin where it is not with their script.
+OTHER_NAMES = {
+    **dict.fromkeys(("CJK", "IDEOGRAPHIC"), "HAN"),
+    "HENTAIGANA": "HIRAGANA",
+    "KATAKANA-HIRAGANA": "KATAKANA",  # the mark of a long vowel
+    "CANADIAN": "CANADIAN_ABORIGINAL",
+    **dict.fromkeys(("FEMININE", "MASCULINE"), "LATIN"),  # ordinals
+    **dict.fromkeys(("MODIFIER", "MATHEMATICAL"), ""),  # of any script
+}
+LONG_NAMES = {script.replace("_", " "): script for script in SCRIPTS if "_" in script}
+
 KANA = ("HIRAGANA", "KATAKANA")
 # Scripts whose words no space parts. Hangul is written both ways: see `Writing.of`.
-UNSPACED = ("HAN", *KANA, "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+UNSPACED = (
+    *("HAN", "BOPOMOFO", "YI", *KANA, "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"),
+    *("TAI_LE", "NEW_TAI_LUE", "TAI_THAM", "TAI_VIET", "JAVANESE", "BALINESE"),
+)
 STRAY = 0.01  # of the letters: a Chinese text may quote a little Kana
-LONG_WORD = 10  # letters of a Hangul word on average, from which on the text is written without spaces; with: about 3
+LONG_WORD = 6  # letters of a Hangul word on average, above which the text is written without spaces; with: about 3
+
+MEASURED = 100_000  # pairs, the first of the training text, that tell how it is written
+ORDINARY = (0.5, 2.0)  # target characters for each source character, between languages written alike
 
 
 class Unit(StrEnum):
@@ -32,6 +65,10 @@ class Unit(StrEnum):
         """Counts the words of a line, or its characters without white space."""
         words = line.split()
         return len(words) if self is Unit.WORDS else sum(map(len, words))
+
+    def lengths(self, lines: Iterable[str]) -> list[int]:
+        """Counts the words or the characters of each line."""
+        return [self.length(line) for line in lines]
 
     @property
     def joint(self) -> str:
@@ -53,12 +90,12 @@ class Writing:
         Most letters Han and hardly any Kana: ``zh``. Most of another script without spaces, or of Hangul that is
         written without them: ``char``. Else ``13a``, in words.
         """
-        scripts: Counter[str] = Counter()
+        characters: Counter[str] = Counter()
         words = 0
-        for chunk in texts:
-            words += len(chunk.split())
-            scripts.update(chunk)
-        letters = _by_script(scripts)
+        for text in texts:
+            words += len(text.split())
+            characters.update(text)
+        letters = _by_script(characters)
         total = letters.total()
         unspaced = sum(letters[script] for script in UNSPACED)
         if letters["HANGUL"] > LONG_WORD * words:
@@ -69,6 +106,56 @@ class Writing:
         is_chinese = 2 * letters["HAN"] > total and kana <= STRAY * total
         tokenize = "zh" if is_chinese else "char"
         return cls(Unit.CHARACTERS, tokenize)
+
+    def tokenized_by(self, name: str) -> Writing:
+        """Returns the same with another of sacreBLEU's tokenizers; ``auto`` leaves that of the script."""
+        return self if name == AUTO else replace(self, tokenize=name)
+
+
+@dataclass(frozen=True)
+class Proportions:
+    """What the training text's lengths are counted in, and how long its targets are beside their sources.
+
+    Cleaning and joining go by it, of the validation set too. A run keeps what it began with.
+    """
+
+    source: Unit = Unit.WORDS
+    target: Unit = Unit.WORDS
+    ratio: float = 1.0  # target characters for each source character, the geometric mean over pairs
+
+    @classmethod
+    def of(cls, pairs: Iterable[Pair]) -> Proportions:
+        """Measures pairs. The mean is the geometric one, so that one line of a million characters does not shift it."""
+        sources: list[str] = []
+        targets: list[str] = []
+        logarithms = 0.0
+        for source, target, *_ in pairs:
+            if source.strip() and target.strip():
+                sources.append(source)
+                targets.append(target)
+                logarithms += math.log(len(target) / len(source))
+        ratio = math.exp(logarithms / max(len(sources), 1))
+        return cls(Writing.of(sources).unit, Writing.of(targets).unit, ratio)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Proportions:
+        """Reads what asdict() wrote, and JSON made of it. Raises KeyError, TypeError or ValueError for all else."""
+        return cls(Unit(values["source"]), Unit(values["target"]), float(values["ratio"]))
+
+    @property
+    def expected(self) -> float:
+        """Target characters that cleaning expects for each source character: 1, unless the mean is far from it."""
+        low, high = ORDINARY
+        return 1.0 if low <= self.ratio <= high else self.ratio
+
+    def for_key(self) -> list[dict[str, object]]:
+        """Returns what the name of a cache must tell of it: nothing where all is as between English and German."""
+        telling = replace(self, ratio=self.expected)
+        return [] if telling == ALIKE else [asdict(telling)]
+
+
+SPACED = Writing()  # in words
+ALIKE = Proportions()  # both sides in words, and about as long as each other
 
 
 def _by_script(characters: Counter[str]) -> Counter[str]:
@@ -83,12 +170,12 @@ def _by_script(characters: Counter[str]) -> Counter[str]:
 
 @cache
 def script_of(character: str) -> str:
-    """Returns LATIN for a Latin letter, and so on, by its name in Unicode; empty for what is no letter."""
+    """Returns LATIN for a Latin letter, and so on, by its name in Unicode; empty for what is no letter of a script."""
     if not character.isalpha():
         return ""
     name = unicodedata.name(character, "").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ")
-    if name.startswith(("CJK", "IDEOGRAPHIC")):
-        return "HAN"
-    if name.startswith("KATAKANA"):  # its prolonged sound mark is KATAKANA-HIRAGANA
-        return "KATAKANA"
-    return name.partition(" ")[0]
+    for beginning, script in LONG_NAMES.items():
+        if name.startswith(beginning):
+            return script
+    first_word = name.partition(" ")[0]
+    return OTHER_NAMES.get(first_word, first_word)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 from sacrebleu.metrics import BLEU
 
+from nmt.corpus.text.writing import Writing
 from nmt.evaluation.measures.sacrebleu_measure import OfSacrebleu
 
 ORDERS = 4  # n-grams of up to so many words
@@ -21,8 +24,12 @@ class Bleu(OfSacrebleu):
     by_default = True
     rank = 1
 
-    def __init__(self) -> None:
-        super().__init__(BLEU(force=True))  # force: no warning about text that looks tokenised
+    def __init__(self, tokenize: str = "13a") -> None:
+        super().__init__(BLEU(tokenize=tokenize, force=True))  # force: no warning about text that looks tokenised
+
+    @classmethod
+    def for_texts(cls, writing: Writing) -> Self:
+        return cls(writing.tokenize)
 
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         return _scores_up_to(sums, ORDERS)

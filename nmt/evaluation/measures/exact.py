@@ -10,8 +10,12 @@ class Exact(Hits):
 
     name = "exact"
     label = "exact match"
-    signature = "the same words"
     rank = 5
+
+    @property
+    def signature(self) -> str:
+        """Names what is compared."""
+        return f"the same {self.counted_in}"
 
     def count(self, hypothesis: list[str], reference: list[str]) -> tuple[float, float]:
         return float(hypothesis == reference), 1.0

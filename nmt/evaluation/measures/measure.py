@@ -9,10 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
+from nmt.corpus.text.writing import SPACED, Unit, Writing
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.results import MeasureInfo
 from nmt.evaluation.translations import Evaluation
@@ -58,6 +59,11 @@ class Measure(ABC):
             if not getattr(cls, "label", ""):
                 raise UserError(f"measure {cls.__name__}: needs a label, the name that people read")
             MEASURES[cls.name] = cls
+
+    @classmethod
+    def for_texts(cls, writing: Writing) -> Self:
+        """Makes the measure for references that are written so. One that counts words must count as they do."""
+        return cls()
 
     @abstractmethod
     def statistics(self, evaluation: Evaluation) -> np.ndarray:
@@ -130,13 +136,23 @@ class TextMeasure(Measure):
 class Hits(TextMeasure):
     """Percent of what there was, for tasks with one right answer, where n-grams would forgive too much."""
 
+    counted_in = Unit.WORDS
+
+    @classmethod
+    def for_texts(cls, writing: Writing) -> Self:
+        hits = cls()
+        hits.counted_in = writing.unit
+        return hits
+
     def statistics_of_texts(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-        rows = [self.count(h.split(), r.split()) for h, r in zip(hypotheses, references, strict=True)]
+        rows = []
+        for hypothesis, reference in zip(hypotheses, references, strict=True):
+            rows.append(self.count(self.counted_in.of(hypothesis), self.counted_in.of(reference)))
         return np.asarray(rows, dtype=np.float64).reshape(-1, 2)
 
     @abstractmethod
     def count(self, hypothesis: list[str], reference: list[str]) -> tuple[float, float]:
-        """What was hit, and what there was, in the words of one sentence."""
+        """What was hit, and what there was, in the words of one sentence, or its characters without spaces."""
 
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         return percent(sums)
@@ -199,13 +215,16 @@ def default_metrics() -> list[str]:
     return defaults or choosable()[:1]
 
 
-def chosen_measures(names: Sequence[str]) -> list[Measure]:
-    """Makes the measures of these names. Raises UserError for a name that is not known."""
+def chosen_measures(names: Sequence[str], writing: Writing = SPACED) -> list[Measure]:
+    """Makes the measures of these names for references that are written so; by default in words.
+
+    Raises UserError for a name that is not known.
+    """
     known = choosable()
     for name in names:
         if name not in known:
             raise UserError(f"evaluation.metrics={name}: {nearest(name, known)}")
-    return [MEASURES[name]() for name in names]
+    return [MEASURES[name].for_texts(writing) for name in names]
 
 
 def explaining_measures() -> list[Measure]:

@@ -6,7 +6,7 @@ from nmt.evaluation.measures.groups import BREVITY
 from nmt.evaluation.measures.measure import Ratio
 from nmt.evaluation.translations import Evaluation
 
-IN_A_ROW = 4  # words
+IN_A_ROW = 4  # words, or characters of a script without spaces
 
 
 class Repetition(Ratio):
@@ -23,7 +23,7 @@ class Repetition(Ratio):
     in_summary = True
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
-        words = evaluation.hypotheses[row].split()
+        words = evaluation.writing.unit.of(evaluation.hypotheses[row])
         count = max(len(words) - IN_A_ROW + 1, 0)
         different = {tuple(words[start : start + IN_A_ROW]) for start in range(count)}
         return count - len(different), count

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from nmt.evaluation.buckets import Bucket, make_buckets, word_counts
+from nmt.evaluation.buckets import Bucket, make_buckets
 from nmt.evaluation.measures.measure import Share
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Resamplers
@@ -24,9 +25,9 @@ PREFERRED = MeasureInfo("preferred", "right form preferred", "%")
 PREFERRED_BY_PLACE = MeasureInfo("preferred_by_place", "right form preferred", "%")
 
 
-def parting(right: str, wrong: str) -> int:
-    """How many words both begin with: the place of the mistake, from 0."""
-    pairs = zip(right.split(), wrong.split(), strict=False)
+def parting(right: str, wrong: str, unit: Unit = Unit.WORDS) -> int:
+    """How many words, or characters, both begin with: the place of the mistake, from 0."""
+    pairs = zip(unit.of(right), unit.of(wrong), strict=False)
     alike = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
     return sum(1 for _ in alike)
 
@@ -40,11 +41,13 @@ def contrast(
     options: EvaluationOptions,
 ) -> list[Row]:
     """Percent of triples whose right side has the higher probability, with bands: by source length (`PREFERRED`), and
-    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`).
+    by the place of the mistake in the target, from 1 (`PREFERRED_BY_PLACE`); each side in words, or in characters
+    where its script has no spaces.
 
     Raises UserError where there is nothing to compare.
     """
-    _check(sources, right, wrong)
+    unit = Writing.of(right).unit
+    _check(sources, right, wrong, unit)
     hits = []
     forced_right = translator.force(sources, right)
     forced_wrong = translator.force(sources, wrong)
@@ -53,8 +56,8 @@ def contrast(
         hits.append([hit, 1])
     statistics = np.array(hits, dtype=np.float64)  # (N, 2)
     resamplers = Resamplers(options)
-    lengths = word_counts(sources)
-    places = [parting(one, other) + 1 for one, other in zip(right, wrong, strict=True)]
+    lengths = Writing.of(sources).unit.lengths(sources)
+    places = [parting(one, other, unit) + 1 for one, other in zip(right, wrong, strict=True)]
     rows = []
     for measure, of_sentences in ((PREFERRED, lengths), (PREFERRED_BY_PLACE, places)):
         for bucket in make_buckets(of_sentences, options.bucket_bounds):
@@ -63,13 +66,13 @@ def contrast(
     return rows
 
 
-def _check(sources: Sequence[str], right: Sequence[str], wrong: Sequence[str]) -> None:
+def _check(sources: Sequence[str], right: Sequence[str], wrong: Sequence[str], unit: Unit) -> None:
     if not sources:
         raise UserError("no triples to compare: the files are empty")
     for number, (source, right_one, wrong_one) in enumerate(zip(sources, right, wrong, strict=True), 1):
         if not source.strip():
             raise UserError(f"line {number}: an empty source")
-        if right_one.split() == wrong_one.split():
+        if unit.of(right_one) == unit.of(wrong_one):
             raise UserError(f"line {number}: the right and the wrong side are the same ('{right_one[:60]}')")
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.links import Link
+from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.alignment import links
-from nmt.evaluation.buckets import word_counts
 from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
 from nmt.progress import Progress
 
-PICTURED = 24  # sentences of up to so many words keep the attention of every head:
+PICTURED = 24  # sentences of up to so many words (or characters) keep the attention of every head:
 PICTURED_WORDS = 25
 PROBES = 45  # sentences whose gradients are looked at: some seconds a test set
 
@@ -44,7 +44,8 @@ def evaluate(
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
     sources = [pair.source for pair in pairs]
     references = [pair.target for pair in pairs]
-    chosen = evenly_over_lengths(word_counts(sources), shown)
+    unit = Writing.of(sources).unit
+    chosen = evenly_over_lengths(unit.lengths(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
         return earlier
@@ -52,7 +53,7 @@ def evaluate(
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    gradients = _gradients(translator, sources, references)
+    gradients = _gradients(translator, sources, references, unit)
     forced = translator.force(sources, references, attention_for=set(chosen))
     evaluation = Evaluation(
         test_set=name,
@@ -64,7 +65,7 @@ def evaluate(
         heat_maps=_heat_maps(translations, chosen),
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
-        pictures=_pictures(translator, sources, references, chosen),
+        pictures=_pictures(translator, sources, references, chosen, unit),
         links=_links(forced, chosen),
         gradients=gradients,
         known_links=known_links,
@@ -82,12 +83,12 @@ def _links(forced: Sequence[Translation], chosen: Sequence[int]) -> dict[int, li
 
 
 def _gradients(
-    translator: Translator, sources: Sequence[str], references: Sequence[str]
+    translator: Translator, sources: Sequence[str], references: Sequence[str], unit: Unit
 ) -> dict[int, list[list[float]]]:
     """Of `PROBES` sentences spread evenly over lengths, none of them empty."""
     texts = list(zip(sources, references, strict=True))
     readable = [row for row, (source, reference) in enumerate(texts) if source.strip() and reference.strip()]
-    lengths = word_counts([sources[row] for row in readable])
+    lengths = unit.lengths(sources[row] for row in readable)
     probed = [readable[place] for place in evenly_over_lengths(lengths, PROBES)]
     maps = gradient_maps(
         translator.model,
@@ -99,10 +100,10 @@ def _gradients(
 
 
 def _pictures(
-    translator: Translator, sources: Sequence[str], references: Sequence[str], chosen: Sequence[int]
+    translator: Translator, sources: Sequence[str], references: Sequence[str], chosen: Sequence[int], unit: Unit
 ) -> dict[int, Picture]:
     """The attention of every head over the references of a few short sentences, where the model attends."""
-    lengths = word_counts(sources)
+    lengths = unit.lengths(sources)
     short = [row for row in chosen if 0 < lengths[row] <= PICTURED_WORDS]
     lengths_of_short = [lengths[row] for row in short]
     pictured = [short[place] for place in evenly_over_lengths(lengths_of_short, PICTURED)]
