@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import TINY_CORPUS
 from tests.processes import TINY_TRAIN, door_in_process, fails
+from tests.test_doors import quoted
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,7 @@ def test_unlike_jobs_of_one_run_are_refused_before_the_first(tmp_path, swept, to
 
 
 def test_unlike_jobs_of_one_comparison_are_refused_before_the_first(tmp_path):
-    done = door_in_process("compare", "-m", "+comparison=demo", "budget=1,2", folder=tmp_path)
+    small = f"overrides={quoted(TINY_CORPUS)}"
+    done = door_in_process("compare", "-m", "+comparison=demo", "match=steps", "budget=1,2", small, folder=tmp_path)
     fails(done, "runs/demo: of jobs 0 and 1", "budget=1.0 and 2.0", "name=demo-${budget}")
     assert not list(tmp_path.iterdir())
