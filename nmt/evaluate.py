@@ -29,6 +29,7 @@ def main() -> None:
 
 
 def _evaluate(config: EvaluateConfig) -> None:
+    from nmt.evaluation.comparison import bucket_infos
     from nmt.evaluation.measures.measure import measure_infos
     from nmt.evaluation.measures.tokenizers import check_usable
     from nmt.evaluation.table import compare_on
@@ -45,10 +46,12 @@ def _evaluate(config: EvaluateConfig) -> None:
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         folder = run.folder / "evaluations" / evaluation.test_set
-        rows, _ = compare_on(Evaluations({name: {seed: evaluation}}), name, config.evaluation)
+        evaluations = Evaluations({name: {seed: evaluation}})
+        rows, _ = compare_on(evaluations, name, config.evaluation)
+        buckets = bucket_infos(evaluations, config.evaluation)
         write_scores(folder, evaluation, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
-        print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}"))
+        print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))
 
 
 if __name__ == "__main__":

@@ -184,9 +184,7 @@ def _other_text(folder: Path, before: TrainConfig, config: TrainConfig) -> tuple
             return f"corpus.{split} (hash of the text)", recorded[split], current
         unchecked = True
     if unchecked:
-        log.info(
-            "%s: its record is older than the versions of generated text: the text itself can't be checked", folder
-        )
+        log.info("%s: its record is of an earlier version of nmt: the text itself can't be checked", folder)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Bucket:
     low: int
     high: int | None
     sentences: tuple[int, ...]
+    median: int = 0  # length of its sentences
 
     @property
     def label(self) -> str:
@@ -32,6 +34,11 @@ class Bucket:
     def end(self) -> int:
         """The last length of 6-10; the first of 41+, which has no end."""
         return self.low if self.high is None else self.high
+
+    @property
+    def place(self) -> int:
+        """Where it stands on an axis of lengths: at its last, or at the median of its sentences where it has no end."""
+        return self.median if self.high is None else self.high
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -58,9 +65,14 @@ def make_buckets(lengths: Sequence[int], bounds: Sequence[int]) -> list[Bucket]:
     for number, (low, high) in enumerate(zip(lows, highs, strict=True)):
         sentences = np.flatnonzero(belongs == number)
         if len(sentences):
-            buckets.append(Bucket(low, high, tuple(sentences.tolist())))
-    whole = Bucket(0, None, tuple(range(len(lengths))))
+            buckets.append(_bucket(low, high, sentences.tolist(), lengths))
+    whole = _bucket(0, None, range(len(lengths)), lengths)
     return [*buckets, whole]
+
+
+def _bucket(low: int, high: int | None, sentences: Sequence[int], lengths: Sequence[int]) -> Bucket:
+    median = round(statistics.median(lengths[row] for row in sentences)) if sentences else 0
+    return Bucket(low, high, tuple(sentences), median)
 
 
 def check_bounds(bounds: Sequence[int]) -> None:

@@ -13,6 +13,7 @@ from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.places import gradient_rows, recall_by_place
 from nmt.evaluation.resampling import Resamplers
 from nmt.evaluation.results import (
+    ALL,
     BucketInfo,
     DifferenceRow,
     Finding,
@@ -47,12 +48,11 @@ def compare_test_set(evaluations: Evaluations, baseline: str, options: Evaluatio
     """Scores, tests and explains one test set of all systems and seeds. Its sentences are resampled once."""
     resamplers = Resamplers(options)
     rows, differences = compare_on(evaluations, baseline, options, resamplers)
-    buckets = evaluations.buckets(options.bucket_bounds)
     return TestSetResult(
         test_set=evaluations.test_set,
         unit=evaluations.source_unit,
         signatures=options.signatures(evaluations.writing),
-        buckets=[BucketInfo(b.label, b.low, b.high, len(b), b.end) for b in buckets],
+        buckets=bucket_infos(evaluations, options),
         rows=rows,
         differences=differences,
         findings=find(evaluations, baseline, options, resamplers),
@@ -60,6 +60,21 @@ def compare_test_set(evaluations: Evaluations, baseline: str, options: Evaluatio
         gradients=gradient_rows(evaluations, options),
         sentences=sentence_set(evaluations, options),
     )
+
+
+def bucket_infos(evaluations: Evaluations, options: EvaluationOptions) -> list[BucketInfo]:
+    """What a report is told of the buckets of a test set; each chosen measure says which are too short for it."""
+    measures = options.measures(evaluations.writing)
+    any_system = evaluations.any()  # the references are everyone's
+    infos = []
+    for bucket in evaluations.buckets(options.bucket_bounds):
+        rows = list(bucket.sentences)
+        too_short: list[str] = []
+        if bucket.label != ALL:
+            too_short = [m.name for m in measures if m.too_short(any_system.statistics(m)[rows])]
+        info = BucketInfo(bucket.label, bucket.low, bucket.high, len(bucket), bucket.end, bucket.place, too_short)
+        infos.append(info)
+    return infos
 
 
 def merged(parts: Sequence[TestSetResult]) -> dict[str, Any]:

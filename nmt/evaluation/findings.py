@@ -11,7 +11,7 @@ from nmt.evaluation.buckets import Bucket, label_of
 from nmt.evaluation.measures.measure import Measure
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Difference, Resamplers, Statistics, holm, score
-from nmt.evaluation.results import EVERY, SIGNIFICANT, Finding
+from nmt.evaluation.results import EVERY, SIGNIFICANT, Finding, is_smallest
 from nmt.evaluation.table import part
 from nmt.evaluation.translations import Evaluations
 
@@ -35,11 +35,9 @@ class _Contest:
         theirs = part(self.theirs, bucket)
         return resampler.compare(self.measure, ours, theirs)
 
-    def sign(self, bucket: Bucket) -> int:
-        """1 where ours has the higher score, -1 where theirs has."""
-        ours = score(self.measure, part(self.ours, bucket))
-        theirs = score(self.measure, part(self.theirs, bucket))
-        return int(np.sign(ours - theirs))
+    def too_short(self, bucket: Bucket) -> bool:
+        """Whether the references hold too little for the measure; they are the same for both systems and all seeds."""
+        return self.measure.too_short(part(self.ours, bucket)[0])
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,9 @@ class _Verdict:
     """What the test of one bucket by itself said."""
 
     bucket: Bucket
+    difference: float
     p_value: float  # corrected over buckets
+    p_is_bound: bool  # the smallest there could be
     sign: int  # 1 surely higher, -1 surely lower, 0 not surely either
 
 
@@ -57,8 +57,9 @@ def find(
     """Compares every system with the baseline, and the best with the next best, by the first measure.
 
     Buckets are tested by themselves. Neighbouring buckets with the same verdict (ahead, behind, not sure) are then told
-    together: the difference is that over all of them, the p-value the largest of theirs after Holm's correction (where
-    none is sure, the smallest).
+    together: the difference is that over all of them, beside the smallest and the largest of theirs; the p-value is the
+    largest of theirs after Holm's correction (where none is sure, the smallest). Buckets with too few sentences, or too
+    short for the measure, are left out.
     """
     resamplers = resamplers or Resamplers(options)
     measure, *_ = options.measures(evaluations.writing)
@@ -84,39 +85,43 @@ def find(
 
 def _findings_of(contest: _Contest, buckets: Sequence[Bucket]) -> list[Finding]:
     *parts, whole = buckets
-    if not contest.resamplers.enough(len(whole)):
+    if not contest.resamplers.enough(len(whole)) or contest.too_short(whole):
         return []
     verdicts = _verdicts(contest, parts)
     if not any(verdict and verdict.sign for verdict in verdicts):
         # Nothing is sure by itself; perhaps the whole is.
-        p_value = contest.compare(whole).p_value
-        return [_finding(contest, whole, p_value < SIGNIFICANT, p_value)]
+        difference = contest.compare(whole)
+        p_value = difference.p_value
+        finding = _finding(contest, whole, difference, p_value < SIGNIFICANT, p_value)
+        return [replace(finding, p_is_bound=_is_bound(contest, p_value, tests=1))]
     runs = _runs(verdicts)
-    findings = []
-    for run in runs:
-        together = _joined([verdict.bucket for verdict in run])
-        p_values = [verdict.p_value for verdict in run]
-        differ = run[0].sign != 0
-        p_value = max(p_values) if differ else min(p_values)
-        findings.append(_finding(contest, together, differ, p_value))
+    findings = [_told_together(contest, run) for run in runs]
     if len(runs) == 1 and len(runs[0]) == len(parts):  # every bucket was tested, and all say the same
         return [replace(findings[0], range=EVERY)]
     return findings
 
 
 def _verdicts(contest: _Contest, parts: Sequence[Bucket]) -> list[_Verdict | None]:
-    """Of every bucket by itself; None where there are too few sentences."""
+    """Of every bucket by itself; None where there are too few sentences, or too short ones for the measure."""
     tested = [bucket for bucket in parts if contest.resamplers.enough(len(bucket))]
-    p_values = holm([contest.compare(bucket).p_value for bucket in tested])
+    differences = [contest.compare(bucket) for bucket in tested]
+    p_values = holm([difference.p_value for difference in differences])
     verdicts: dict[str, _Verdict] = {}
-    for bucket, p_value in zip(tested, p_values, strict=True):
-        sign = contest.sign(bucket) if p_value < SIGNIFICANT else 0
-        verdicts[bucket.label] = _Verdict(bucket, p_value, sign)
+    for bucket, difference, p_value in zip(tested, differences, p_values, strict=True):
+        if contest.too_short(bucket):
+            continue
+        sign = int(np.sign(difference.value)) if p_value < SIGNIFICANT else 0
+        is_bound = _is_bound(contest, p_value, len(tested))
+        verdicts[bucket.label] = _Verdict(bucket, difference.value, p_value, is_bound, sign)
     return [verdicts.get(bucket.label) for bucket in parts]
 
 
+def _is_bound(contest: _Contest, p_value: float, tests: int) -> bool:
+    return is_smallest(p_value, tests, contest.resamplers.options.resamples)
+
+
 def _runs(verdicts: Sequence[_Verdict | None]) -> list[list[_Verdict]]:
-    """Neighbours that say the same; a bucket with too few sentences ends a run."""
+    """Neighbours that say the same; a bucket of which nothing can be said ends a run."""
     runs: list[list[_Verdict]] = []
     last: _Verdict | None = None
     for verdict in verdicts:
@@ -128,14 +133,38 @@ def _runs(verdicts: Sequence[_Verdict | None]) -> list[list[_Verdict]]:
     return runs
 
 
+def _told_together(contest: _Contest, run: Sequence[_Verdict]) -> Finding:
+    """One finding of neighbours that say the same, with the smallest and the largest difference of one of them."""
+    differ = run[0].sign != 0
+    by_p_value = sorted(run, key=lambda verdict: verdict.p_value)
+    decisive = by_p_value[-1] if differ else by_p_value[0]
+    together = _joined([verdict.bucket for verdict in run])
+    difference = contest.compare(together)
+    finding = _finding(contest, together, difference, differ, decisive.p_value)
+    finding = replace(finding, p_is_bound=decisive.p_is_bound)
+    if len(run) == 1:
+        return finding
+    by_difference = sorted(run, key=lambda verdict: verdict.difference)
+    if run[0].sign < 0:  # the smallest is the one nearest to 0
+        by_difference.reverse()
+    least = by_difference[0]
+    most = by_difference[-1]
+    return replace(
+        finding,
+        least=least.difference,
+        least_at=least.bucket.label,
+        most=most.difference,
+        most_at=most.bucket.label,
+    )
+
+
 def _joined(buckets: Sequence[Bucket]) -> Bucket:
     """Neighbouring buckets as one."""
     sentences = [row for bucket in buckets for row in bucket.sentences]
     return Bucket(buckets[0].low, buckets[-1].high, tuple(sentences))
 
 
-def _finding(contest: _Contest, bucket: Bucket, differ: bool, p_value: float) -> Finding:
-    difference = contest.compare(bucket)
+def _finding(contest: _Contest, bucket: Bucket, difference: Difference, differ: bool, p_value: float) -> Finding:
     return Finding(
         test_set=contest.test_set,
         metric=contest.measure.name,

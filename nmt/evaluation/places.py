@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nmt.evaluation.measures.measure import Share
-from nmt.evaluation.measures.recall import PARTS, counts_by_part
+from nmt.evaluation.measures.recall import FEWEST, PARTS, counts_by_part
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.resampling import Resamplers, score
 from nmt.evaluation.results import GradientMap, PlaceRow
@@ -17,7 +17,7 @@ def recall_by_place(
 ) -> list[PlaceRow]:
     """Returns the percentage of words translated for each bucket and tenth of the source, over all seeds.
 
-    Empty where the corpus knows no links.
+    Empty where the corpus knows no links. A tenth with fewer than `FEWEST` words has no row.
     """
     if evaluations.any().known_links is None:
         return []
@@ -36,7 +36,7 @@ def recall_by_place(
             for place in range(PARTS):
                 statistics = [of_seed[:, place] for of_seed in in_bucket]  # (N, 2) each
                 words = int(statistics[0][:, 1].sum())
-                if not words:
+                if words < FEWEST:
                     continue
                 band = resampler.band(share, statistics)
                 row = PlaceRow(

@@ -1,7 +1,8 @@
 """Bootstrap bands, paired tests, and their correction over buckets. All over sums of sentence statistics.
 
 A system under several seeds is a list of statistics, one (N, K) each; its score is the mean over the seeds of the
-corpus scores. Sentences are resampled alike for all seeds and systems, so differences stay paired.
+corpus scores. Sentences are resampled alike for all seeds and systems, so differences stay paired. Seeds are not
+resampled: bands and tests are about these trained models, and do not see how training runs differ.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nmt.corpus.text.writing import Unit
 from nmt.decoding.hypothesis import Translation
 
 ALL = "all"  # the bucket of all sentences
@@ -22,6 +23,21 @@ def evenly_over_lengths(lengths: Sequence[int], count: int) -> list[int]:
     order = np.argsort(lengths, kind="stable")
     ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
     return sorted(order[ranks].tolist())
+
+
+def length_in(unit: str, source: str) -> int:
+    """Counts the words of a source, or its characters, where those are its unit."""
+    return Unit(unit).length(source)
+
+
+def is_smallest(p_value: float, tests: int, resamples: int) -> bool:
+    """Whether no smaller p-value could have come of so many resamples, after Holm's correction over so many tests.
+
+    Without a hit among R resamples p is 1 / (R + 1), however sure the difference is: a bound and no measurement. Holm's
+    correction multiplies the smallest by the number of tests, and raises all that it would leave below.
+    """
+    smallest = tests / (resamples + 1)
+    return p_value <= smallest * (1 + 1e-9)
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,8 @@ class BucketInfo:
     high: int | None  # None: no upper end
     sentences: int
     end: int  # the last length, or the first where there is no last
+    place: int = 0  # on an axis of lengths: the last, or the median of its sentences where there is no last
+    too_short: list[str] = field(default_factory=list)  # measures to which its references say too little
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,11 @@ class Finding:
     p_value: float
     low: int = 0  # source words: the least, 0 where it is of all together
     high: int | None = None  # the most; None: no upper end
+    p_is_bound: bool = False  # the smallest that the resamples can give; the true one may be smaller
+    least: float | None = None  # where several buckets are told together: the smallest difference of one of them
+    least_at: str = ""  # and the label of that bucket
+    most: float | None = None  # the largest
+    most_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,6 +296,7 @@ class Comparison:
     unmatched: dict[str, str] = field(default_factory=dict)  # systems that had less than what is matched, and why
     remarks: list[str] = field(default_factory=list)  # on threads, precision and kernels that differ
     units: dict[str, str] = field(default_factory=dict)  # what each test set's sources are counted in, if not words
+    resamples: int = 0  # of each test; 0: not known, in a report of before
 
     def to_json(self) -> dict[str, Any]:
         """All but the sentences, which lie in files of their own."""
@@ -292,6 +316,13 @@ class Comparison:
     def unit(self, test_set: str) -> str:
         """Returns what the length of a test set's sources is counted in: words, or characters."""
         return self.units.get(test_set, "words")
+
+    def too_short(self, test_set: str, bucket: str, metric: str) -> bool:
+        """Whether the references of a bucket of length hold too little for a measure to say anything."""
+        for info in self.buckets.get(test_set, []):
+            if info.label == bucket:
+                return metric in info.too_short
+        return False
 
     def measure(self, name: str) -> MeasureInfo:
         """Returns the measure of this name, or one labelled with the name where the comparison lists none."""

@@ -48,6 +48,7 @@ class Evaluation:
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     known_links: KnownLinks | None = None  # where the corpus knows them
+    precision: str = "fp32"  # the number format of search and scores
     _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

@@ -107,9 +107,9 @@ def read_evaluation(
     """What `write_evaluation` has written, if it is whole, of these texts and of this identity; None otherwise."""
     try:
         content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-        hypotheses = list(lines_of(folder / "hypothesis.txt"))
-        same_sources = list(lines_of(folder / "source.txt")) == sources
-        same_references = list(lines_of(folder / "reference.txt")) == references
+        hypotheses = list(lines_of(folder / "hypothesis.txt", ours=True))
+        same_sources = list(lines_of(folder / "source.txt", ours=True)) == sources
+        same_references = list(lines_of(folder / "reference.txt", ours=True)) == references
         whole = len(hypotheses) == len(sources) and set(KEPT) <= content.keys()
         if not (whole and same_sources and same_references):
             return None

@@ -159,6 +159,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
         metrics=list(config.evaluation.metrics),
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
+        resamples=config.evaluation.resamples,
         measures=measure_infos(),
         runs=runs,
         published=_published(config, trained, rows),

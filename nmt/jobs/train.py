@@ -17,7 +17,7 @@ import torch
 from nmt.config import flat
 from nmt.corpus.batches.batcher import Batcher, Batches
 from nmt.corpus.batches.cache import cached_pairs, cached_proportions, cached_tokenizer, made_once
-from nmt.corpus.batches.encoded import EncodedPairs
+from nmt.corpus.batches.encoded import EncodedPairs, warn_of_unknown
 from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
@@ -177,10 +177,13 @@ def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
 
 
 def _advise(split: str, report: CleaningReport, config: TrainConfig, ranks: Ranks) -> None:
-    """Warns, in the first process, where cleaning leaves out much of a split."""
+    """Warns, in the first process, where much of a split is left out by cleaning, or unknown to the tokenizer."""
+    if not ranks.first:
+        return
     advice = report.advice(config.cleaning)
-    if advice and ranks.first:
+    if advice:
         log.warning("corpus.%s: %s", split, advice)
+    warn_of_unknown(split, report)
 
 
 def _stream(run: Run, ranks: Ranks) -> Stream:
@@ -233,7 +236,7 @@ def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     encoded = cached_pairs(config.corpus, "valid", config.cleaning, run.tokenizer, cache, proportions=proportions)
     if encoded.report.kept < encoded.report.read:
         log.info("validation: %s", encoded.report)
-        _advise("valid", encoded.report, config, ranks)
+    _advise("valid", encoded.report, config, ranks)
     batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
     readable = clean(config.corpus.read("valid"), config.cleaning, CleaningReport(), proportions)
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))

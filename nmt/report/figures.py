@@ -1,8 +1,9 @@
-"""Figures as a paper would print them. One colour per system everywhere, safe for colour-blind readers."""
+"""Figures as a paper would print them."""
 
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +18,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nmt.evaluation.results import ALL, Comparison, HeatMap, Row
+from nmt.report.styles import style
 
-COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31", "#7B4FA3", "#666666")
-MARKERS = "osD^vPX*<>"
-LINES = ("-", "--", ":")  # beyond ten systems colours come again, on other lines
+LEGEND_ROWS = 17  # that fit beside the axes
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -34,31 +34,32 @@ STYLE: dict[Any, Any] = {
     "grid.color": "#E3E3E3",
     "grid.linewidth": 0.8,
     "legend.frameon": False,
+    "legend.handlelength": 2.6,
     "svg.fonttype": "path",
     "svg.hashsalt": "nmt",
     "figure.dpi": 100,
 }
 
 
-def colour(comparison: Comparison, system: str) -> str:
-    return COLOURS[comparison.systems.index(system) % len(COLOURS)]
-
-
 def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
-    """Score by source length with bands; buckets with too few sentences are left out, counts stand under each."""
+    """Score by source length with bands; buckets with too few sentences, or too short ones, are left out.
+
+    Counts stand under each.
+    """
     title = _plain(comparison.measure(metric).title)
     buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != ALL}
     with plt.rc_context(STYLE):
         crowded = len(comparison.systems) > 4 or sum(map(len, comparison.systems)) > 30
-        width = 8.8 if crowded else 7.2  # the legend then stands beside the axes
+        columns = math.ceil(len(comparison.systems) / LEGEND_ROWS)
+        width = 6.8 + 2.0 * columns if crowded else 7.2  # the legend then stands beside the axes
         figure, axes = plt.subplots(figsize=(width, 4.3), layout="constrained")
         for system in comparison.systems:
-            rows = [comparison.find(system, test_set, bucket, metric) for bucket in buckets]
+            rows = [_shown(comparison, system, test_set, bucket, metric) for bucket in buckets]
             _draw_line(axes, comparison, system, rows)
         ticks = [f"{name}\nn={count:,}" for name, count in buckets.items()]
         axes.set_xticks(range(len(buckets)), ticks, fontsize=9)
         axes.set_xlim(-0.35, len(buckets) - 0.65)
-        axes.set_xlabel("source length in words")
+        axes.set_xlabel(f"source length in {comparison.unit(test_set)}")
         axes.set_ylabel(title)
         axes.set_ylim(bottom=0)
         axes.grid(axis="x", visible=False)
@@ -67,10 +68,17 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
         axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
         handles, _ = axes.get_legend_handles_labels()
         if crowded:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns)
         elif handles:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(handles), borderaxespad=0.2)
     return figure
+
+
+def _shown(comparison: Comparison, system: str, test_set: str, bucket: str, metric: str) -> Row | None:
+    """The score of a bucket; None where it has none that says something."""
+    if comparison.too_short(test_set, bucket, metric):
+        return None
+    return comparison.find(system, test_set, bucket, metric)
 
 
 def _draw_line(axes: Axes, comparison: Comparison, system: str, rows: Sequence[Row | None]) -> None:
@@ -88,15 +96,18 @@ def _draw_line(axes: Axes, comparison: Comparison, system: str, rows: Sequence[R
         highs.append(row.high)
     if not at:
         return
-    index = comparison.systems.index(system)
-    shade = colour(comparison, system)
-    axes.fill_between(at, lows, highs, color=shade, alpha=0.16, linewidth=0)
+    drawn = style(comparison, system)
+    line: Any = "-"
+    if drawn.dashes:
+        in_line_widths = tuple(length / 2 for length in drawn.dashes)
+        line = (0, in_line_widths)
+    axes.fill_between(at, lows, highs, color=drawn.colour, alpha=0.16, linewidth=0)
     axes.plot(
         at,
         scores,
-        color=shade,
-        linestyle=LINES[index // len(COLOURS) % len(LINES)],
-        marker=MARKERS[index % len(MARKERS)],
+        color=drawn.colour,
+        linestyle=line,
+        marker=drawn.marker.matplotlib,
         markersize=5,
         linewidth=2,
         label=system,

@@ -15,6 +15,7 @@ SPECIAL = {
     "^": r"\textasciicircum{}",
     "<": "$<$",
     ">": "$>$",
+    "≤": r"$\leq$",
     "|": r"\textbar{}",
     "€": r"\texteuro{}",
     **{character: "\\" + character for character in "&%$#_{}"},

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import logging
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import jinja2
 
 from nmt.evaluation.results import (
+    ALL,
     ALL_SEEDS,
     SIGNIFICANT,
     Comparison,
@@ -23,9 +25,11 @@ from nmt.evaluation.results import (
     Row,
     SentenceSet,
     evenly_over_lengths,
+    is_smallest,
+    length_in,
 )
 from nmt.report import tables, words
-from nmt.report.figures import colour
+from nmt.report.styles import style
 
 log = logging.getLogger("nmt")
 
@@ -73,7 +77,7 @@ def html_text(comparison: Comparison) -> str:
     blocks: list[tuple[str, str]] = []
     rules: dict[str, str] = {}
     for sentences in comparison.sentences:
-        block, count = pack(sentences, budget)
+        block, count = pack(sentences, budget, comparison.unit(sentences.test_set))
         blocks.append((sentences.test_set, block))
         rules[sentences.test_set] = _rule(sentences, count)
     return environment.get_template("page.html.jinja").render(
@@ -82,7 +86,7 @@ def html_text(comparison: Comparison) -> str:
         groups=_groups(comparison),
         curves=_curves(comparison),
         seeds=_seeds(comparison),
-        colours={system: colour(comparison, system) for system in comparison.systems},
+        keys={system: style(comparison, system).key for system in comparison.systems},
         findings=words.findings(comparison),
         legend=words.legend(comparison),
         published=tables.published_table(comparison),
@@ -150,9 +154,12 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> Json:
         "groups": [_of_group(group) for group in groups],
         "curves": {curve.name: asdict(curve) for curve in _curves(comparison)},
         "significant": SIGNIFICANT,
+        "fewSentences": comparison.min_sentences,
+        "units": {test_set: comparison.unit(test_set) for test_set in comparison.test_sets},
+        "tooShort": _too_short(comparison),
         "seeds": _seeds(comparison),
         "testSets": comparison.test_sets,
-        "rows": [_of_row(row) for row in comparison.rows],
+        "rows": _rows(comparison),
         "costs": [_values(cost) for cost in comparison.costs],
         "gradients": [_values(gradient_map) for gradient_map in comparison.gradients],
         "places": [_of_place(place) for place in comparison.places],
@@ -164,7 +171,14 @@ def _data(comparison: Comparison, rules: dict[str, str]) -> Json:
 
 
 def _of_system(comparison: Comparison, system: str) -> Json:
-    return {"name": system, "colour": colour(comparison, system)}
+    drawn = style(comparison, system)
+    return {
+        "name": system,
+        "colour": drawn.colour,
+        "symbol": drawn.marker.plotly,
+        "dash": ",".join(f"{length}px" for length in drawn.dashes) or "solid",
+        "key": drawn.key,
+    }
 
 
 def _values(row: CostRow | GradientMap) -> list[Any]:
@@ -183,6 +197,31 @@ def _of_measure(measure: MeasureInfo) -> Json:
 
 def _of_group(group: Group) -> Json:
     return {"anchor": group.anchor, "measures": [measure.name for measure in group.measures]}
+
+
+def _too_short(comparison: Comparison) -> dict[str, dict[str, list[str]]]:
+    """By test set and bucket: the measures for which the bucket is too short."""
+    too_short: dict[str, dict[str, list[str]]] = {}
+    for test_set, infos in comparison.buckets.items():
+        too_short[test_set] = {info.label: info.too_short for info in infos if info.too_short}
+    return too_short
+
+
+def _rows(comparison: Comparison) -> list[list[Any]]:
+    """All scores, with their p-values as numbers and as people read them."""
+    tests: Counter[tuple[str, str, str, str]] = Counter()  # that were corrected together
+    for row in comparison.rows:
+        if row.p_value is not None and row.bucket != ALL:
+            tests[row.system, row.seed, row.test_set, row.metric] += 1
+    rows = []
+    for row in comparison.rows:
+        count = 1 if row.bucket == ALL else tests[row.system, row.seed, row.test_set, row.metric]
+        chance = None
+        if row.p_value is not None:
+            is_bound = comparison.resamples > 0 and is_smallest(row.p_value, count, comparison.resamples)
+            chance = words.p_text(row.p_value, is_bound)
+        rows.append([*_of_row(row), chance])
+    return rows
 
 
 def _of_row(row: Row) -> list[Any]:
@@ -221,22 +260,25 @@ def _script_safe(content: Any) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def pack(sentences: SentenceSet, budget: int) -> tuple[str, int]:
-    """Shown sentences with their heat maps, gzip in base64, and how many: all if they fit, else every so many."""
+def pack(sentences: SentenceSet, budget: int, unit: str = "words") -> tuple[str, int]:
+    """Shown sentences with their heat maps, gzip in base64, and how many: all if they fit, else every so many.
+
+    ``unit`` is what their length is counted in.
+    """
     shown = sentences.shown
     while True:
-        block = _block(sentences, shown)
+        block = _block(sentences, shown, unit)
         if len(block) <= budget or len(shown) <= 1:
             return block, len(shown)
         keep = max(1, int(0.95 * len(shown) * budget / len(block)))
-        lengths = [len(sentences.sources[row].split()) for row in shown]
+        lengths = [length_in(unit, sentences.sources[row]) for row in shown]
         shown = [shown[rank] for rank in evenly_over_lengths(lengths, keep)]
 
 
-def _block(sentences: SentenceSet, shown: list[int]) -> str:
+def _block(sentences: SentenceSet, shown: list[int], unit: str) -> str:
     """Sentences by their number in the test set, from 1."""
     content = {
-        "rows": [_sentence(sentences, row) for row in shown],
+        "rows": [_sentence(sentences, row, unit) for row in shown],
         "maps": _maps(sentences, shown),
         "pictures": _pictures(sentences, shown),
         "gold": {str(row + 1): links for row, links in sentences.gold.items()},
@@ -246,7 +288,7 @@ def _block(sentences: SentenceSet, shown: list[int]) -> str:
     return base64.b64encode(packed).decode()
 
 
-def _sentence(sentences: SentenceSet, row: int) -> Json:
+def _sentence(sentences: SentenceSet, row: int, unit: str) -> Json:
     scores: dict[str, list[float]] = {}
     for measure, by_system in sentences.scores.items():
         scores[measure] = [float(f"{of_system[row]:.4g}") for of_system in by_system.values()]
@@ -254,7 +296,7 @@ def _sentence(sentences: SentenceSet, row: int) -> Json:
     return {
         "number": row + 1,
         "bucket": sentences.buckets[row],
-        "words": len(source.split()),
+        "length": length_in(unit, source),
         "source": source,
         "reference": sentences.references[row],
         "outputs": [texts[row] for texts in sentences.outputs.values()],

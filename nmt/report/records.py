@@ -19,14 +19,24 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer.writerow(names)
     for row in rows:
         values = asdict(row)
-        writer.writerow([_cell(values[name]) for name in names])
+        cells = {name: _cell(value) for name, value in values.items()}
+        cells["p_value"] = _p_value(row.p_value)
+        writer.writerow([cells[name] for name in names])
     return buffer.getvalue()
 
 
 def _cell(value: object) -> object:
     if value is None:
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else value
+    if not isinstance(value, float):
+        return value
+    return f"{value:.4f}"
+
+
+def _p_value(value: float | None) -> object:
+    """As other numbers; but one of 100,000 resamples is small, and not 0."""
+    is_lost = value is not None and value < 0.00005
+    return f"{value:.3g}" if is_lost else _cell(value)
 
 
 def json_text(comparison: Comparison) -> str:

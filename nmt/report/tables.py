@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nmt.evaluation.results import ALL, SIGNIFICANT, Comparison, MeasureInfo, Row
+from nmt.evaluation.results import ALL, SIGNIFICANT, BucketInfo, Comparison, MeasureInfo, Row
 
 NOTHING = "–"  # in the place of a score that is not there
 
@@ -41,8 +41,17 @@ def _markdown_line(row: Sequence[str], widths: Sequence[int]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def score_table(rows: Sequence[Row], measures: Sequence[MeasureInfo], first: str = "source words") -> str:
-    """Of one evaluation, in Markdown: a line a bucket, the column headed ``first``, labels from ``measures``."""
+def score_table(
+    rows: Sequence[Row],
+    measures: Sequence[MeasureInfo],
+    first: str = "source words",
+    buckets: Sequence[BucketInfo] = (),
+) -> str:
+    """Of one evaluation, in Markdown: a line a bucket, the column headed ``first``, labels from ``measures``.
+
+    ``buckets`` say for which measures they are too short.
+    """
+    too_short = {info.label: info.too_short for info in buckets}
     known = {measure.name: measure for measure in measures}
     shown: dict[str, MeasureInfo] = {}
     by_bucket: dict[str, dict[str, Row]] = {}
@@ -56,10 +65,18 @@ def score_table(rows: Sequence[Row], measures: Sequence[MeasureInfo], first: str
         [count] = {row.sentences for row in of_bucket.values()}
         line = [bucket, f"{count:,}"]
         for name, measure in shown.items():
-            line.append(with_band(of_bucket.get(name), measure))
+            cell = with_band(of_bucket.get(name), measure)
+            if name in too_short.get(bucket, []):
+                cell = too_short_text(measure)
+            line.append(cell)
         lines.append(line)
     titles = [measure.title for measure in shown.values()]
     return markdown_table([first, "sentences", *titles], lines)
+
+
+def too_short_text(measure: MeasureInfo) -> str:
+    """Stands in the place of a score that would say nothing."""
+    return f"too short for {measure.label}"
 
 
 def with_band(row: Row | None, measure: MeasureInfo) -> str:
@@ -88,6 +105,9 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> Tabl
     for bucket, count in comparison.test_sets[test_set].items():
         cells = [bucket, f"{count:,}"]
         for system in comparison.systems:
+            if comparison.too_short(test_set, bucket, metric):
+                cells.append(too_short_text(measure))
+                continue
             row = comparison.find(system, test_set, bucket, metric)
             deviation = comparison.seed_deviation(system, test_set, bucket, metric)
             cell = with_band(row, measure) + mark(row)
@@ -95,7 +115,12 @@ def comparison_table(comparison: Comparison, test_set: str, metric: str) -> Tabl
                 cell += f" ±{measure.text(deviation)}"
             cells.append(cell)
         rows.append(cells)
-    return Table(["source words", "sentences", *comparison.systems], rows)
+    header = [
+        f"source {comparison.unit(test_set)}",
+        "sentences",
+        *comparison.systems,
+    ]
+    return Table(header, rows)
 
 
 def system_table(comparison: Comparison, test_set: str, metric: str) -> Table:
@@ -107,6 +132,9 @@ def system_table(comparison: Comparison, test_set: str, metric: str) -> Table:
     for system in comparison.systems:
         cells = [system]
         for bucket in buckets:
+            if comparison.too_short(test_set, bucket, metric):
+                cells.append(too_short_text(chosen))
+                continue
             row = comparison.find(system, test_set, bucket, metric)
             cells.append(_bare(row, chosen) + mark(row))
         for measure in beside:
@@ -145,7 +173,11 @@ def measure_table(comparison: Comparison, test_set: str, measure: MeasureInfo) -
             cells.append(with_band(row, measure))
         if set(cells[1:]) != {NOTHING}:
             rows.append(cells)
-    return Table(["source words", *comparison.systems], rows)
+    header = [
+        f"source {comparison.unit(test_set)}",
+        *comparison.systems,
+    ]
+    return Table(header, rows)
 
 
 def differing_options(comparison: Comparison) -> Table:

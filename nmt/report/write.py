@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
 from nmt.errors import UserError
-from nmt.evaluation.results import Comparison, HeatMap
+from nmt.evaluation.results import Comparison, HeatMap, length_in
 from nmt.report import figures, page
-from nmt.report.board import write_board
+from nmt.report.board import folder_of, write_board
 from nmt.report.documents import markdown_report
 from nmt.report.latex import latex_table
 from nmt.report.records import csv_text, json_text, jsonl_text
+from nmt.report.swap import write_aside
 
 log = logging.getLogger("nmt")
 
-READABLE_WORDS = range(7, 14)  # a sentence whose attention can be read on paper
+BOARD = "tensorboard"  # the folder of its files
+READABLE = range(7, 14)  # words, or characters, of a sentence whose attention can be read on paper
 
 
 def readable_maps(comparison: Comparison) -> dict[str, HeatMap]:
@@ -23,8 +26,9 @@ def readable_maps(comparison: Comparison) -> dict[str, HeatMap]:
     if not comparison.sentences:
         return {}
     sentences = comparison.sentences[0]
+    unit = comparison.unit(sentences.test_set)
     for row in sentences.shown:
-        if len(sentences.sources[row].split()) not in READABLE_WORDS:
+        if length_in(unit, sentences.sources[row]) not in READABLE:
             continue
         maps = {system: of_system[row] for system, of_system in sentences.heat_maps.items() if row in of_system}
         if maps and len(maps) == len(sentences.heat_maps):
@@ -33,7 +37,10 @@ def readable_maps(comparison: Comparison) -> dict[str, HeatMap]:
 
 
 def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Writes every form of the report; returns the paths by file name. Raises UserError where it can't."""
+    """Writes every form of the report in the place of an earlier one; returns the paths by file name.
+
+    Files of the earlier report go, the user's own stay. Raises UserError where it can't, and leaves the earlier one.
+    """
     contents: dict[str, str | bytes] = {
         "report.json": json_text(comparison),
         "scores.csv": csv_text(comparison.rows),
@@ -46,9 +53,13 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
         contents["index.html"] = page.html_text(comparison)
     except ModuleNotFoundError as error:
         log.warning("the report has no page index.html: %s is not installed (pip install plotly)", error.name)
+
+    def write(place: Path) -> None:
+        _write(place, contents)
+        write_board(comparison, place / BOARD)
+
     try:
-        _write(folder, contents)
-        write_board(comparison, folder / "tensorboard")
+        write_aside(folder, write, lambda: _outdated(comparison, folder))
     except OSError as error:
         raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from None
     return {name: folder / name for name in contents}
@@ -74,10 +85,51 @@ def _figures(comparison: Comparison) -> dict[str, str | bytes]:
 
 def _write(folder: Path, contents: dict[str, str | bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for old in [folder / "index.html", *folder.glob("*_by_length*")]:  # of an earlier report, with other measures
-        if old.name not in contents:
-            old.unlink(missing_ok=True)
     for name, content in contents.items():
         if isinstance(content, str):
             content = content.encode("utf-8", "replace")
         (folder / name).write_bytes(content)
+
+
+def _outdated(comparison: Comparison, folder: Path) -> list[str]:
+    """Names the files that a report before may have left: of its own or today's systems, test sets and measures.
+
+    Whatever else lies in the folder is the user's.
+    """
+    systems = set(comparison.systems)
+    test_sets = set(comparison.test_sets)
+    metrics = {measure.name for measure in comparison.measures if not measure.explains}
+    try:
+        text = (folder / "report.json").read_text(encoding="utf-8")
+        earlier = json.loads(text)
+        systems.update(map(str, earlier["systems"]))
+        test_sets.update(map(str, earlier["test_sets"]))
+        metrics.update(map(str, earlier["metrics"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        log.debug("%s: no earlier report that can be read", folder)
+    names = ["index.html"]
+    for metric in metrics:
+        stems = [f"{metric}_by_length"]
+        for test_set in test_sets:
+            stems.append(f"{metric}_by_length_{test_set}")
+        for stem in stems:
+            names += [
+                f"{stem}.png",
+                f"{stem}.svg",
+                f"{stem}.tex",
+            ]
+    for test_set in test_sets:
+        names.append(f"sentences_{test_set}.jsonl")
+    for system in systems:
+        stem = f"attention_{system}"
+        names += [
+            f"{stem}.png",
+            f"{stem}.svg",
+        ]
+    outdated = [name for name in names if "/" not in name]  # no name may lead out of the folder
+    for system in systems:
+        curves = folder / BOARD / folder_of(system)
+        for path in curves.glob("events.out.tfevents.*"):
+            name = path.relative_to(folder)
+            outdated.append(name.as_posix())
+    return outdated

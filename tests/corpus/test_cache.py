@@ -119,6 +119,35 @@ def files(tmp_path) -> FilesOptions:
     return FilesOptions(train=[place], valid=place, links=str(tmp_path / "links"))
 
 
+class ChangingFiles(FilesOptions):
+    """Files that someone else writes while they are read."""
+
+    def read(self, split, first=0):
+        pairs = super().read(split, first)
+        yield next(pairs)
+        for place in [*self.train, self.valid]:
+            path = Path(place.replace("{language}", "de"))
+            path.write_text(path.read_text().replace("here", "dort"))
+        yield from pairs
+
+
+@pytest.mark.parametrize("what", ["tokenizer", "train", "valid"])
+def test_text_that_changes_while_it_is_read_is_told_and_leaves_nothing_in_the_cache(tmp_path, tokenizer, files, what):
+    place = files.valid
+    cache = tmp_path / "cache"
+
+    def make(corpus):
+        if what == "tokenizer":
+            return cached_tokenizer(corpus, CleaningOptions(), TokenizerOptions("char", 60), cache)
+        return cached_pairs(corpus, what, CleaningOptions(), tokenizer, cache)
+
+    split = "valid" if what == "valid" else "train"
+    with pytest.raises(UserError, match=rf"corpus\.{split}: the text changed while it was read"):
+        make(ChangingFiles(train=[place], valid=place))
+    assert not [path for path in cache.iterdir() if path.is_dir()]
+    assert make(FilesOptions(train=[place], valid=place))
+
+
 def test_the_names_of_what_is_cached_stay_as_they_are(files, tmp_path):
     """Else every user's text is encoded again, and every run on it refuses to go on."""
     cache = tmp_path / "cache"
@@ -129,10 +158,10 @@ def test_the_names_of_what_is_cached_stay_as_they_are(files, tmp_path):
     cached_pairs(files, "train", CleaningOptions(), tokenizer, cache, ConcatenationOptions(share=0.5), with_links=True)
     cached_pairs(files, "valid", CleaningOptions(), tokenizer, cache)
     assert sorted(path.name for path in cache.glob("[!.]*")) == [
-        "pairs-5c00c386c8178de4",
-        "pairs-7514a3f031ee41a7",
-        "pairs-da9922b9178c05f7",
-        "tokenizer-9da6a7287692511b",
+        "pairs-6575d4192ef7792d",
+        "pairs-d3add19b23c83f0a",
+        "pairs-eb285b2c8c7849ce",
+        "tokenizer-558bafbcb5789a48",
     ]
 
 

@@ -92,6 +92,77 @@ def test_the_links_are_known_where_the_pairs_have_them(corpora, kind):
     assert all(links) == corpus.knows_links("train") == (kind in ("grammar", "task"))
 
 
+# Of each kind, values of options that are not those of ``varied``; options that are left out choose no text.
+OTHER_VALUES = {
+    "grammar": {"seed": 2, "train_pairs": 20, "valid_pairs": 6, "median_words": 5.0, "sigma": 0.4, "max_words": 9},
+    "task": {"task": "reverse", "symbols": 9, "seed": 2, "train_pairs": 20, "valid_pairs": 6, "max_words": 5},
+    "files": {
+        "train": ["{folder}/b.{{language}}", "{folder}/a.{{language}}"],
+        "valid": "{folder}/b.{{language}}",
+        "source_language": "fr",
+        "target_language": "fr",
+        "links": "{folder}/links",
+        "tags": ["<x>", "<y>"],
+    },
+    "datasets": {
+        "path": "{folder}/other",
+        "name": "second",
+        "source_column": "fr",
+        "target_column": "fr",
+        "train": "train[:3]",
+        "valid": "train",
+    },
+}
+
+
+def varied(kind, folder, options):
+    """A small corpus of each kind, with some options set."""
+    given = {}
+    for name, value in options.items():
+        text = json.dumps(value).replace("{folder}", str(folder)).replace("{{", "{").replace("}}", "}")
+        given[name] = json.loads(text)
+    usual = {
+        "grammar": {"train_pairs": 12, "valid_pairs": 4, "test_pairs_per_bucket": 2, "test_bounds": [5, 9]},
+        "task": {"train_pairs": 12, "valid_pairs": 4, "test_pairs_per_bucket": 2},
+        "files": {
+            "train": [f"{folder}/a.{{language}}", f"{folder}/b.{{language}}"],
+            "valid": f"{folder}/a.{{language}}",
+        },
+        "datasets": {"path": f"{folder}/set", "source_column": "en", "target_column": "de", "name": "first"},
+    }
+    return CORPUS_OPTIONS[kind](**{**usual[kind], **given})
+
+
+def test_an_option_that_changes_the_pairs_changes_the_fingerprint(tmp_path):
+    """Else the cache gives the pairs of one corpus to another, and a run goes on with other text."""
+    ours = {kind for kind, options in CORPUS_OPTIONS.items() if options.__module__.startswith("nmt.")}
+    assert ours == OTHER_VALUES.keys()
+    for language in ("en", "de", "fr"):
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.{language}").write_text("".join(f"{name} {language} {n}\n" for n in range(5)))
+    (tmp_path / "links").write_text("0-1\n" * 10)
+    for folder in ("set", "other"):
+        (tmp_path / folder).mkdir()
+        for file in ("one", "two", "validation"):
+            rows = "".join(f"{folder} en {file} {n},de {n},fr {n}\n" for n in range(5))
+            (tmp_path / folder / f"{file}.csv").write_text("en,de,fr\n" + rows)
+        files = "data_files: [{split: train, path: %s.csv}, {split: validation, path: validation.csv}]"
+        configurations = [
+            f"- config_name: {name}\n  {files % file}\n" for name, file in (("first", "one"), ("second", "two"))
+        ]
+        (tmp_path / folder / "README.md").write_text(f"---\nconfigs:\n{''.join(configurations)}---\n")
+    changed = 0
+    for kind, values in OTHER_VALUES.items():
+        usual = varied(kind, tmp_path, {})
+        for name, value in values.items():
+            other = varied(kind, tmp_path, {name: value})
+            for split in ("train", "valid"):
+                if list(other.read(split)) != list(usual.read(split)):
+                    changed += 1
+                    assert other.fingerprint(split) != usual.fingerprint(split), f"{kind}: {name} of {split}"
+    assert changed >= 25
+
+
 def test_weights_make_each_place_one_of_a_mixture(tmp_path):
     for name in ("first", "second"):
         (tmp_path / f"{name}.tsv").write_text("".join(f"{name} {n}\t{n}\n" for n in range(5)))

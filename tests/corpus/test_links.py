@@ -84,7 +84,7 @@ def test_a_bad_line_deep_in_the_text_is_told_as_it_is_not_as_the_tokenizer_s(tmp
     options = FilesOptions(source_language="a", target_language="b", train=[f"{tmp_path}/{{language}}"])
     for kind in ("bpe", "char"):
         with pytest.raises(UserError, match=r"a, line 51: not valid UTF-8"):
-            cached_tokenizer(options, CleaningOptions(), TokenizerOptions(kind, 60), tmp_path / "cache")
+            cached_tokenizer(options, CleaningOptions(), TokenizerOptions(kind, 300), tmp_path / "cache")
 
 
 def test_links_of_words_that_pieces_don_t_tell_apart_teach_nothing(tokenizer):

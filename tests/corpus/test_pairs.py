@@ -96,7 +96,7 @@ def test_files_of_unequal_length_are_refused_with_both_counts(tmp_path):
         ("t.jsonl", b"{oops\n", "line 1: not valid JSON"),
         ("t.jsonl", b'{"en": "a", "de": "b"}\n{"en": "\\ud800", "de": "b"}\n', "line 2: half of a surrogate pair"),
         ("t.parquet", b"none", "not a parquet file"),
-        ("t.tsv.gz", b"none", "damaged"),
+        ("t.tsv.gz", b"none", "named .gz, but not compressed; rename it"),
         ("t.xyz", b"none", "put {language}"),
     ],
 )
@@ -105,6 +105,24 @@ def test_bad_files_are_named_with_their_line(tmp_path, name, content, message):
     with pytest.raises(UserError, match=message) as caught:
         list(FilesOptions(train=[str(tmp_path / name)]).read("train"))
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_nothing_in_a_record_is_an_empty_text_and_a_number_is_told(tmp_path, form):
+    import datasets
+
+    place = tmp_path / f"t.{form}"
+
+    def read(*rows):
+        records = datasets.Dataset.from_list(list(rows))
+        records.to_parquet(str(place)) if form == "parquet" else records.to_json(str(place))
+        return list(FilesOptions(train=[str(place)]).read("train"))
+
+    assert read({"en": "a", "de": None}, {"en": None, "de": "b"}) == [Pair("a", ""), Pair("", "b")]
+    empty, whole = read({"translation": None}, {"translation": {"en": "a", "de": "b"}})
+    assert (empty, whole) == (Pair("", ""), Pair("a", "b"))
+    with pytest.raises(UserError, match=r"(line|row) 2: 'de' holds 8 \(int\), which is no text"):
+        read({"en": "a", "de": None}, {"en": "a", "de": 8})
 
 
 def test_a_gzip_file_cut_short_is_told(tmp_path):

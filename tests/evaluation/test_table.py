@@ -147,9 +147,22 @@ def test_findings_join_neighbouring_buckets_of_one_verdict():
 
 def test_an_output_that_is_the_reference_is_no_search_error():
     same = replace(evaluation(0.0, 1), scores=[-1.0] * len(SOURCES), reference_scores=[-0.9] * len(SOURCES))
-    rows, _ = compare_on(Evaluations({"base": {"1": same}}), "base", OPTIONS)
+    assert _search_errors(same) == 0, "two scores of one text differ by rounding alone"
+
+
+def test_a_difference_that_the_number_format_may_have_made_is_no_search_error():
+    count = len(SOURCES)
+    nearly = replace(evaluation(0.3, 1), scores=[-1.0] * count, reference_scores=[-1.0 + 4e-6] * count)
+    assert _search_errors(nearly) == 0
+    less = replace(nearly, reference_scores=[-0.99] * count)
+    assert _search_errors(less) == 99, "all but an output that is its reference"
+    assert _search_errors(replace(less, precision="bf16")) == 0
+
+
+def _search_errors(one: Evaluation) -> float:
+    rows, _ = compare_on(Evaluations({"base": {"1": one}}), "base", OPTIONS)
     [found] = [row.score for row in rows if (row.bucket, row.metric) == ("all", "search_error")]
-    assert found == 0, "two scores of one text differ by rounding alone"
+    return found
 
 
 def test_every_length_is_said_only_where_every_bucket_was_sure():

@@ -18,6 +18,8 @@ KNOWN = [[(0, 0)]] * 100
 @pytest.fixture
 def written(tmp_path):
     made = evaluation(0.3, 1, KNOWN)
+    made.hypotheses[0] = f"\ufeff{made.hypotheses[0]}"  # which is no byte order mark in a file of our own
+    made.hypotheses[1] += "\r"
     write_evaluation(tmp_path, made, IDENTITY)
     return tmp_path, made
 

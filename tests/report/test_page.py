@@ -11,6 +11,7 @@ import pytest
 
 from nmt.evaluation.results import Comparison, SentenceSet
 from nmt.report.page import html_text
+from tests.evaluation.test_table import OPTIONS
 from tests.report.comparisons import make_comparison
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -31,7 +32,9 @@ def browser() -> Iterator:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(html_text(make_comparison(seeds=("1", "2"), test_sets=("test", "other"))), encoding="utf-8")
+    comparison = make_comparison(seeds=("1", "2"), test_sets=("test", "other"))
+    comparison = replace(comparison, resamples=OPTIONS.resamples, units={"other": "characters"})
+    path.write_text(html_text(comparison), encoding="utf-8")
     return path
 
 
@@ -65,15 +68,25 @@ def test_every_chart_is_drawn(page):
     assert page.locator("#score-table tbody tr").count() == 4
     assert page.locator("#place-chart .scatterlayer .trace").count() == 6
     assert page.locator("#gradient-chart .heatmaplayer").count() == 3
+    for axis in ("x", "y"):  # what hovering shows
+        tenths = page.evaluate(f"document.querySelector('#gradient-chart').data[0].{axis}")
+        assert tenths == list(range(1, 11))
+    assert page.locator("#why-controls select").input_value() == "9-12"
+    page.evaluate("() => { data.places.length = 0; whyControls.bucket.innerHTML = ''; showWhy(chosen()); }")
+    assert page.locator("#why-controls select").input_value() == "9-12", "13+ has a map of gradients, of 3 sentences"
 
 
 def test_metric_test_set_and_seed_switch_in_place(page):
     assert curve_title(page) == "BLEU by source length, test"
     first = page.locator("#score-table").inner_text()
     assert "±" in first, "the mean over seeds shows their spread"
+    assert first.count("too short for BLEU") == 3, "13+, once a system"
     page.check("input[name=metric][value=chrf]", force=True)
     page.check("input[name=testSet][value=other]", force=True)
     assert curve_title(page) == "chrF by source length, other"
+    told = page.locator("#score-table").inner_text()
+    assert "source characters" in told and "too short" not in told
+    assert page.locator("#why-controls .unit").inner_text() == "characters"
     page.check("input[name=seed][value='2']", force=True)
     assert "±" not in page.locator("#score-table").inner_text() != first
     page.check("input[name=of][value=bleu]", force=True)
@@ -86,7 +99,8 @@ def test_hovering_tells_bucket_count_score_band_and_significance(page):
     page.mouse.move(box["x"] + box["width"] * 0.14, box["y"] + box["height"] / 2)
     page.wait_for_selector("#curve-chart .hoverlayer .legend")
     told = page.locator("#curve-chart .hoverlayer").text_content()
-    assert "1-8" in told and "n=48" in told and "[" in told and "p = " in told and "*" in told
+    assert "1-8" in told and "n=48" in told and "[" in told and "p ≤ 0.0067" in told and "*" in told
+    assert page.locator("#score-table td[title='p ≤ 0.0067']").count() > 0
 
 
 def test_sentences_are_filtered_ordered_and_searched(page):

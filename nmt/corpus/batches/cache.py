@@ -26,8 +26,8 @@ from nmt.progress import counted
 
 log = logging.getLogger("nmt")
 
-TOKENIZER_FORMAT = 2  # raised when the same text and options make another tokenizer
-PAIRS_FORMAT = 2  # raised when the same pairs are written otherwise
+TOKENIZER_FORMAT = 3  # raised when the same text and options make another tokenizer
+PAIRS_FORMAT = 3  # raised when the same pairs are written otherwise
 PROPORTIONS_FORMAT = 1  # raised when the same pairs are measured otherwise
 DIGESTS = "digests.json"
 
@@ -89,10 +89,12 @@ def _damage(folder: Path) -> str:
 
 def cached_proportions(corpus: Corpus, cache: Path) -> Proportions:
     """Returns what the first pairs of the training text tell of its writing, measured where the cache has nothing."""
-    key = _key(PROPORTIONS_FORMAT, corpus.fingerprint("train"))
+    fingerprint = corpus.fingerprint("train")
+    key = _key(PROPORTIONS_FORMAT, fingerprint)
 
     def make(folder: Path) -> None:
         proportions = Proportions.of(itertools.islice(corpus.read("train"), MEASURED))
+        _check_unchanged(corpus, "train", fingerprint)
         (folder / "proportions.json").write_text(json.dumps(asdict(proportions)))
 
     def load(folder: Path) -> Proportions:
@@ -112,7 +114,8 @@ def cached_tokenizer(
     read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
     made_as = replace(options, sampling=0.0)
     more = proportions.for_key()
-    key = _key(TOKENIZER_FORMAT, corpus.fingerprint("train"), asdict(read_as), asdict(made_as), *more)
+    fingerprint = corpus.fingerprint("train")
+    key = _key(TOKENIZER_FORMAT, fingerprint, asdict(read_as), asdict(made_as), *more)
     report = CleaningReport()
 
     def read() -> Iterable[Pair]:
@@ -127,6 +130,7 @@ def cached_tokenizer(
             if not report.kept:
                 raise _nothing_left("train", report, cleaning) from None
             raise
+        _check_unchanged(corpus, "train", fingerprint)
 
     return made_once(cache / f"tokenizer-{key}", make, Tokenizer.load)
 
@@ -153,7 +157,8 @@ def cached_pairs(
         more.append(asdict(joining))
     if with_links:
         more.append({"links": True})
-    key = _key(PAIRS_FORMAT, corpus.fingerprint(split), asdict(cleaning), tokenizer.digest, *more)
+    fingerprint = corpus.fingerprint(split)
+    key = _key(PAIRS_FORMAT, fingerprint, asdict(cleaning), tokenizer.digest, *more)
 
     def make(folder: Path) -> None:
         report = CleaningReport()
@@ -164,6 +169,7 @@ def cached_pairs(
         encoded = encode_pairs(shown, tokenizer, report, cleaning.max_tokens, with_links, folder)
         if not len(encoded):
             raise _nothing_left(split, report, cleaning)
+        _check_unchanged(corpus, split, fingerprint)
         (folder / "report.json").write_text(json.dumps(asdict(report)))
 
     def load(folder: Path) -> EncodedPairs:
@@ -172,6 +178,12 @@ def cached_pairs(
         return EncodedPairs(Ragged.load(folder / "source"), Ragged.load(folder / "target"), report, links)
 
     return made_once(cache / f"pairs-{key}", make, load)
+
+
+def _check_unchanged(corpus: Corpus, split: str, fingerprint: str) -> None:
+    """Raises UserError where the text is another one than before it was read: what was read may be half of each."""
+    if corpus.fingerprint(split) != fingerprint:
+        raise UserError(f"corpus.{split}: the text changed while it was read; start again when it stays as it is")
 
 
 def _nothing_left(split: str, report: CleaningReport, cleaning: CleaningOptions) -> UserError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.corpus.text.lines import chunks
 from nmt.corpus.text.links import piece_links, words_of
+from nmt.tokens import UNKNOWN
+
+log = logging.getLogger("nmt")
 
 CHUNK = 5000  # pairs that are encoded together: enough for all cores
 IDS_IN_MEMORY = 1 << 20  # before they are written to a file
+FEW_UNKNOWN = 0.001  # of the tokens: a share that nobody need be told of
 
 Ids = list[list[int]]
 
@@ -152,15 +157,32 @@ def encode_pairs(
 def fitting(
     pairs: Sequence[Pair], sources: Ids, targets: Ids, report: CleaningReport, max_tokens: int
 ) -> Iterator[tuple[Pair, list[int], list[int]]]:
-    """Yields pairs with their ids, but for those with more than ``max_tokens`` on a side, which ``report`` counts."""
+    """Yields pairs with their ids, but for those with more than ``max_tokens`` on a side.
+
+    ``report`` counts these, and the tokens of the others.
+    """
     for pair, source, target in zip(pairs, sources, targets, strict=True):
         if max(len(source), len(target)) <= max_tokens:
+            report.tokens += len(source) + len(target)
+            report.unknown += source.count(UNKNOWN) + target.count(UNKNOWN)
             yield pair, source, target
         elif pair.joined:
             report.joined -= 1
         else:
             report.kept -= 1
             report.leave_out("too_long")
+
+
+def warn_of_unknown(split: str, report: CleaningReport) -> None:
+    """Logs one line where more than a few tokens of a split are unknown to the tokenizer."""
+    share = report.unknown_share
+    if share > FEW_UNKNOWN:
+        log.warning(
+            "corpus.%s: %.1f %% of the tokens are unknown to the tokenizer, which learns nothing of them; raise "
+            "tokenizer.vocabulary_size, or take tokenizer.kind=bpe, which spells them in bytes",
+            split,
+            100 * share,
+        )
 
 
 def encoded(chunk: Sequence[Pair], tokenizer: Tokenizer) -> tuple[Ids, Ids]:

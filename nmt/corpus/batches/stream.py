@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from nmt.corpus.batches.batch import Batch
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
-from nmt.corpus.batches.encoded import CHUNK, EncodedPairs, Ids, RaggedBuilder, encoded, fitting
+from nmt.corpus.batches.encoded import CHUNK, EncodedPairs, Ids, RaggedBuilder, encoded, fitting, warn_of_unknown
 from nmt.corpus.batches.position import ALONE, Position, Share
 from nmt.corpus.kinds.corpus import Corpus, Place
 from nmt.corpus.pair import Pair
@@ -134,6 +134,8 @@ class Stream:
             after = replace(begin, epoch=epoch, block=begin.block + 1, read=mixture.read())
             if epoch > begin.epoch and not self.report.kept:
                 raise UserError(f"corpus.train: no usable pair ({self.report}); at least one is needed")
+            if begin.block == position.block and not self.share.rank:  # once, of the first block
+                warn_of_unknown("train", self.report)
             advice = self.report.advice(self.options.cleaning)
             if advice and not self._advised and not self.share.rank:
                 log.warning("corpus.train: %s", advice)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
+from nmt.corpus.kinds.generated import BARE_HASH
+from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.errors import UserError, nearest
+
+VERSION = 2  # raised when the same data set and options give other pairs
 
 
 @dataclass
@@ -36,54 +43,170 @@ class DatasetsOptions(PlacedCorpus):
         [place] = self.places(split)
         loaded = self._loaded(place)
         self._check_columns(loaded.column_names)
-        if not self.streaming and first >= len(loaded):  # skip() takes only the number of a record
+        if hasattr(loaded, "__len__") and first >= len(loaded):  # skip() takes only the number of a record
             return
-        for number, record in enumerate(loaded.skip(first), first):
+        for number, record in self._records(loaded, place, first):
             where = f"corpus.path={self.path}, split '{place}', record {number}"
             if self.source_column:
-                yield pair_of_texts(record[self.source_column], record[self.target_column], where)
+                yield pair_of_texts(record, self.source_column, self.target_column, where)
             else:
                 yield self._translation(record["translation"], where)
 
     def fingerprint(self, split: str) -> str:
-        """Returns a hash of the data set's own fingerprint; of a stream, which has none, of its name and version."""
-        digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
-        for place in self.places(split):
-            loaded = self._loaded(place)
-            if self.streaming:
-                content = f"{self.path} {self.name} {place} {loaded.info.version}"
-            else:
-                content = loaded._fingerprint
-            digest.update(content.encode())
-        return digest.hexdigest()[:16]
+        """Returns the version of how text is read, and a hash of the options that choose it and of what it lies in: the
+        bytes of local files, the revision of a data set of the hub.
+        """
+        chosen = asdict(self)
+        for name in ("train", "valid", "tests", "streaming"):  # ``places`` says which of them matters
+            del chosen[name]
+        if self._folder.is_dir():
+            del chosen["path"]  # the same files are the same text elsewhere
+        places = self.places(split)
+        content = [self._content(place) for place in places]
+        whole = json.dumps([chosen, places, content], sort_keys=True)
+        return f"{self.kind}-{VERSION}-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"
 
-    def _loaded(self, split: str) -> Any:
-        """Raises UserError where there is no such data set or split."""
+    def counts_as(self, recorded: str, split: str) -> bool:
+        """A bare hash knew neither columns nor the content of a stream; which text it was of can't be told."""
+        return re.fullmatch(BARE_HASH, str(recorded)) is not None
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.path).expanduser()
+
+    @property
+    def _columns(self) -> list[str]:
+        if not self.source_column:
+            return ["translation"]
+        return [self.source_column, self.target_column]
+
+    def _loaded(self, place: str) -> Any:
+        """Returns the data set of a split, perhaps a slice of it. Raises UserError where there is none."""
         import datasets
 
-        folder = Path(self.path).expanduser()
-        was_saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
-        path = str(folder) if folder.is_dir() else self.path
+        with self._problems_of(place):
+            saved = self._saved(place)
+            if saved:
+                return datasets.load_from_disk(str(saved))
+            builder = self._builder()
+            options = self._reading_options(builder)
+            if self._folder.is_dir() and not self.streaming:
+                # The library knows a file by its time; so its own copy of the text is made anew where the bytes differ.
+                options["description"] = " ".join(_digests_of(builder, list(builder.config.data_files or {})))
+            return datasets.load_dataset(
+                self._found_at, self.name or None, split=place, streaming=self.streaming, **options
+            )
+
+    def _saved(self, place: str) -> Path | None:
+        """Returns the folder of a split that save_to_disk has written; None where it has written nothing.
+
+        Raises UserError where it has written other splits.
+        """
+        if (self._folder / "state.json").is_file():
+            return self._folder
+        record = self._folder / "dataset_dict.json"
+        if not record.is_file():
+            return None
+        splits = json.loads(record.read_text(encoding="utf-8"))["splits"]
+        if place not in splits:
+            raise UserError(f"corpus.path={self.path}: no split '{place}'; {nearest(place, splits)}")
+        return self._folder / place
+
+    @property
+    def _found_at(self) -> str:
+        return str(self._folder) if self._folder.is_dir() else self.path
+
+    def _builder(self) -> Any:
+        import datasets
+
+        return datasets.load_dataset_builder(self._found_at, self.name or None)
+
+    def _reading_options(self, builder: Any) -> dict[str, Any]:
+        """Returns options by which the library reads .csv and .tsv as the text that stands there.
+
+        By itself it takes "null" and "N/A" for nothing, and "007" for 7. In a .tsv a quote is no special character.
+        """
+        from datasets.packaged_modules.csv.csv import CsvConfig
+
+        if not isinstance(builder.config, CsvConfig):
+            return {}
+        options = {"keep_default_na": False, "na_filter": False, "converters": dict.fromkeys(self._columns, str)}
+        if builder.config.sep == "\t":
+            options["quoting"] = csv.QUOTE_NONE
+        return options
+
+    def _content(self, place: str) -> list[str]:
+        """Returns what changes whenever the text of a split does: hashes of local files, else the hub's revision."""
+        with self._problems_of(place):
+            saved = self._saved(place)
+            if saved:
+                return _digests_of_saved(saved)
+            builder = self._builder()
+            if not self._folder.is_dir():
+                return [str(builder.hash)]
+            splits = re.findall(r"\w+", place)
+            return [*_digests_of(builder, splits), *_settings_of(builder.config)]
+
+    def _records(self, loaded: Any, place: str, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yields records with their numbers. A stream is read, and may fail, only here."""
+        with self._problems_of(place):
+            yield from enumerate(loaded.skip(first), first)
+
+    @contextmanager
+    def _problems_of(self, place: str) -> Iterator[None]:
+        """Makes one line of whatever the library raises: for a wrong name, an absent network or a damaged file."""
         try:
-            if was_saved:
-                loaded = datasets.load_from_disk(path)
-                return loaded[split] if isinstance(loaded, dict) else loaded
-            return datasets.load_dataset(path, self.name or None, split=split, streaming=self.streaming)
-        except KeyError:
-            raise UserError(f"corpus.path={self.path}: no split '{split}'; {nearest(split, loaded)}") from None
-        except Exception as error:  # the library raises many kinds, each for a wrong name or an absent network
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"corpus.path={self.path}, split '{split}': cannot be loaded ({reason})") from None
+            yield
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:
+            cause = error.__cause__ or error  # what a general error is raised from says more
+            reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+            raise UserError(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason})") from None
 
     def _check_columns(self, known: list[str] | None) -> None:
         """``known``: the columns of the data set; a stream may not know them beforehand."""
-        columns = [self.source_column, self.target_column] if self.source_column else ["translation"]
-        for column in columns:
+        for column in self._columns:
             if known and column not in known:
                 raise UserError(f"corpus.path={self.path}: no column '{column}'; {nearest(column, known)}")
 
-    def _translation(self, texts: dict[str, str], where: str) -> Pair:
+    def _translation(self, texts: Any, where: str) -> Pair:
+        if texts is None:
+            return Pair("", "")
+        if not isinstance(texts, dict):
+            raise UserError(f"{where}: 'translation' holds no texts by language; name source_column and target_column")
         for language in (self.source_language, self.target_language):
             if language not in texts:
-                raise UserError(f"corpus.path={self.path}: no language '{language}'; {nearest(language, texts)}")
-        return pair_of_texts(texts[self.source_language], texts[self.target_language], where)
+                raise UserError(f"{where}: no language '{language}'; {nearest(language, texts)}")
+        return pair_of_texts(texts, self.source_language, self.target_language, where)
+
+
+def _digests_of_saved(folder: Path) -> list[str]:
+    """Returns hashes of the files that save_to_disk has written for one data set, in their order."""
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return [digest_of(folder / file["filename"]).hex() for file in state["_data_files"]]
+
+
+def _digests_of(builder: Any, splits: list[str]) -> list[str]:
+    """Returns hashes of the local files of splits; of files that are not here, where they lie."""
+    digests: list[str] = []
+    for split, files in sorted((builder.config.data_files or {}).items()):
+        if str(split) not in splits:
+            continue
+        for file in files:
+            path = Path(file)
+            if path.is_file():
+                digests.append(digest_of(path).hex())
+            else:
+                digests.append(str(file))
+    return digests
+
+
+def _settings_of(config: Any) -> list[str]:
+    """Returns how the folder itself says that it is to be read, where that is not as usual."""
+    usual = type(config)()
+    settings: list[str] = []
+    for name, value in sorted(vars(config).items()):
+        if name not in ("name", "data_files", "data_dir", "version") and value != getattr(usual, name, None):
+            settings.append(f"{name}={value}")
+    return settings

@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from nmt.corpus.kinds.corpus import Place
-from nmt.corpus.kinds.places import PlacedCorpus, pair_of_texts
+from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import check_links, read_links
 from nmt.errors import UserError
-
-GIGABYTE = 1 << 30
-MEGABYTE = 1 << 20
 
 
 @dataclass
@@ -66,9 +63,9 @@ class FilesOptions(PlacedCorpus):
         for place in self.places(split):
             for name in self._expanded(place):
                 for path in self._paths(name):
-                    digest.update(_digest(path))
+                    digest.update(digest_of(path))
             if self.knows_links(split):
-                digest.update(_digest(existing(self.links)))
+                digest.update(digest_of(existing(self.links)))
         return digest.hexdigest()[:16]
 
     @property
@@ -169,9 +166,9 @@ class FilesOptions(PlacedCorpus):
 
         try:
             file = pyarrow.parquet.ParquetFile(path)
-            for batch in file.iter_batches():
-                for record in batch.to_pylist():
-                    yield self._pair_of(record, str(path))
+            records = itertools.chain.from_iterable(batch.to_pylist() for batch in file.iter_batches())
+            for number, record in enumerate(records, 1):
+                yield self._pair_of(record, f"{path}, row {number}")
         except pyarrow.ArrowInvalid as error:
             raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
 
@@ -179,11 +176,14 @@ class FilesOptions(PlacedCorpus):
         """``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
         languages = (self.source_language, self.target_language)
         if isinstance(record, dict):
-            record = record.get("translation", record)
-        if isinstance(record, dict):
-            for source, target in (languages, ("source", "target")):
-                if isinstance(record.get(source), str) and isinstance(record.get(target), str):
-                    return pair_of_texts(record[source], record[target], place)
+            names = [languages, ("source", "target")]
+            translation = record.get("translation", record)
+            texts = translation if isinstance(translation, dict) else record
+            for source, target in names:
+                if source in texts and target in texts:
+                    return pair_of_texts(texts, source, target, place)
+            if translation is None:
+                return Pair("", "")
         raise UserError(f"{place}: no text under '{languages[0]}' and '{languages[1]}', or 'source' and 'target'")
 
 
@@ -228,14 +228,3 @@ def _read_tsv(path: Path) -> Iterator[Pair]:
             raise UserError(f"{path}, line {number}: {len(cells)} columns where source, tab, target are expected")
         source, target = cells
         yield Pair(source, target)
-
-
-def _digest(path: Path) -> bytes:
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        if size <= GIGABYTE:
-            return hashlib.file_digest(file, "sha256").digest()
-        start = file.read(MEGABYTE)
-        file.seek(size - MEGABYTE)
-        end = file.read()
-    return hashlib.sha256(start + end + str(size).encode()).digest()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.pair import Pair
 from nmt.errors import UserError, check_name, nearest
+
+GIGABYTE = 1 << 30
+MEGABYTE = 1 << 20
 
 
 class PlacedCorpus(Corpus):
@@ -36,18 +44,36 @@ class PlacedCorpus(Corpus):
         return list(places)
 
 
-def pair_of_texts(source: str | None, target: str | None, place: str) -> Pair:
-    """Makes a pair of one line each: a record, unlike a line of text, may hold line ends and half characters.
+def pair_of_texts(record: Mapping[str, Any], source: str, target: str, place: str) -> Pair:
+    """Makes a pair of one line each of the texts under two names: a record, unlike a line, may hold line ends, nothing,
+    numbers and half characters.
 
-    Raises UserError that names ``place`` for half of a surrogate pair.
+    Nothing is an empty text. Raises UserError that names ``place`` and the name for what else is no text.
     """
-    return Pair(_one_line(source, place), _one_line(target, place))
+    return Pair(_one_line(record[source], source, place), _one_line(record[target], target, place))
 
 
-def _one_line(text: str | None, place: str) -> str:
-    line = (text or "").replace("\r", " ").replace("\n", " ")
+def _one_line(text: Any, name: str, place: str) -> str:
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        kind = type(text).__name__
+        raise UserError(f"{place}: '{name}' holds {str(text)[:40]} ({kind}), which is no text; make it text there")
+    line = text.replace("\r", " ").replace("\n", " ")
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(f"{place}: half of a surrogate pair, which is no text; mend or leave out the record") from None
     return line
+
+
+def digest_of(path: Path) -> bytes:
+    """Returns a hash of a file's bytes. Of more than a gigabyte, its size, beginning and end stand for all of it."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        if size <= GIGABYTE:
+            return hashlib.file_digest(file, "sha256").digest()
+        start = file.read(MEGABYTE)
+        file.seek(size - MEGABYTE)
+        end = file.read()
+    return hashlib.sha256(start + end + str(size).encode()).digest()

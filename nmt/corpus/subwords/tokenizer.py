@@ -9,11 +9,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sentencepiece
 
+from nmt.corpus.subwords.stand_ins import AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
@@ -21,9 +23,8 @@ from nmt.tokens import END, PADDING, START, UNKNOWN
 
 RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
 KINDS = ("bpe", "unigram", "char", "word")
-# SentencePiece writes spaces as the mark. A model of a text that holds the mark itself knows it by the stand-in.
-MARK = "\u2581"
-STAND_IN = "\ue581"
+BYTES = 256  # pieces for what is spelled in bytes
+LONGEST = 100_000  # bytes of a training sentence: SentencePiece skips longer ones
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ T = TypeVar("T")
 @dataclass
 class TokenizerOptions:
     """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded
-    (but for U+2581, which a model whose training text had none takes for a space)."""
+    (but for U+2581, which a model takes for a space if its training text had nothing of the kind, see stand_ins.py)."""
 
     kind: str = "bpe"  # bpe, unigram, char or word
     vocabulary_size: int = 8000  # of each model; char and word may end with fewer
@@ -55,8 +56,24 @@ class TokenizerOptions:
                 raise UserError(
                     f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}"
                 )
+        if self.vocabulary_size < self.least_pieces:
+            with_symbols = f" and {len(self.symbols)} symbols" if self.symbols else ""
+            raise UserError(
+                f"tokenizer.vocabulary_size={self.vocabulary_size}: must be {self.least_pieces} or more for "
+                f"kind={self.kind}{with_symbols}"
+            )
         if self.pairs < 1:
             raise UserError(f"tokenizer.pairs={self.pairs}: must be 1 or more")
+
+    @property
+    def least_pieces(self) -> int:
+        """Number of pieces of the smallest model: what it has whatever the text is, and one of the text."""
+        count = len(RESERVED) + len(self.symbols) + 1
+        if self.kind == "word":
+            count += len(self.symbols)  # each once more, with the mark of a space before it
+        if self.byte_fallback and self.kind in ("bpe", "unigram"):
+            count += BYTES
+        return count
 
 
 class Sampling:
@@ -87,8 +104,8 @@ class Tokenizer:
         self.target_path = target
         self._source = _load(source)
         self._target = _load(target) if target else self._source
-        self._source_mark = _mark_of(self._source)
-        self._target_mark = _mark_of(self._target)
+        self._source_stand_ins = _stand_ins_of(self._source)
+        self._target_stand_ins = _stand_ins_of(self._target)
 
     @property
     def joint(self) -> bool:
@@ -120,18 +137,17 @@ class Tokenizer:
 
     def encode_sources(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
         """Encodes many source sentences, on all cores where nothing is sampled; END follows each."""
-        rows = _encode(self._source, texts, self._source_mark, sampling)
+        rows = _encode(self._source, texts, self._source_stand_ins, sampling)
         return [[*ids, END] for ids in rows]
 
     def encode_targets(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
         """Encodes many target sentences, on all cores where nothing is sampled, without START and END."""
-        return _encode(self._target, texts, self._target_mark, sampling)
+        return _encode(self._target, texts, self._target_stand_ins, sampling)
 
     def decode_target(self, ids: Iterable[int]) -> str:
         """Returns the text of ids; PADDING, START and END are no part of it."""
         pieces = [i for i in ids if i not in (PADDING, START, END)]
-        text = self._target.decode(pieces)
-        return text.replace(self._target_mark, MARK)
+        return self._target_stand_ins.undo(self._target.decode(pieces))
 
     def source_pieces(self, ids: Iterable[int]) -> list[str]:
         return [self._source.id_to_piece(int(i)) for i in ids]
@@ -168,14 +184,17 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
 
 
 def _encode(
-    processor: sentencepiece.SentencePieceProcessor, texts: Sequence[str], mark: str, sampling: Sampling | None
+    processor: sentencepiece.SentencePieceProcessor,
+    texts: Sequence[str],
+    stand_ins: StandIns,
+    sampling: Sampling | None,
 ) -> list[list[int]]:
-    marked = [text.replace(MARK, mark) for text in texts]
+    readable = [stand_ins.put(text) for text in texts]
     if sampling is None:
-        threads = cores() if len(marked) > 1 else 1
-        return processor.encode(marked, num_threads=threads)
+        threads = cores() if len(readable) > 1 else 1
+        return processor.encode(readable, num_threads=threads)
     segmenter = sampling.segmenter(processor)
-    return [segmenter.encode(text) for text in marked]
+    return [segmenter.encode(text) for text in readable]
 
 
 def cores() -> int:
@@ -185,11 +204,18 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _mark_of(processor: sentencepiece.SentencePieceProcessor) -> str:
-    """Returns what the mark in a text is to this model."""
-    pieces = (processor.id_to_piece(i) for i in range(processor.get_piece_size()))
-    knows_stand_in = any(STAND_IN in piece for piece in pieces)
-    return STAND_IN if knows_stand_in else MARK
+def _stand_ins_of(processor: sentencepiece.SentencePieceProcessor) -> StandIns:
+    pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
+    return stand_ins_of(pieces, partial(_symbols_of, processor))
+
+
+def _symbols_of(processor: sentencepiece.SentencePieceProcessor) -> list[str]:
+    from sentencepiece import sentencepiece_model_pb2
+
+    format: Any = sentencepiece_model_pb2  # its classes are made at run time
+    model = format.ModelProto.FromString(processor.serialized_model_proto())
+    user_defined = format.ModelProto.SentencePiece.USER_DEFINED
+    return [piece.piece for piece in model.pieces if piece.type == user_defined]
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
@@ -199,7 +225,8 @@ def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: Tokeni
     for name, columns in sides.items():
         title = f"reading text for the tokenizer ({options.kind}, {name})"
         pairs = _reservoir(counted(read(), title, "pairs"), options.pairs)
-        _train_model(_sentences(pairs, columns), options, folder / f"{name}.model")
+        sentences = _sentences(pairs, columns, AllStandIns(options.symbols))
+        _train_model(sentences, options, folder / f"{name}.model")
     return Tokenizer.load(folder)
 
 
@@ -260,10 +287,25 @@ def _reservoir(pairs: Iterable[T], count: int) -> list[T]:
     return [pair for _, pair in held]
 
 
-def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...]) -> Iterator[str]:
+def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], stand_ins: StandIns) -> Iterator[str]:
     for pair in pairs:
         for column in columns:
-            yield pair[column].replace("\0", " ").replace(MARK, STAND_IN)
+            yield from _short_enough(stand_ins.put(pair[column]))
+
+
+def _short_enough(sentence: str) -> Iterator[str]:
+    """Yields a sentence, in parts where SentencePiece would skip it: cut at a space, if there is one."""
+    if len(sentence.encode()) <= LONGEST:
+        yield sentence
+        return
+    start = 0
+    while start < len(sentence):
+        end = start + LONGEST // 4  # characters, of up to four bytes
+        space = sentence.rfind(" ", start, end)
+        if space > start and end < len(sentence):
+            end = space
+        yield sentence[start:end]
+        start = end + int(sentence.startswith(" ", end))
 
 
 def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path) -> None:
@@ -280,7 +322,7 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 hard_vocab_limit=options.kind == "bpe",
                 normalization_rule_name="identity",
                 remove_extra_whitespaces=False,
-                max_sentence_length=100_000,
+                max_sentence_length=LONGEST,
                 pad_id=PADDING,
                 bos_id=START,
                 eos_id=END,
@@ -295,6 +337,12 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 raise NotForThisText(
                     f"tokenizer.vocabulary_size={options.vocabulary_size}: this text has too few different pieces; say "
                     f"tokenizer.vocabulary_size={most[1]} or less"
+                ) from None
+            least = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
+            if least:
+                raise NotForThisText(
+                    f"tokenizer.vocabulary_size={options.vocabulary_size}: this text has more characters; say "
+                    f"tokenizer.vocabulary_size={least[1]} or more"
                 ) from None
             raise NotForThisText(
                 f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "

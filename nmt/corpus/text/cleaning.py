@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -12,6 +13,8 @@ from nmt.errors import UserError, nearest
 
 DUPLICATES = ("keep", "drop")
 MUCH = 0.1  # of the pairs, left out by one limit: worth a warning
+# Of characters that nobody sees: spaces, controls, and formats such as U+200B and U+FEFF.
+INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 
 @dataclass
@@ -55,6 +58,13 @@ class CleaningReport:
     other_script: int = 0
     duplicate: int = 0
     joined: int = 0  # added to those kept
+    tokens: int = 0  # of the pairs kept, once encoded
+    unknown: int = 0  # of those tokens, that the tokenizer has no piece for
+
+    @property
+    def unknown_share(self) -> float:
+        """Share of the tokens that the tokenizer has no piece for."""
+        return self.unknown / max(1, self.tokens)
 
     def leave_out(self, reason: str) -> None:
         """Counts a pair for the field that ``reason`` names."""
@@ -78,7 +88,7 @@ class CleaningReport:
     def __str__(self) -> str:
         reasons = []
         for name, count in asdict(self).items():
-            if count and name not in ("read", "kept", "joined"):
+            if count and name not in ("read", "kept", "joined", "tokens", "unknown"):
                 reasons.append(f"{count:,} {name.replace('_', ' ')}")
         text = f"{self.kept:,} of {self.read:,} pairs kept"
         if reasons:
@@ -113,7 +123,7 @@ def clean(
 def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> str:
     """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
     source, target, *_ = pair
-    if not source.strip() or not target.strip():
+    if _is_blank(source) or _is_blank(target):
         return "empty"
     length = max(proportions.source.length(source), proportions.target.length(target))
     if length > options.max_words:
@@ -125,6 +135,10 @@ def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> st
     if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
         return "other_script"
     return ""
+
+
+def _is_blank(text: str) -> bool:
+    return all(unicodedata.category(character) in INVISIBLE for character in text)
 
 
 def _is_written_in(script: str, text: str) -> bool:

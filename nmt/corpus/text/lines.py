@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import itertools
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,17 +15,33 @@ from nmt.errors import UserError
 
 T = TypeVar("T")
 
+# What compressed files and archives begin with. None of it begins a text, even where it is valid UTF-8.
+PACKERS = {
+    "gzip": rb"\x1f\x8b",
+    "bzip2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
+    "xz": rb"\xfd7zXZ\x00",
+    "zstd": rb"\x28\xb5\x2f\xfd",
+    "lz4": rb"\x04\x22\x4d\x18",
+    "lzip": rb"LZIP\x01",
+    "compress": rb"\x1f\x9d",
+    "zip": rb"PK\x03\x04",
+    "7-Zip": rb"7z\xbc\xaf\x27\x1c",
+    "rar": rb"Rar!\x1a\x07",
+    "tar": rb"[^\n]{257}ustar",
+}
 
-def lines_of(path: Path) -> Iterator[str]:
+
+def lines_of(path: Path, ours: bool = False) -> Iterator[str]:
     """Yields lines split at newline only (not at U+2028 and the like), without their end.
 
-    Raises UserError that names the line where the bytes are not UTF-8, or the gzip file is damaged.
+    A byte order mark at the beginning is dropped; of a file that nmt itself wrote (``ours``) all is text. Raises
+    UserError that names the line where the bytes are not UTF-8, or says what is wrong with a compressed file.
     """
     opener: Any = gzip.open if path.suffix == ".gz" else open
     done = 0
     try:
         with opener(path, "rb") as file:
-            for line in lines_of_stream(file, str(path), mend="; convert the file to UTF-8"):
+            for line in lines_of_stream(file, str(path), "; convert the file to UTF-8", ours):
                 yield line
                 done += 1
     except FileNotFoundError:
@@ -31,22 +49,55 @@ def lines_of(path: Path) -> Iterator[str]:
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, where a file is needed") from None
     except (EOFError, OSError, zlib.error) as error:
+        if isinstance(error, gzip.BadGzipFile) and not done:
+            _check_is_gzipped(path)
         raise UserError(
             f"{path}, after line {done}: cannot be read ({error}); the file is damaged or cut short"
         ) from None
 
 
-def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "") -> Iterator[str]:
+def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "", ours: bool = False) -> Iterator[str]:
     """Yields the lines of a binary stream as text, without their end.
 
-    Raises UserError that names ``place``, the line and the ``mend`` where the bytes are not UTF-8.
+    A byte order mark at the beginning is dropped; in what nmt itself wrote (``ours``) it is text. Raises UserError with
+    ``place``, the line and the ``mend`` where the bytes are not UTF-8, and with the packer where they are packed.
     """
-    for number, line in enumerate(stream, 1):
+    lines = iter(stream)
+    first = next(lines, b"")
+    ends = b"\n" if ours else b"\r\n"
+    if not ours:
+        packer = _packer_of(first)
+        if packer:
+            raise UserError(f"{place}: compressed by {packer}; unpack it (a gzipped file may be named .gz instead)")
+        first = first.removeprefix(codecs.BOM_UTF8)
+    if first:
+        lines = itertools.chain([first], lines)
+    for number, line in enumerate(lines, 1):
         try:
-            text = line.rstrip(b"\r\n").decode("utf-8")
+            text = line.rstrip(ends).decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{place}, line {number}: not valid UTF-8 ({error.reason}){mend}") from None
         yield text
+
+
+def _check_is_gzipped(path: Path) -> None:
+    """Raises UserError for a file named .gz that holds something else."""
+    with open(path, "rb") as file:
+        first = file.read(512)
+    packer = _packer_of(first)
+    if packer == "gzip":
+        return
+    if packer:
+        raise UserError(f"{path}: named .gz, but compressed by {packer}; unpack it")
+    raise UserError(f"{path}: named .gz, but not compressed; rename it without .gz")
+
+
+def _packer_of(beginning: bytes) -> str:
+    """Returns what made a file that begins with these bytes; empty for text."""
+    for packer, pattern in PACKERS.items():
+        if re.match(pattern, beginning, re.DOTALL):
+            return packer
+    return ""
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

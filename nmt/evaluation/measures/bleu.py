@@ -11,6 +11,7 @@ from nmt.corpus.text.writing import Writing
 from nmt.evaluation.measures.sacrebleu_measure import OfSacrebleu
 
 ORDERS = 4  # n-grams of up to so many words
+FEWEST = 100  # 4-grams of a bucket's references: with fewer, perfect outputs may score 0 and one word decides
 # The columns of sacreBLEU's statistics: two lengths, then for each order the n-grams that match, then all n-grams.
 CORRECT = 2
 TOTAL = CORRECT + ORDERS
@@ -30,6 +31,11 @@ class Bleu(OfSacrebleu):
     @classmethod
     def for_texts(cls, writing: Writing) -> Self:
         return cls(writing.tokenize)
+
+    def too_short(self, statistics: np.ndarray) -> bool:
+        words = statistics[:, 1]  # of each reference (N,)
+        longest = np.maximum(words - ORDERS + 1, 0)  # 4-grams (N,)
+        return bool(longest.sum() < FEWEST)
 
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         return _scores_up_to(sums, ORDERS)

@@ -19,6 +19,9 @@ class Chrf(OfSacrebleu):
     def __init__(self) -> None:
         super().__init__(CHRF())
 
+    def too_short(self, statistics: np.ndarray) -> bool:
+        return not statistics[:, 1].any()  # no character
+
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         hypothesis = sums[:, 0::3]  # (R, orders)
         reference = sums[:, 1::3]

@@ -104,6 +104,13 @@ class Measure(ABC):
         """Which sentences count: (N, K) to (N,) bool. All, unless there may be nothing to see in one."""
         return np.ones(len(statistics), dtype=bool)
 
+    def too_short(self, statistics: np.ndarray) -> bool:
+        """Whether the references of a bucket of length hold too little for a score to say anything.
+
+        ``statistics`` are those of its sentences (N, K). Its score is then kept, but neither shown nor judged.
+        """
+        return False
+
     @classmethod
     def info(cls) -> MeasureInfo:
         """What the report is told of it."""
@@ -153,6 +160,9 @@ class Hits(TextMeasure):
     @abstractmethod
     def count(self, hypothesis: list[str], reference: list[str]) -> tuple[float, float]:
         """What was hit, and what there was, in the words of one sentence, or its characters without spaces."""
+
+    def too_short(self, statistics: np.ndarray) -> bool:
+        return not statistics[:, 1].any()
 
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         return percent(sums)

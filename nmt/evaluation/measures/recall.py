@@ -13,6 +13,7 @@ from nmt.evaluation.measures.measure import Need, Ratio
 from nmt.evaluation.translations import Evaluation
 
 PARTS = 10  # of a sentence, by source words
+FEWEST = 20  # source words of a part: the share of fewer is no point of a curve
 
 
 class Recall(Ratio):

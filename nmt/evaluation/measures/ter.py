@@ -40,6 +40,9 @@ class Ter(OfSacrebleu):
         name = super().signature
         return name if self.counted_in is Unit.WORDS else f"{name}|unit:{self.counted_in}"
 
+    def too_short(self, statistics: np.ndarray) -> bool:
+        return not statistics[:, 1].any()  # no word
+
     def scores_of_sums(self, sums: np.ndarray) -> np.ndarray:
         edits = sums[:, 0]
         reference = sums[:, 1]

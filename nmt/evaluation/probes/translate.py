@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def evaluate(
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
-        return earlier
+        return replace(earlier, precision=translator.options.precision)
     start = time.monotonic()
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(sources, attention_for=set(chosen), progress=progress.update)
@@ -69,6 +70,7 @@ def evaluate(
         links=_links(forced, chosen),
         gradients=gradients,
         known_links=known_links,
+        precision=translator.options.precision,
     )
     write_evaluation(folder, evaluation, identity)
     return evaluation

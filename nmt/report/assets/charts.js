@@ -1,11 +1,8 @@
 // Charts: what is drawn in the page's colours, and how it is downloaded. A chart is a function of the theme.
 const data = JSON.parse(document.getElementById("data").textContent);
 const systems = data.systems.map((system, index) => ({ ...system, index }));
-const symbols = ["circle", "square", "diamond", "triangle-up", "x", "star", "cross", "triangle-down", "pentagon", "hexagon"];
-const dashes = ["solid", "dash", "dot"]; // beyond ten systems colours come again, on other lines
-const dash = (system) => dashes[Math.floor(system.index / 10) % dashes.length];
-const rows = new Map(data.rows.map(([system, seed, testSet, bucket, metric, score, low, high, p]) =>
-  [key(system, seed, testSet, bucket, metric), { score, low, high, p }]));
+const rows = new Map(data.rows.map(([system, seed, testSet, bucket, metric, score, low, high, p, chance]) =>
+  [key(system, seed, testSet, bucket, metric), { score, low, high, p, chance }]));
 const charts = new Map(); // id to the function that makes it
 
 function key(...parts) { return parts.join("\u0000"); }
@@ -19,6 +16,12 @@ function find(state, system, bucket, metric) {
   return rows.get(key(system, state.seed, state.testSet, bucket, metric));
 }
 
+// Whether the references of a bucket hold too little for a measure: its score is then not shown.
+function tooShort(state, bucket, metric) { return (data.tooShort[state.testSet]?.[bucket] ?? []).includes(metric); }
+
+// What the sources of the test set are counted in: words, or characters.
+const unitOf = (state) => data.units[state.testSet];
+
 function bucketsOf(state) { return Object.keys(data.testSets[state.testSet]).filter((bucket) => bucket !== "all"); }
 
 const LIGHT = { ink: "#1b1d20", soft: "#565c64", line: "#e3e5e8", paper: "#ffffff" };
@@ -29,9 +32,11 @@ function pageTheme() {
   return { ink: colour("ink"), soft: colour("soft"), line: colour("line"), paper: colour("card") };
 }
 
+const KEY = 42; // pixels of a line in a legend: its dots can be counted
+
 // Rows that a legend of these names takes above a chart of this width, in pixels.
 function legendRows(names, width) {
-  const taken = names.reduce((sum, name) => sum + 62 + 7.5 * name.length, 0);
+  const taken = names.reduce((sum, name) => sum + 62 + KEY - 30 + 7.5 * name.length, 0);
   return Math.max(1, Math.ceil(taken / Math.max(width - 90, 120)));
 }
 
@@ -42,7 +47,7 @@ function baseLayout(theme, title, height) {
     font: { family: 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif', size: 13, color: theme.ink },
     title: { text: escapeHtml(title), x: 0.01, xanchor: "left", y: 0.985, yanchor: "top", font: { size: 15 } },
     margin: { l: 58, r: 16, t: 74, b: 58 },
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", xanchor: "left" },
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", xanchor: "left", itemwidth: KEY },
     hoverlabel: { bgcolor: theme.paper, bordercolor: theme.soft, font: { color: theme.ink } },
     xaxis: { ...axis, showgrid: false }, yaxis: { ...axis },
   };
@@ -58,26 +63,33 @@ function fitLegend(layout, share) {
 const number = (value, digits = 1) => value.toFixed(digits);
 
 function significance(row) {
-  return row.p === null ? "" : `, p = ${row.p < 0.001 ? "< 0.001" : number(row.p, 3)}${row.p < data.significant ? " *" : ""}`;
+  return row.p === null ? "" : `, ${row.chance}${row.p < data.significant ? " *" : ""}`;
+}
+
+// How a system's line and its points look; black is the ink of the page, light or dark.
+function drawn(system, theme, width, size) {
+  const color = system.colour === "#000000" ? theme.ink : system.colour;
+  return { line: { color, width, dash: system.dash }, marker: { symbol: system.symbol, size, color } };
 }
 
 // A system's points { x, score, low, high } as a line, over its band where there is one; text is what hovering shows.
-function lineWithBand(system, points, text) {
+function lineWithBand(system, theme, points, text) {
   if (!points.length) return [];
   const name = escapeHtml(system.name);
   const line = {
     x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
-    mode: "lines+markers", line: { color: system.colour, width: 2.4, dash: dash(system) },
-    marker: { symbol: symbols[system.index % symbols.length], size: 8, color: system.colour },
+    mode: "lines+markers", ...drawn(system, theme, 2.4, 8),
     text: points.map(text), hovertemplate: "%{text}<extra>" + name + "</extra>",
   };
+  // A point without a band was seen in few sentences: it is drawn hollow.
+  line.marker.symbol = points.map((point) => (point.low === null ? `${system.symbol}-open` : system.symbol));
   const banded = points.filter((point) => point.low !== null);
   if (!banded.length) return [line];
   const back = banded.slice().reverse();
   const band = {
     x: [...banded, ...back].map((point) => point.x),
     y: [...banded.map((point) => point.low), ...back.map((point) => point.high)],
-    fill: "toself", fillcolor: system.colour + "2b", line: { width: 0 }, mode: "lines",
+    fill: "toself", fillcolor: line.line.color + "2b", line: { width: 0 }, mode: "lines",
     hoverinfo: "skip", showlegend: false, legendgroup: name,
   };
   return [band, line];
@@ -92,24 +104,24 @@ function byLength(state, metric, height) {
     const buckets = bucketsOf(state);
     const counts = data.testSets[state.testSet];
     const { title: label, digits } = measureOf(metric);
-    const place = (bucket) => `${bucket} words, n = ${counts[bucket].toLocaleString("en")}`; // also the head of what hovering shows
+    const place = (bucket) => `${bucket} ${unitOf(state)}, n = ${counts[bucket].toLocaleString("en")}`; // also the head of what hovering shows
     const traces = [];
-    const table = [["source words", "sentences", "system", label, "low", "high", "p"]];
+    const table = [[`source ${unitOf(state)}`, "sentences", "system", label, "low", "high", "p"]];
     const scored = data.metrics.includes(metric); // a score without a band has too few sentences and is left out
     for (const system of systems) {
       const points = buckets.map((bucket) => ({ x: place(bucket), bucket, ...find(state, system.name, bucket, metric) }))
-        .filter((point) => point.score !== undefined && (!scored || point.low !== null));
+        .filter((point) => point.score !== undefined && (!scored || point.low !== null) && !tooShort(state, point.bucket, metric));
       for (const { bucket, score, low, high, p } of points) table.push([bucket, counts[bucket], system.name, score, low, high, p]);
       const text = (point) => number(point.score, digits) + (point.low !== null
-        ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : "");
-      traces.push(...lineWithBand(system, points, text));
+        ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : ` (seen in fewer than ${data.fewSentences} sentences)`);
+      traces.push(...lineWithBand(system, theme, points, text));
     }
     const layout = baseLayout(theme, `${label} by source length, ${state.testSet}`, height);
     layout.hovermode = "x unified";
     fitLegend(layout, height < 400 && window.innerWidth > 700 ? 0.5 : 1);
     const narrow = window.innerWidth < 700;
     Object.assign(layout.xaxis, {
-      title: { text: "source length in words (n sentences)" }, type: "category", categoryorder: "array", categoryarray: buckets.map(place), tickvals: buckets.map(place),
+      title: { text: `source length in ${unitOf(state)} (n sentences)` }, type: "category", categoryorder: "array", categoryarray: buckets.map(place), tickvals: buckets.map(place),
       ticktext: buckets.map((bucket) => `${bucket}<br>${narrow ? "" : "n="}${counts[bucket].toLocaleString("en")}`),
       tickfont: { size: narrow ? 9 : 12 }, tickangle: 0, range: [-0.35, buckets.length - 0.65],
     });
@@ -117,6 +129,8 @@ function byLength(state, metric, height) {
     return { traces, layout, table };
   };
 }
+
+const lengthsOf = (state, bucket) => (bucket === "all" ? "all lengths" : `sources of ${bucket} ${unitOf(state)}`);
 
 // The share of source words whose translation appears, by their tenth of the sentence, in one bucket.
 function translatedByPlace(state, bucket) {
@@ -127,9 +141,9 @@ function translatedByPlace(state, bucket) {
         .map(([, , , x, score, low, high, words]) => ({ x, score, low, high, words }));
       for (const { x, score, low, high, words } of points) table.push([system.name, x, words, score, low, high]);
       const text = ({ score, low, high, words }) => `${number(score)} % [${number(low)}, ${number(high)}] of ${words.toLocaleString("en")} words`;
-      return lineWithBand(system, points, text);
+      return lineWithBand(system, theme, points, text);
     });
-    const layout = baseLayout(theme, `Words whose translation appears, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 360);
+    const layout = baseLayout(theme, `Words whose translation appears, ${lengthsOf(state, bucket)}, ${state.testSet}`, 360);
     layout.hovermode = "x unified";
     fitLegend(layout, 1);
     Object.assign(layout.xaxis, { title: { text: "tenth of the source sentence (1: its beginning)" }, dtick: 1, range: [0.7, 10.3] });
@@ -143,14 +157,15 @@ function gradientMaps(state, bucket) {
   return (theme) => {
     const maps = data.gradients.filter(([, testSet, label]) => testSet === state.testSet && label === bucket);
     const columns = Math.min(maps.length, window.innerWidth < 700 ? 2 : 4), rowCount = Math.ceil(maps.length / columns);
-    const layout = baseLayout(theme, `Gradient of output words, ${bucket === "all" ? "all lengths" : `sources of ${bucket} words`}, ${state.testSet}`, 90 + 230 * rowCount);
+    const layout = baseLayout(theme, `Gradient of output words, ${lengthsOf(state, bucket)}, ${state.testSet}`, 90 + 230 * rowCount);
     layout.grid = { rows: rowCount, columns, pattern: "independent", ygap: 0.35 };
     layout.margin = { l: 40, r: 10, t: 80, b: 45 };
     layout.annotations = [];
-    const table = [["system", "target tenth", ...Array.from({ length: 10 }, (_, i) => `source tenth ${i + 1}`)]];
+    const tenths = Array.from({ length: 10 }, (_, i) => i + 1); // as everywhere: the first is 1
+    const table = [["system", "target tenth", ...tenths.map((tenth) => `source tenth ${tenth}`)]];
     const traces = maps.map(([name, , , probes, shares], k) => {
       const end = k ? k + 1 : "";
-      const axis = { fixedrange: true, showgrid: false, tickvals: [0, 4, 9], ticktext: ["1", "5", "10"], ticks: "", color: theme.ink };
+      const axis = { fixedrange: true, showgrid: false, tickvals: [1, 5, 10], ticks: "", color: theme.ink };
       layout[`xaxis${end}`] = { ...axis };
       layout[`yaxis${end}`] = { ...axis, autorange: "reversed" };
       layout.annotations.push({ text: `${escapeHtml(name)} (n = ${probes})`, xref: `x${end} domain`, yref: `y${end} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
@@ -159,8 +174,7 @@ function gradientMaps(state, bucket) {
         type: "heatmap", z: shares, zmin: 0, zmax: 60, showscale: false, xaxis: `x${end}`, yaxis: `y${end}`,
         colorscale: dark(theme) ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
         hovertemplate: "tenth %{y} of the output, tenth %{x} of the source: %{z:.0f} %<extra>" + escapeHtml(name) + "</extra>",
-        x: Array.from({ length: 10 }, (_, i) => i), y: Array.from({ length: 10 }, (_, i) => i),
-        customdata: probes,
+        x: tenths, y: tenths,
       };
     });
     return { traces, layout, table };
@@ -176,8 +190,7 @@ function cost(column, title, unit) {
       for (const point of points) table.push([system.name, point[1], point[column]]);
       return {
         x: points.map((point) => point[1]), y: points.map((point) => point[column]), name: escapeHtml(system.name), mode: "lines+markers",
-        line: { color: system.colour, width: 2, dash: dash(system) }, marker: { symbol: symbols[system.index % symbols.length], size: 7 },
-        hovertemplate: `%{y:.3~s} ${unit} at %{x} tokens` + "<extra>" + escapeHtml(system.name) + "</extra>",
+        ...drawn(system, theme, 2, 7), hovertemplate: `%{y:,.3~r} ${unit} at %{x:,} tokens` + "<extra>" + escapeHtml(system.name) + "</extra>",
       };
     });
     const layout = baseLayout(theme, title, 330);
@@ -204,8 +217,8 @@ function learning(against, of) {
       seen.add(run.system);
       return {
         x: points.map(at), y: points.map((point) => point[of]), name: escapeHtml(run.system), legendgroup: run.system, showlegend: first,
-        mode: "lines+markers", line: { color: system.colour, width: 2, dash: dash(system) }, marker: { size: 5, symbol: symbols[system.index % symbols.length] },
-        hovertemplate: `%{y:.2f} at %{x:.4~s} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
+        mode: "lines+markers", ...drawn(system, theme, 2, 5),
+        hovertemplate: `%{y:.2f} at %{x:,.4~r} ${labels[against]} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
       };
     });
     const layout = baseLayout(theme, title, 340);

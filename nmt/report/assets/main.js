@@ -3,6 +3,7 @@ const controls = document.getElementById("controls");
 const learningControls = document.getElementById("learning-controls");
 const whyControls = document.getElementById("why-controls");
 const sentenceControls = document.getElementById("sentence-controls");
+const ENOUGH = 20; // sentences
 let page = 0;
 
 function chosen() {
@@ -10,7 +11,7 @@ function chosen() {
   return { metric: values.get("metric"), testSet: values.get("testSet"), seed: values.get("seed") };
 }
 
-const dot = (system) => `<span class="dot" style="background:${system.colour}"></span>${escapeHtml(system.name)}`;
+const named = (system) => `${system.key}${escapeHtml(system.name)}`;
 
 function spread(state, system, bucket) {
   if (state.seed !== "mean") return "";
@@ -23,33 +24,34 @@ function spread(state, system, bucket) {
 }
 
 function scoreTable(state) {
-  const head = systems.map((system) => `<th scope="col">${dot(system)}</th>`).join("");
+  const head = systems.map((system) => `<th scope="col">${named(system)}</th>`).join("");
   const shown = (value) => number(value, measureOf(state.metric).digits);
   const body = Object.entries(data.testSets[state.testSet]).map(([bucket, count]) => {
     const cells = systems.map((system) => {
       const row = find(state, system.name, bucket, state.metric);
       if (!row) return "<td>–</td>";
+      if (tooShort(state, bucket, state.metric)) return `<td class="soft">too short for ${escapeHtml(measureOf(state.metric).label)}</td>`;
       if (row.low === null) return `<td>(${shown(row.score)})</td>`;
       const star = row.p !== null && row.p < data.significant ? "*" : "";
-      return `<td title="p ${row.p === null ? "–" : number(row.p, 3)}">${shown(row.score)}${star}${spread(state, system.name, bucket)} <span class="band">[${shown(row.low)}, ${shown(row.high)}]</span></td>`;
+      return `<td title="${row.chance ?? "not compared"}">${shown(row.score)}${star}${spread(state, system.name, bucket)} <span class="band">[${shown(row.low)}, ${shown(row.high)}]</span></td>`;
     }).join("");
     return `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td><td>${count.toLocaleString("en")}</td>${cells}</tr>`;
   }).join("");
   document.getElementById("score-table").innerHTML =
-    `<table><thead><tr><th scope="col">source words</th><th scope="col">sentences</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
+    `<table><thead><tr><th scope="col">source ${unitOf(state)}</th><th scope="col">sentences</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
 // All measures of a group, and systems, by source length.
 function groupTable(state, group) {
   const columns = systems.flatMap((system) => group.measures.map((metric) => [system, metric]));
-  const head = columns.map(([system, metric]) => `<th scope="col">${dot(system)}<br>${escapeHtml(measureOf(metric).title)}</th>`).join("");
+  const head = columns.map(([system, metric]) => `<th scope="col">${named(system)}<br>${escapeHtml(measureOf(metric).title)}</th>`).join("");
   const body = Object.keys(data.testSets[state.testSet]).map((bucket) =>
     `<tr class="${bucket === "all" ? "all" : ""}"><td>${bucket}</td>${columns.map(([system, metric]) => {
       const row = find(state, system.name, bucket, metric);
       return `<td>${row ? number(row.score, measureOf(metric).digits) : "–"}</td>`;
     }).join("")}</tr>`).join("");
   document.getElementById(`${group.anchor}-table`).innerHTML =
-    `<table><thead><tr><th scope="col">source words</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
+    `<table><thead><tr><th scope="col">source ${unitOf(state)}</th>${head}</tr></thead><tbody>${body}</tbody></table>`;
 }
 
 // The charts of a group; one without data is left out.
@@ -74,6 +76,11 @@ function fillSelects(state) {
   }
 }
 
+// The last bucket with sentences enough to see something in; none where there is none.
+function longestOf(state, buckets) {
+  return buckets.filter((bucket) => bucket !== "all" && data.testSets[state.testSet][bucket] >= ENOUGH).at(-1);
+}
+
 // Charts of what is known: a figure without data is left out.
 function showWhy(state) {
   const ofSet = (rows, bucket) => rows.some(([, testSet, label]) => testSet === state.testSet && (bucket === undefined || label === bucket));
@@ -81,8 +88,8 @@ function showWhy(state) {
   const buckets = Object.keys(data.testSets[state.testSet]).filter((bucket) => ofSet(data.places, bucket) || ofSet(data.gradients, bucket));
   const select = whyControls.bucket, kept = select.value;
   select.innerHTML = buckets.map((bucket) => `<option>${bucket}</option>`).join("");
-  const full = buckets.filter((bucket) => ofSet(data.places, bucket));
-  select.value = buckets.includes(kept) ? kept : (full.length ? full : buckets).filter((bucket) => bucket !== "all").at(-1) ?? "all";
+  if (buckets.includes(kept)) select.value = kept;
+  else select.value = longestOf(state, buckets.filter((bucket) => ofSet(data.places, bucket))) ?? longestOf(state, buckets) ?? buckets.at(-1);
   whyControls.hidden = !buckets.length;
   const known = ofSet(data.places, select.value);
   document.getElementById("place-part").hidden = !known;
@@ -94,6 +101,7 @@ function showWhy(state) {
 
 async function show() {
   const state = chosen();
+  for (const place of document.querySelectorAll(".unit")) place.textContent = unitOf(state);
   scoreTable(state);
   fillSelects(state);
   draw("curve-chart", byLength(state, state.metric, 430));

@@ -21,7 +21,7 @@ function ordered(block, choice, metric) {
   const score = (row, system) => row.scores[metric][system];
   let found = block.rows.filter((row) => (!choice.bucket || row.bucket === choice.bucket) &&
     (!choice.text || [row.source, row.reference, ...row.outputs].some((text) => text.toLowerCase().includes(choice.text))));
-  if (choice.order === "long") found.sort((a, b) => b.words - a.words);
+  if (choice.order === "long") found.sort((a, b) => b.length - a.length);
   if (choice.order === "worst") found.sort((a, b) => (score(a, 0) - score(b, 0)) * (measureOf(metric).higherIsBetter ? 1 : -1));
   if (choice.order === "difference") {
     const gap = (row) => Math.abs(score(row, choice.first) - score(row, choice.second));
@@ -59,12 +59,12 @@ function marked(output, reference) {
   return parts.join(" ");
 }
 
-function card(row, block, metric) {
+function card(row, block, metric, unit) {
   const article = document.createElement("article");
   article.className = "sentence";
-  const outputs = systems.map((system, i) => `<dt><span class="dot" style="background:${system.colour}"></span>${escapeHtml(system.name)} ` +
+  const outputs = systems.map((system, i) => `<dt>${system.key}${escapeHtml(system.name)} ` +
     `<b>${number(row.scores[metric][i], measureOf(metric).digits)}</b></dt><dd lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
-  article.innerHTML = `<h3>sentence ${row.number}, ${row.words} words</h3><dl>` +
+  article.innerHTML = `<h3>sentence ${row.number}, ${row.length} ${unit}</h3><dl>` +
     `<dt>source</dt><dd lang="${escapeHtml(data.sourceLanguage)}">${escapeHtml(row.source)}</dd>` +
     `<dt>reference</dt><dd lang="${escapeHtml(data.targetLanguage)}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;
   const attending = systems.filter((system) => block.maps[system.name]?.[row.number]);
@@ -138,7 +138,7 @@ async function showSentences(state, page) {
   const pages = Math.max(1, Math.ceil(found.length / PER_PAGE));
   const at = Math.min(Math.max(page, 0), pages - 1);
   const list = document.getElementById("sentence-list");
-  list.replaceChildren(...found.slice(at * PER_PAGE, (at + 1) * PER_PAGE).map((row) => card(row, shown, state.metric)));
+  list.replaceChildren(...found.slice(at * PER_PAGE, (at + 1) * PER_PAGE).map((row) => card(row, shown, state.metric, unitOf(state))));
   if (!found.length) list.textContent = "No sentence is like that.";
   document.getElementById("sentence-rule").textContent = `${data.sentenceRules[state.testSet]} Numbers are ${measureOf(state.metric).title} of the one sentence; ` +
     "marked words do not stand there in the reference.";
