@@ -47,7 +47,12 @@ def compared(folder: Path, *arguments: str, systems: str = "", options: tuple[st
     asked = [
         *("name=c", "baseline=plain", f"systems={{plain: {{{SYSTEM}}}{systems}}}", "match=steps", "budget=4"),
         *(f"runs={folder}/runs", "device=cpu", "decoding.beam_size=1", "decoding.max_length_factor=1"),
-        *("evaluation.resamples=10", "evaluation.min_sentences=4", "evaluation.bucket_bounds=[10]"),
+        *(
+            "evaluation.metrics=[chrf]",
+            "evaluation.resamples=10",
+            "evaluation.min_sentences=4",
+            "evaluation.bucket_bounds=[10]",
+        ),
         *("evaluation.shown_sentences=0", f"overrides={quoted(small)}", *arguments),
     ]
     register()
