@@ -12,6 +12,7 @@ What people change most:
 
 A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
 With other options or another budget give name= too: runs that were trained otherwise are refused.
+The report is written to runs/NAME/report/; one by another search or checkpoint beside it, as report-beam_size=1/.
 """
 
 from __future__ import annotations
@@ -33,16 +34,18 @@ def main() -> None:
 
 def _compare(config: CompareConfig) -> None:
     from nmt.jobs.compare import compare_systems
+    from nmt.jobs.folders import report_folder
     from nmt.report.documents import markdown_summary
     from nmt.report.write import write_report
 
     arguments = [_quoted(argument) for argument in sys.argv[1:]]
     command = " ".join(["python -m nmt.compare", *arguments])
+    folder = report_folder(config)
     results = compare_systems(config, command)
     if results is None:  # not the first of several processes
         return
-    comparison, folder = results
-    paths = write_report(comparison, folder / "report")
+    comparison, _ = results
+    paths = write_report(comparison, folder)
     print(markdown_summary(comparison))
     table = paths["scores.csv"]
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, TypeVar
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -129,11 +131,31 @@ def _refuse_unknown(node: Any, path: str) -> None:
 
 def compose_train(overrides: list[str]) -> TrainConfig:
     """Returns the training configuration that the train door would make of these overrides."""
+    return _composed("train", overrides, TrainConfig)
+
+
+def composed_without(options: Sequence[str], schema: type[T]) -> T | None:
+    """Returns the configuration of the door that is open, but for what the command line says of these options.
+
+    None where no door is open.
+    """
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    kept = []
+    for override in hydra.overrides.task:
+        name = override.lstrip("+~").partition("=")[0]
+        if not any(name == option or name.startswith(f"{option}.") for option in options):
+            kept.append(override)
+    return _composed(str(hydra.job.config_name), kept, schema)
+
+
+def _composed(name: str, overrides: list[str], schema: type[T]) -> T:
     register()
     if GlobalHydra.instance().is_initialized():
-        return typed(compose("train", overrides), TrainConfig)
+        return typed(compose(name, overrides), schema)
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        return typed(compose("train", overrides), TrainConfig)
+        return typed(compose(name, overrides), schema)
 
 
 def flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:

@@ -10,7 +10,8 @@ What people change most:
   evaluation.metrics=[bleu,chrf,ter]
   evaluation.tokenize=ja-mecab     one of sacreBLEU's for BLEU (auto: by the script of the references)
 
-Translations and scores are written to RUN/evaluations/<test set>/.
+Translations and scores are written to RUN/evaluations/<test set>/, those of another checkpoint or search below it in a
+folder that says what differs, such as checkpoint=last,beam_size=1/.
 """
 
 from __future__ import annotations
@@ -45,12 +46,11 @@ def _evaluate(config: EvaluateConfig) -> None:
     seed = str(run.config.seed)
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
-        folder = run.folder / "evaluations" / evaluation.test_set
         evaluations = Evaluations({name: {seed: evaluation}})
         rows, _ = compare_on(evaluations, name, config.evaluation)
         buckets = bucket_infos(evaluations, config.evaluation)
-        write_scores(folder, evaluation, rows, config.evaluation)
-        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {folder}")
+        write_scores(evaluation, rows, config.evaluation)
+        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {evaluation.folder}")
         print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))
 
 

@@ -27,19 +27,9 @@ def main() -> None:
 
 
 def _export(config: ExportConfig) -> None:
-    from pathlib import Path
+    from nmt.jobs.export import export_run
 
-    import torch
-
-    from nmt.decoding.ctranslate2_engine import export, export_folder
-    from nmt.run import open_run
-
-    run = open_run(config.run)
-    model, file = run.model(config.checkpoint, torch.device("cpu"))
-    checkpoint = (run.checkpoints.folder / file).resolve()
-    origin = {"checkpoint": config.checkpoint, "file": str(checkpoint)}
-    folder = Path(config.output) if config.output else export_folder(run.folder)
-    export(model, run.tokenizer, folder, config.quantization, origin)
+    folder, file = export_run(config)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     megabytes = sum(sizes) / 1e6
     print(f"{folder}: {file} in {config.quantization}, {megabytes:.1f} MB")

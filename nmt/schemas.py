@@ -14,6 +14,7 @@ from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.decoding.options import DecodingOptions
+from nmt.decoding.output import check_output
 from nmt.errors import UserError, check_name, nearest
 from nmt.evaluation.alignment import check_join
 from nmt.evaluation.options import EvaluationOptions
@@ -129,6 +130,7 @@ class TranslateConfig:
     def __post_init__(self) -> None:
         if bool(self.input) != bool(self.output):
             raise UserError("input and output: give both, or neither for standard input and output")
+        check_output(self.output)
         if self.shard_lines < 1:
             raise UserError(f"shard_lines={self.shard_lines}: must be 1 or more")
         if self.engine not in ENGINES:

@@ -11,7 +11,8 @@ What people change most:
   input=big.txt output=big.de      a file, in shards: the same command goes on, and more processes share the work
   device=cpu
 
-Line i of the output is line i of the input, empty lines too.
+Line i of the output is line i of the input, empty lines too. output=FILE.gz is gzipped. A last line on standard error
+tells how many outputs were cut at decoding.max_length_factor and max_length_offset.
 """
 
 from __future__ import annotations
@@ -30,34 +31,40 @@ def main() -> None:
 
 
 def _translate(config: TranslateConfig) -> None:
+    import logging
     import sys
     from dataclasses import asdict
     from pathlib import Path
 
     from nmt.corpus.text.lines import chunks, lines_of_stream
-    from nmt.decoding.shards import LINES_AT_ONCE, stamp, translate_file
+    from nmt.decoding.cuts import Cuts
+    from nmt.decoding.shards import LINES_AT_ONCE, translate_file
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
     from nmt.jobs.open import open_engine
     from nmt.progress import counted
-    from nmt.run import open_run
 
+    log = logging.getLogger("nmt")
     _, processes = rank_and_count()
     if processes > 1 and not config.input:
         raise UserError("several processes share a file: give input and output")
-    engine = open_engine(config)
+    engine, identity = open_engine(config)
+    cuts = Cuts()
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
-        work["weights"] = [stamp(path) for path in open_run(config.run).checkpoints.files(config.checkpoint)]
-        translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
-        return
-    stream = counted(sys.stdin.buffer, "translating", "lines read")
-    first_line = 1
-    for lines in chunks(lines_of_stream(stream, "standard input"), LINES_AT_ONCE):
-        for translation in engine.translate(lines, first_line=first_line):
-            sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
-        first_line += len(lines)
-        sys.stdout.flush()
+        work["translates"] = identity()
+        cuts = translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
+    else:
+        stream = counted(sys.stdin.buffer, "translating", "lines read")
+        for lines in chunks(lines_of_stream(stream, "standard input"), LINES_AT_ONCE):
+            first_line = cuts.outputs + 1
+            translations = engine.translate(lines, first_line=first_line)
+            for translation in translations:
+                sys.stdout.buffer.write(translation.text.encode("utf-8") + b"\n")
+            sys.stdout.flush()
+            cuts.count(translations, first_line)
+    if cuts.cut:
+        log.warning("%s", cuts.in_words(config.decoding))
 
 
 if __name__ == "__main__":

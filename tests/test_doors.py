@@ -147,7 +147,7 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
     )
     made = door("compare", *arguments, folder=tmp_path)
     assert made.returncode == 0, made.stderr.decode()
-    report = tmp_path / "runs/trial/report"
+    report = tmp_path / "runs/trial/report-beam_size=1"
     names = {path.name for path in report.iterdir()}
     assert {"index.html", "report.json", "scores.csv", "report.md", "bleu_by_length.png", "bleu_by_length.svg"} <= names
     assert str(report.relative_to(tmp_path)) in made.stdout.decode()
@@ -156,7 +156,8 @@ def test_compare_trains_scores_and_reports_and_does_not_train_twice(tmp_path):
     assert {(row["system"], row["seed"]) for row in rows} >= {("fixed", "1"), ("transformer", "mean")}
     for row in rows:  # the report's own figures, by hand from the written texts
         if row["metric"] == "bleu" and row["bucket"] == "all" and row["seed"] != "mean":
-            folder = tmp_path / "runs/trial" / row["system"] / f"seed-{row['seed']}" / "evaluations/test"
+            run = tmp_path / "runs/trial" / row["system"] / f"seed-{row['seed']}"
+            folder = run / "evaluations/test/beam_size=1"
             by_hand = sacrebleu.corpus_bleu(
                 lines(folder / "hypothesis.txt"), [lines(folder / "reference.txt")], force=True
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "nmt"
 FLOORS = {
     "errors": 0,
+    "digests": 0,
     "environment": 0,
     "kernels": 0,
     "progress": 0,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.decoding.export_record import MADE, OWN, checked_files, read_record, stamps, write_record
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
-from nmt.decoding.options import DecodingOptions
+from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -25,11 +26,6 @@ log = logging.getLogger("nmt")
 
 QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
 MAX_TOKENS = 4000  # on either side
-MADE = "export.json"  # what was exported; it tells an export from any other folder
-OWN = {  # all that an export may hold
-    *(MADE, "model.bin", "config.json", "shared_vocabulary.json", "source_vocabulary.json", "target_vocabulary.json"),
-    *("tokenizer", "tokenizer/source.model", "tokenizer/target.model"),
-}
 
 
 def export_folder(run: Path) -> Path:
@@ -41,26 +37,28 @@ def find_export(place: Path, checkpoint: str) -> Path:
     """The export of a run, or that ``place`` is itself. Raises UserError where there is none of this checkpoint."""
     folder = place if (place / MADE).is_file() else export_folder(place)
     try:
-        record = json.loads((folder / MADE).read_text(encoding="utf-8"))
+        record = read_record(folder)
         exported = record["checkpoint"]
         newest = Path(record["file"])
     except FileNotFoundError:
         raise UserError(
             f"{folder}: no export here; make it with python -m nmt.export run={place} format=ctranslate2"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
     if exported != checkpoint:
         raise UserError(f"checkpoint={checkpoint}: {folder} is an export of checkpoint={exported}; export that one")
-    if newest.exists() and newest.stat().st_mtime > (folder / MADE).stat().st_mtime:
+    knows_weights = "weights" in record  # then these are compared, not clocks
+    if not knows_weights and newest.exists() and newest.stat().st_mtime > (folder / MADE).stat().st_mtime:
         log.warning("%s: the run was trained on after its export; export it again", folder)
     return folder
 
 
-def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, made_of: dict[str, str]) -> None:
+def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, made_of: Mapping[str, Any]) -> None:
     """``folder`` appears whole or not at all; an older export there is replaced, and nothing else ever.
 
-    ``made_of`` holds the checkpoint's name and file, which `find_export` looks at. Raises UserError for a model that
+    ``made_of`` holds the checkpoint's name and file, which `find_export` looks at, and for the record what else the
+    export was made of. Raises UserError for a model that
     CTranslate2 has no layers for, and for a folder that holds anything but an export.
     """
     if quantization not in QUANTIZATIONS:
@@ -83,7 +81,7 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
         (work / "new").mkdir()
         spec.save(str(work / "new"))
         tokenizer.save(work / "new/tokenizer")
-        (work / "new" / MADE).write_text(json.dumps({**made_of, "quantization": quantization}), encoding="utf-8")
+        write_record(work / "new", made_of, quantization)
         if folder.exists():
             os.rename(folder, work / "old")
         try:
@@ -127,9 +125,11 @@ class Engine:
             raise UserError("decoding.temperature: engine=ctranslate2 is for search; sample with engine=pytorch")
         if options.precision != "fp32":
             raise UserError(f"decoding.precision={options.precision} is for engine=pytorch; here it is compute_type=")
-        if not (folder / "model.bin").is_file():
+        if not ((folder / "model.bin").is_file() and (folder / MADE).is_file()):
             raise UserError(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
         self.options = options
+        before = stamps(folder)
+        self.files = checked_files(folder)  # digests of what is loaded
         self.tokenizer = Tokenizer.load(folder / "tokenizer")
         name, _, index = device.partition(":")
         try:
@@ -143,6 +143,8 @@ class Engine:
             )
         except (RuntimeError, ValueError) as error:
             raise UserError(f"{folder}: cannot be loaded on {device} ({str(error).splitlines()[0]})") from None
+        if stamps(folder) != before:
+            raise UserError(f"{folder}: another export took its place while it was loaded; start again")
 
     def translate(self, lines: Sequence[str], first_line: int = 1) -> list[Translation]:
         """One Translation per line, in their order; a blank line gives an empty one."""
@@ -161,8 +163,7 @@ class Engine:
 
     def _limit(self, source: list[str]) -> int:
         """How many tokens a translation of these pieces may have at most."""
-        limit = int(len(source) * self.options.max_length_factor) + self.options.max_length_offset
-        return min(max(limit, 1), MAX_TOKENS)
+        return min(length_limit(len(source), self.options), MAX_TOKENS)
 
     def _search(self, sources: list[list[str]], limit: int) -> list[Translation]:
         options = self.options
@@ -180,6 +181,7 @@ class Engine:
                 max_input_length=MAX_TOKENS,
                 suppress_sequences=[self.tokenizer.target_pieces([mark]) for mark in (PADDING, START)],
                 return_scores=True,
+                return_end_token=True,
             )
         except ValueError as error:
             raise UserError(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
@@ -187,7 +189,8 @@ class Engine:
         for result in found:
             ids = self.tokenizer.target_ids(result.hypotheses[0])
             text = one_line(self.tokenizer.decode_target(ids))
-            translations.append(Translation(text, result.scores[0]))
+            is_cut = not ids or ids[-1] != END
+            translations.append(Translation(text, result.scores[0], is_cut=is_cut))
         return translations
 
     def _pieces(self, line: str, number: int) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from nmt.decoding.options import DecodingOptions, penalty
+from nmt.tokens import END
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Hypothesis:
     score: float  # log_probability under the length penalty: what candidates are ranked by
     attention: np.ndarray | None = None  # (target tokens, source tokens), only if asked for
     heads: np.ndarray | None = None  # (layers, heads, target tokens, source tokens), only if asked for
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the length limit ended it, not the model."""
+        return self.tokens[-1] != END
 
     @classmethod
     def ranked(cls, tokens: tuple[int, ...], log_probability: float, options: DecodingOptions) -> Hypothesis:
@@ -38,6 +44,7 @@ class Translation:
     attention: np.ndarray | None = None
     heads: np.ndarray | None = None
     log_probability: float | None = None  # natural logarithm, summed over tokens; None from CTranslate2
+    is_cut: bool = False  # the length limit ended it, not the model
 
 
 class Translates(Protocol):

@@ -8,6 +8,7 @@ from nmt.errors import UserError, nearest
 
 PENALTIES = ("none", "average", "gnmt")
 PRECISIONS = ("fp32", "tf32", "bf16")
+MOST = {"max_length_factor": 1000, "max_length_offset": 100_000, "min_length": 100_000}  # more would overflow
 
 
 @dataclass
@@ -41,6 +42,15 @@ class DecodingOptions:
         for name in ("max_length_factor", "max_length_offset", "min_length", "temperature"):
             if getattr(self, name) < 0:
                 raise UserError(f"decoding.{name}={getattr(self, name)}: must not be negative")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise UserError(f"decoding.{name}={getattr(self, name)}: must be {most:,} or less")
+
+
+def length_limit(source_tokens: int, options: DecodingOptions) -> int:
+    """Returns how many tokens a translation may have at most, END included; ``source_tokens`` has its END, too."""
+    limit = int(source_tokens * options.max_length_factor) + options.max_length_offset
+    return max(limit, 1)
 
 
 def penalty(length: int, options: DecodingOptions) -> float:

@@ -15,7 +15,7 @@ from nmt.decoding.beam import beam_search
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.one_path import forbid, sample
-from nmt.decoding.options import DecodingOptions
+from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.errors import UserError
 from nmt.kernels.limits import limits
 from nmt.kernels.process import has_format, products_in
@@ -139,10 +139,7 @@ class Translator:
 
     def _limits(self, sources: list[list[int]]) -> Tensor:
         """How many tokens a translation may have at most: (B,) int64, on the CPU."""
-        options = self.options
-        lengths = torch.tensor([len(source) for source in sources])
-        limits = (lengths * options.max_length_factor).long() + options.max_length_offset
-        return limits.clamp(min=1)
+        return torch.tensor([length_limit(len(source), self.options) for source in sources])
 
     def _forced(
         self, sources: list[list[int]], outputs: list[list[int]], attend: bool, heads: bool
@@ -199,7 +196,12 @@ class Translator:
         """The text of a hypothesis; with ``pieces`` and attention weights where they are wanted."""
         text = one_line(self.tokenizer.decode_target(hypothesis.tokens))
         if not pieces:
-            return Translation(text, hypothesis.score, log_probability=hypothesis.log_probability)
+            return Translation(
+                text=text,
+                score=hypothesis.score,
+                log_probability=hypothesis.log_probability,
+                is_cut=hypothesis.is_cut,
+            )
         return Translation(
             text=text,
             score=hypothesis.score,
@@ -208,6 +210,7 @@ class Translator:
             attention=hypothesis.attention,
             heads=hypothesis.heads,
             log_probability=hypothesis.log_probability,
+            is_cut=hypothesis.is_cut,
         )
 
 

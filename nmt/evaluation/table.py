@@ -58,8 +58,11 @@ def compare_on(
                 if seed == seeds[-1]:  # over all seeds, or the only one
                     differences += _differences(place, scored, p_values)
     for measure in explaining_measures():
+        explaining: list[Row] = []
         for system in evaluations.systems:
-            rows += _explaining_rows(measure, system, evaluations, buckets, resamplers)
+            explaining += _explaining_rows(measure, system, evaluations, buckets, resamplers)
+        if any(row.score for row in explaining) or not measure.only_above_zero:
+            rows += explaining
     return rows, differences
 
 

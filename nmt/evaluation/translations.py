@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -48,6 +49,9 @@ class Evaluation:
     links: dict[int, list[Link]]  # between the words of source and reference, where the model looked; as heat_maps
     gradients: dict[int, list[list[float]]]  # of a few sentences: percent by tenth of target and source
     known_links: KnownLinks | None = None  # where the corpus knows them
+    cut: list[int] | None = None  # sentences whose output the length limit ended; None where that was not kept
+    identity: Mapping[str, Any] = field(default_factory=dict)  # what made the translations: weights, search and others
+    folder: Path | None = None  # where they are kept
     precision: str = "fp32"  # the number format of search and scores
     _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 

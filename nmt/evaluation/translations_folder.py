@@ -1,73 +1,97 @@
 """The translations of a test set in one folder of the run: texts that people read, and what else an evaluation holds.
 
-`evaluation.json` vouches for the other files and is written last.
+`evaluation.json` vouches for the other files by their digests, and is written last.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nmt.corpus.text.lines import lines_of
 from nmt.corpus.text.links import Link
+from nmt.digests import bytes_digest, file_digest, record_digest
 from nmt.errors import UserError
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import HeatMap, Picture, Row
 from nmt.evaluation.translations import Evaluation, KnownLinks
 
+log = logging.getLogger("nmt")
+
+RECORD = "evaluation.json"
+SOURCE = "source.txt"
+REFERENCE = "reference.txt"
+HYPOTHESIS = "hypothesis.txt"
 ATTENTION = "attention.npz"  # one array a sentence: weights.17, and heads.17 of a few
+TEXTS = (SOURCE, REFERENCE, HYPOTHESIS)
+ASKED = "asked"  # of an identity: the checkpoint as the user named it
 KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 # What a file may do that is cut short, damaged or of an older form; the translations are then made again.
 UNREADABLE = (
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
-    *(ValueError, KeyError, TypeError, AttributeError),  # JSON of another form
+    *(ValueError, KeyError, TypeError, AttributeError, RecursionError),  # JSON of another form
     UserError,
 )
 
 
-def write_scores(folder: Path, evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> None:
-    """scores.json beside the hypotheses it speaks of."""
+def write_scores(evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> None:
+    """Writes scores.json beside the hypotheses it speaks of: the scores, and what was scored how."""
+    assert evaluation.folder is not None
+    made_by = evaluation.identity
     content = {
+        "checkpoint": made_by[ASKED],
+        "file": made_by["checkpoint"],
+        "weights": made_by["weights"],
+        "search": {"precision": "fp32", **made_by["decoding"]},
         "signatures": options.signatures(evaluation.writing),
         "unit": evaluation.source_unit,
         "options": asdict(options),
         "scores": [asdict(row) for row in rows],
     }
     text = json.dumps(content, indent=1)
-    (folder / "scores.json").write_text(text, encoding="utf-8")
+    (evaluation.folder / "scores.json").write_text(text, encoding="utf-8")
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> None:
     """Replaces what the folder held. ``identity`` says what made the translations. Raises UserError where it can't."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "evaluation.json").unlink(missing_ok=True)
-        _write_texts(folder, evaluation)
+        (folder / RECORD).unlink(missing_ok=True)
+        digests = _write_texts(folder, evaluation)
         _write_attention(folder, evaluation)
+        digests[ATTENTION] = file_digest(folder / ATTENTION)
+        content = _content(evaluation, identity) | {"digests": digests}
+        content["digest"] = record_digest(content)
         aside = folder / "evaluation.partial"
-        text = json.dumps(_content(evaluation, identity))
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, folder / "evaluation.json")
+        aside.write_text(json.dumps(content), encoding="utf-8")
+        os.replace(aside, folder / RECORD)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error})") from None
 
 
-def _write_texts(folder: Path, evaluation: Evaluation) -> None:
+def _write_texts(folder: Path, evaluation: Evaluation) -> dict[str, str]:
+    """Writes what people read, and returns the digest of each file."""
     texts = {
-        "source": evaluation.sources,
-        "reference": evaluation.references,
-        "hypothesis": evaluation.hypotheses,
+        SOURCE: evaluation.sources,
+        REFERENCE: evaluation.references,
+        HYPOTHESIS: evaluation.hypotheses,
     }
+    digests = {}
     for name, lines in texts.items():
-        text = "".join(line + "\n" for line in lines)
-        (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="\n")
+        content = "".join(line + "\n" for line in lines).encode()
+        (folder / name).write_bytes(content)
+        digests[name] = bytes_digest(content)
+    return digests
 
 
 def _write_attention(folder: Path, evaluation: Evaluation) -> None:
@@ -80,13 +104,13 @@ def _write_attention(folder: Path, evaluation: Evaluation) -> None:
 
 
 def _content(evaluation: Evaluation, identity: dict[str, Any]) -> dict[str, Any]:
-    """What evaluation.json holds."""
+    """What evaluation.json holds, besides digests."""
     content: dict[str, Any] = {
         "identity": identity,
         "pieces": {row: _pieces(heat_map) for row, heat_map in evaluation.heat_maps.items()},
         "pictures": {row: _pieces(picture) for row, picture in evaluation.pictures.items()},
     }
-    for name in KEPT:
+    for name in (*KEPT, "cut"):
         content[name] = getattr(evaluation, name)
     return content
 
@@ -104,21 +128,32 @@ def read_evaluation(
     identity: dict[str, Any],
     known_links: KnownLinks | None,
 ) -> Evaluation | None:
-    """What `write_evaluation` has written, if it is whole, of these texts and of this identity; None otherwise."""
-    try:
-        content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-        hypotheses = list(lines_of(folder / "hypothesis.txt", ours=True))
-        same_sources = list(lines_of(folder / "source.txt", ours=True)) == sources
-        same_references = list(lines_of(folder / "reference.txt", ours=True)) == references
-        whole = len(hypotheses) == len(sources) and set(KEPT) <= content.keys()
-        if not (whole and same_sources and same_references):
-            return None
-        enough_shown = set(shown) <= set(content["shown"])
-        if not enough_shown or content["identity"] != identity:
-            return None
-        heat_maps, pictures = _read_attention(folder, content)
-    except UNREADABLE:
+    """Reads what `write_evaluation` has written, if it is as it was written, of these texts and of this identity.
+
+    None otherwise: the translations are then made again. A line names the file that was changed or damaged, and another
+    an evaluation that is older than digests and believed as it is.
+    """
+    if not (folder / RECORD).exists():
         return None
+    try:
+        content = _read_record(folder / RECORD)
+        if not _is_of(content, identity):
+            return None
+        texts = {file: _read_text(folder / file, content) for file in TEXTS}
+        _check_form(folder, content, len(texts[SOURCE]), len(texts[HYPOTHESIS]))
+        heat_maps, pictures = _read_attention(folder / ATTENTION, content)
+    except _Spoilt as spoilt:
+        log.warning("%s; translating again", spoilt)
+        return None
+    same_texts = texts[SOURCE] == sources and texts[REFERENCE] == references
+    if not same_texts or not set(shown) <= set(content["shown"]):
+        return None
+    if "digests" not in content:
+        log.warning(
+            "%s: made before digests were kept: whether its texts are as they were translated, by the same tokenizer "
+            "and model options, and which outputs were cut can't be told; delete the folder to translate again",
+            folder,
+        )
     links: dict[int, list[Link]] = {}
     for row, of_row in content["links"].items():
         if int(row) in shown:
@@ -127,7 +162,7 @@ def read_evaluation(
         test_set=name,
         sources=sources,
         references=references,
-        hypotheses=hypotheses,
+        hypotheses=texts[HYPOTHESIS],
         seconds=content["seconds"],
         shown=shown,
         heat_maps={row: heat_maps[row] for row in shown if row in heat_maps},
@@ -137,18 +172,123 @@ def read_evaluation(
         links=links,
         gradients={int(row): shares for row, shares in content["gradients"].items()},
         known_links=known_links,
+        cut=content.get("cut"),
+        identity=identity,
+        folder=folder,
     )
 
 
-def _read_attention(folder: Path, content: dict[str, Any]) -> tuple[dict[int, HeatMap], dict[int, Picture]]:
-    """Raises one of `UNREADABLE` where an array is not there."""
+def take_over(earlier: Path, folder: Path, identity: dict[str, Any]) -> None:
+    """Copies the evaluation of this identity from ``earlier``, where versions before kept those of every search."""
+    if (folder / RECORD).exists():
+        return
+    try:
+        content = json.loads((earlier / RECORD).read_text(encoding="utf-8"))
+        if not _is_of(content, identity):
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*TEXTS, ATTENTION, RECORD):
+            shutil.copyfile(earlier / name, folder / name)
+    except UNREADABLE:  # they are made again
+        return
+
+
+class _Spoilt(Exception):
+    """A file that is not as it was written; the message names it."""
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turns whatever reading ``path`` raises into `_Spoilt`."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0]
+        raise _Spoilt(f"{path}: not as it was written ({reason})") from None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Reads evaluation.json. Raises `_Spoilt` where it is not as it was written."""
+    with _naming(path):
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if "digests" in content:
+            rest = {name: value for name, value in content.items() if name != "digest"}
+            _check(record_digest(rest) == content["digest"])
+        dict(content["identity"])
+    return content
+
+
+def _check_form(folder: Path, content: Mapping[str, Any], count: int, hypotheses: int) -> None:
+    """Raises `_Spoilt` for an evaluation that is not of ``count`` sentences throughout, as one of before may be."""
+    with _naming(folder / HYPOTHESIS):
+        if hypotheses != count:
+            raise ValueError(f"{hypotheses} lines for {count} sentences")
+    with _naming(folder / RECORD):
+        for name in ("scores", "reference_scores"):
+            numbers = np.array(content[name], dtype=np.float64)  # raises where one is no number
+            if numbers.shape != (count,):
+                raise ValueError(f"{name}: {len(numbers)} for {count} sentences")
+        float(content["seconds"])
+        _check_rows(content, count)
+
+
+def _check_rows(content: Mapping[str, Any], count: int) -> None:
+    """Raises ValueError where something is kept of a sentence that is not there, or has another form."""
+    rows = [*content["shown"], *(content.get("cut") or [])]
+    for name in ("links", "gradients", "pieces", "pictures"):
+        rows += [int(row) for row in content[name]]
+    if not set(rows) <= set(range(count)):
+        raise ValueError(f"more rows than the {count} sentences")
+    for of_row in content["links"].values():
+        np.array(of_row, dtype=np.int64).reshape(-1, 2)
+    for shares in content["gradients"].values():
+        if np.array(shares, dtype=np.float64).ndim != 2:
+            raise ValueError("gradients of another form")
+
+
+def _is_of(content: Mapping[str, Any], identity: Mapping[str, Any]) -> bool:
+    """Whether the translations were made by this: by all of it, or before digests were kept by what was noted then.
+
+    How the user named the checkpoint does not count: it may be a path, and runs are moved.
+    """
+    recorded = content["identity"]
+    now = json.loads(json.dumps(identity))
+    names = (recorded.keys() | now.keys()) - {ASKED}
+    if "digests" not in content:
+        names = recorded.keys()
+    return all(recorded.get(name) == now.get(name) for name in names)
+
+
+def _check(same: bool) -> None:
+    if not same:
+        raise ValueError("its digest differs")
+
+
+def _read_text(path: Path, content: Mapping[str, Any]) -> list[str]:
+    """Reads the very lines that `_write_texts` wrote, whatever they begin and end with.
+
+    Raises `_Spoilt` where the file is not the one that was written.
+    """
+    with _naming(path):
+        written = path.read_bytes()
+        if "digests" in content:
+            _check(bytes_digest(written) == content["digests"][path.name])
+        *lines, _ = written.decode("utf-8").split("\n")
+    return lines
+
+
+def _read_attention(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, HeatMap], dict[int, Picture]]:
+    """Raises `_Spoilt` where the file is not the one that was written, or an array is not there."""
     heat_maps: dict[int, HeatMap] = {}
     pictures: dict[int, Picture] = {}
-    with np.load(folder / ATTENTION) as arrays:
-        for row, (source_pieces, target_pieces) in content["pieces"].items():
-            weights = arrays[f"weights.{row}"].reshape(len(target_pieces), len(source_pieces))
-            heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights)
-        for row, (source_pieces, target_pieces) in content["pictures"].items():
-            heads = arrays[f"heads.{row}"]
-            pictures[int(row)] = Picture(source_pieces, target_pieces, heads)
+    with _naming(path):
+        if "digests" in content:
+            _check(file_digest(path) == content["digests"][path.name])
+        with np.load(path) as arrays:
+            for row, (source_pieces, target_pieces) in content["pieces"].items():
+                weights = arrays[f"weights.{row}"].reshape(len(target_pieces), len(source_pieces))
+                heat_maps[int(row)] = HeatMap(source_pieces, target_pieces, weights)
+            for row, (source_pieces, target_pieces) in content["pictures"].items():
+                heads = arrays[f"heads.{row}"]
+                pictures[int(row)] = Picture(source_pieces, target_pieces, heads)
     return heat_maps, pictures

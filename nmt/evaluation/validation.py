@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import AUTO, Writing
-from nmt.decoding.options import DecodingOptions
+from nmt.decoding.options import MOST, DecodingOptions, length_limit
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.measures.bleu import Bleu
@@ -25,8 +28,12 @@ from nmt.models.interface import Model
 from nmt.training.journal import Look
 from nmt.training.loss import token_loss
 
+log = logging.getLogger("nmt")
+
 Sums = dict[str, list[float]]  # columns by name; they travel between processes as JSON
 LOSS = "loss"  # negative log-likelihood, target tokens
+CUT = "cut"  # outputs cut at the length limit, all outputs
+MANY_CUT = 0.1  # of the outputs: then it is told
 
 
 @dataclass
@@ -64,7 +71,8 @@ class Validation:
         self.my_pairs = pairs[share.rank :: share.world]  # those of this process
         writing = Writing.of(pair.target for pair in pairs).tokenized_by(tokenize)
         self.measures = (Bleu.for_texts(writing), Chrf())
-        self.decoding = DecodingOptions(beam_size=1, batch_size=batch_size)
+        self.decoding = replace(greedy_search(pairs, tokenizer), batch_size=batch_size)
+        self.is_first = share.rank == 0
 
     def sums(self, model: Model) -> Sums:
         """Negative log-likelihood, target tokens, and the statistics of each measure, over this process's share."""
@@ -75,13 +83,16 @@ class Validation:
             references = [pair.target for pair in self.my_pairs]
             translations = Translator(model, self.tokenizer, self.decoding).translate(lines)
             texts = [translation.text for translation in translations]
+            cut = sum(translation.is_cut for translation in translations)
+            sums[CUT] = [cut, len(translations)]
             for measure in self.measures:
                 statistics = measure.statistics_of_texts(texts, references)  # (N, K)
                 sums[measure.name] = statistics.sum(axis=0).tolist()
         return sums
 
     def scores(self, shares: Sequence[Sums]) -> dict[str, float]:
-        """``loss`` in nats per target token, without smoothing; ``bleu`` and ``chrf`` where asked for.
+        """``loss`` in nats per target token, without smoothing; where asked for ``bleu``, ``chrf`` and ``cut``, the
+        percent of outputs that did not end within the length limit. A line tells where a tenth or more did not.
 
         ``shares`` are the sums of every process.
         """
@@ -91,7 +102,18 @@ class Validation:
         for measure in self.measures:
             if measure.name in sums:
                 scores[measure.name] = measure.score(np.array(sums[measure.name]))
+        if CUT in sums:
+            cut, outputs = sums[CUT]
+            scores[CUT] = 100 * cut / outputs
+            if self.is_first and cut / outputs >= MANY_CUT:
+                self._tell_cuts(int(cut), int(outputs))
         return scores
+
+    def _tell_cuts(self, cut: int, outputs: int) -> None:
+        """Logs that many outputs did not end: the limit leaves room for every reference."""
+        limit = f"{self.decoding.max_length_factor:g} x source tokens + {self.decoding.max_length_offset}"
+        with tqdm.external_write_mode():  # above the bar
+            log.warning("validation: %d of %d outputs did not end within %s tokens and were cut", cut, outputs, limit)
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:
@@ -117,6 +139,24 @@ def add_up(shares: Sequence[Sums]) -> Sums:
     return sums
 
 
+def greedy_search(pairs: Sequence[Pair], tokenizer: Tokenizer) -> DecodingOptions:
+    """Returns greedy search whose length limit leaves room for every reference.
+
+    The factor rises above the default only where a reference is longer than the default's limit.
+    """
+    options = DecodingOptions(beam_size=1)
+    sources = tokenizer.encode_sources([pair.source for pair in pairs])
+    targets = tokenizer.encode_targets([pair.target for pair in pairs])
+    factor = options.max_length_factor
+    for source, target in zip(sources, targets, strict=True):
+        source_tokens = min(len(source), options.max_source_tokens)
+        target_tokens = len(target) + 1  # with END
+        if target_tokens > length_limit(source_tokens, options):
+            needed = (target_tokens - options.max_length_offset) / source_tokens
+            factor = max(factor, math.ceil(100 * needed + 1) / 100)  # at least a hundredth more: products are rounded
+    return replace(options, max_length_factor=min(factor, MOST["max_length_factor"]))
+
+
 SAMPLE_WORDS = (6, 16)  # or characters, of sentences whose attention can be read at a glance
 SAMPLE_PIECES = 60  # on a side; a larger heat map is not drawn
 
@@ -136,10 +176,11 @@ class Samples:
         shortest = sorted(pairs, key=lambda pair: len(pair.source))
         self.pairs = (readable or shortest)[:count]
         self.tokenizer = tokenizer
+        self.decoding = greedy_search(self.pairs, tokenizer)
         self.draw = draw
 
     def __call__(self, model: Model) -> Look:
-        translator = Translator(model, self.tokenizer, DecodingOptions(beam_size=1))
+        translator = Translator(model, self.tokenizer, self.decoding)
         sources = [pair.source for pair in self.pairs]
         translations = translator.translate(sources, attention_for=range(len(sources)))
         texts: dict[str, str] = {}

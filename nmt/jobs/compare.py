@@ -78,7 +78,7 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
         for evaluation in member.evaluations:
             wanted = (member.system, str(member.seed), evaluation.test_set)
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
-            write_scores(member.run.folder / "evaluations" / evaluation.test_set, evaluation, rows, config.evaluation)
+            write_scores(evaluation, rows, config.evaluation)
     return comparison, Path(config.runs) / config.name
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
-from torch import nn
-
+from nmt.decoding.cuts import Cuts
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
 from nmt.evaluation.probes.translate import evaluate
 from nmt.evaluation.translations import Evaluation
+from nmt.evaluation.translations_folder import ASKED, take_over
+from nmt.jobs.folders import evaluation_folder
+from nmt.jobs.identity import model_identity, search_identity
 from nmt.run import Run
 from nmt.training.precision import choose_device
+
+log = logging.getLogger("nmt")
 
 
 def evaluate_run(
@@ -23,7 +25,8 @@ def evaluate_run(
 ) -> list[Evaluation]:
     """Translates test sets ([]: all of the run's corpus), or reads the translations where they were made before.
 
-    ``shown`` sentences of each test set keep their attention weights. Raises UserError where the corpus has none.
+    ``shown`` sentences of each test set keep their attention weights. A line tells of outputs that were cut at the
+    length limit. Raises UserError where the corpus has no test set.
     """
     corpus = run.config.corpus
     names = list(test_sets) or corpus.test_names()
@@ -31,28 +34,25 @@ def evaluate_run(
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
     model, file = run.model(checkpoint, choose_device(device_name))
     translator = Translator(model, run.tokenizer, decoding)
-    identity = {"checkpoint": file, "weights": weights_digest(model), "decoding": _search_identity(decoding)}
+    identity = {
+        ASKED: checkpoint,
+        "checkpoint": file,
+        **model_identity(run, model),
+        "decoding": search_identity(decoding),
+    }
     evaluations = []
     for name in names:
         pairs = list(corpus.read(name))
-        folder = run.folder / "evaluations" / name
+        folder = evaluation_folder(run, name, checkpoint, identity["weights"], decoding)
+        take_over(run.folder / "evaluations" / name, folder, identity)
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None
-        evaluations.append(evaluate(translator, name, pairs, folder, identity, shown, known_links))
+        evaluation = evaluate(translator, name, pairs, folder, identity, shown, known_links)
+        _tell_cuts(evaluation, decoding)
+        evaluations.append(evaluation)
     return evaluations
 
 
-def _search_identity(decoding: DecodingOptions) -> dict[str, Any]:
-    """Returns the options that decide what search finds. Translations are known by them and not made again."""
-    options = asdict(decoding)
-    del options["batch_size"]
-    if options["precision"] == "fp32":  # the option is younger than many an evaluation, which was made in fp32
-        del options["precision"]
-    return options
-
-
-def weights_digest(model: nn.Module) -> str:
-    """Returns a short hash of the weights, to know the translations that they made."""
-    digest = hashlib.blake2b(digest_size=8)
-    for parameter in model.parameters():
-        digest.update(parameter.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+def _tell_cuts(evaluation: Evaluation, decoding: DecodingOptions) -> None:
+    if evaluation.cut:
+        cuts = Cuts(len(evaluation.hypotheses), len(evaluation.cut), evaluation.cut[0] + 1)
+        log.warning("%s: %s", evaluation.test_set, cuts.in_words(decoding))

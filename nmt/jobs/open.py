@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nmt.decoding.hypothesis import Translates, Translation
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
+from nmt.jobs.identity import model_identity
 from nmt.plugins import load_plugins
 from nmt.run import Run, open_run
 from nmt.schemas import TranslateConfig
@@ -58,15 +61,19 @@ def open_translator(folder: str, checkpoint: str, device: str, decoding: Decodin
     return load_run(folder, checkpoint, device, decoding).translator
 
 
-def open_engine(config: TranslateConfig) -> Translates:
-    """Returns the engine that is configured.
+def open_engine(config: TranslateConfig) -> tuple[Translates, Callable[[], dict[str, Any]]]:
+    """Returns the engine that is configured, and a function that returns digests of what it has loaded.
 
-    Raises UserError where there is no run, or for ``engine=ctranslate2`` no export of it.
+    Raises UserError where there is no run, or for ``engine=ctranslate2`` no export of it, or a spoilt one.
     """
     device = str(own_device(choose_device(config.device)))
     if config.engine == "pytorch":
-        return open_translator(config.run, config.checkpoint, device, config.decoding)
+        loaded = load_run(config.run, config.checkpoint, device, config.decoding)
+        return loaded.translator, partial(model_identity, loaded.run, loaded.translator.model)
     from nmt.decoding.ctranslate2_engine import Engine, find_export  # late: it needs a library of its own
+    from nmt.jobs.export import warn_if_stale
 
     folder = find_export(Path(config.run), config.checkpoint)
-    return Engine(folder, config.decoding, device, config.compute_type)
+    warn_if_stale(folder, Path(config.run))
+    engine = Engine(folder, config.decoding, device, config.compute_type)
+    return engine, lambda: {"export": engine.files}

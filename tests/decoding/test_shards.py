@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
+from nmt.corpus.text.lines import lines_of
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.shards import translate_file
 from nmt.errors import UserError
 from nmt.locks import if_free
 from tests.conftest import door
+from tests.processes import door_in_process, fails
 
 LINES = ["", *(f"line {number} of the text" for number in range(57)), "", "the last"]
 
@@ -121,3 +124,55 @@ def test_through_the_door_as_from_standard_input(trained_run, tmp_path):
     )
     assert made.returncode == 0, made.stderr.decode()
     assert (tmp_path / "out").read_bytes() == plain.stdout
+
+
+def test_of_processes_that_claim_an_output_at_once_one_wins(source, tmp_path, monkeypatch):
+    write_text = Path.write_text
+
+    def after_another(path, data, *arguments, **options):
+        """Another process with other options claims the parts just before this one can."""
+        if path.suffix == ".partial":
+            write_text(path.parent / "work.json", "of another process")
+        return write_text(path, data, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", after_another)
+    with pytest.raises(UserError, match=r"out\.parts: parts of other work"):
+        translate_file(Upper(), source, tmp_path / "out", 10, {})
+    assert (tmp_path / "out.parts/work.json").read_text() == "of another process"
+
+
+def stopped(source: Path, target: Path) -> None:
+    """Translates the first three of six shards."""
+    with pytest.raises(KeyboardInterrupt):
+        translate_file(Upper(lives=3), source, target, 10, {})
+
+
+def test_a_shard_that_was_changed_is_not_joined(source, tmp_path):
+    stopped(source, tmp_path / "out")
+    (tmp_path / "out.parts/00000001.txt").write_text("INTRUDER\n" * 10)
+    with pytest.raises(UserError, match=r"00000001\.txt: changed since it was translated"):
+        translate_file(Upper(), source, tmp_path / "out", 10, {})
+    (tmp_path / "out.parts/00000001.txt").unlink()
+    translate_file(Upper(), source, tmp_path / "out", 10, {})
+    assert (tmp_path / "out").read_text().split("\n") == [*EXPECTED, ""]
+
+
+def test_an_input_of_the_same_size_and_time_is_another_input_if_its_text_is(source, tmp_path):
+    stopped(source, tmp_path / "out")
+    stat = source.stat()
+    source.write_bytes(source.read_bytes().replace(b"line 3 ", b"LINE 3 "))
+    os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(UserError, match="parts of other work"):
+        translate_file(Upper(), source, tmp_path / "out", 10, {})
+
+
+def test_an_output_named_gz_is_gzipped_also_where_shards_are_resumed(source, tmp_path):
+    stopped(source, tmp_path / "out.gz")
+    translate_file(Upper(), source, tmp_path / "out.gz", 10, {})
+    assert gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split("\n") == [*EXPECTED, ""]
+    assert list(lines_of(tmp_path / "out.gz")) == EXPECTED
+
+
+@pytest.mark.parametrize("name", ["out.bz2", "out.GZ"])
+def test_a_packer_that_is_not_written_is_refused_before_any_work(name, tmp_path):
+    fails(door_in_process("translate", "run=absent", "input=in", f"output={name}", folder=tmp_path), name, ".gz")

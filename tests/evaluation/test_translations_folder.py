@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,3 +98,73 @@ def test_attention_that_does_not_fit_its_pieces_is_made_again(written):
     arrays[first] = arrays[first][:, :-1]
     np.savez_compressed(folder / "attention.npz", **arrays)
     assert read(folder, made) is None
+
+
+def with_one_score_too_few(folder: Path) -> str:
+    return rewritten(folder, "scores", lambda scores: scores[1:])
+
+
+def with_a_sentence_too_many(folder: Path) -> str:
+    return rewritten(folder, "shown", lambda shown: [*shown, 10_000])
+
+
+def with_other_links(folder: Path) -> str:
+    return rewritten(folder, "links", lambda _: {"0": [[0, 0]]})
+
+
+def rewritten(folder: Path, name: str, change: Callable) -> str:
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    content[name] = change(content[name])
+    path.write_text(json.dumps(content))
+    return "evaluation.json"
+
+
+def with_texts_of_another_evaluation(folder: Path) -> str:
+    path = folder / "hypothesis.txt"
+    path.write_text("".join(f"another {line}\n" for line in path.read_text().splitlines()))
+    return "hypothesis.txt"
+
+
+def with_attention_of_another_evaluation(folder: Path) -> str:
+    with np.load(folder / "attention.npz") as stored:
+        arrays = dict(stored)
+    np.savez_compressed(folder / "attention.npz", **{name: array[..., ::-1] for name, array in arrays.items()})
+    return "attention.npz"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_one_score_too_few,
+        with_a_sentence_too_many,
+        with_other_links,
+        with_texts_of_another_evaluation,
+        with_attention_of_another_evaluation,
+    ],
+)
+def test_what_is_not_as_it_was_written_is_named_and_made_again(written, change, caplog):
+    folder, made = written
+    spoilt = change(folder)
+    assert read(folder, made) is None
+    assert f"{folder / spoilt}: not as it was written" in caplog.text
+
+
+def test_an_evaluation_without_digests_of_too_few_scores_is_made_again(written):
+    folder, made = written
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text())
+    for name in ("digests", "digest", "cut"):
+        content.pop(name, None)
+    path.write_text(json.dumps({**content, "reference_scores": [0.0]}))
+    assert read(folder, made) is None
+    path.write_text(json.dumps(content))
+    assert read(folder, made).cut is None
+
+
+def test_lines_are_read_as_they_were_written_whatever_they_begin_or_end_with(tmp_path):
+    plain = evaluation(0.3, 1, KNOWN)
+    odd = ["\ufeffa mark first", "a return last\r", "", *plain.hypotheses[3:]]
+    made = replace(plain, hypotheses=odd)
+    write_evaluation(tmp_path, made, IDENTITY)
+    assert read(tmp_path, made).hypotheses == odd

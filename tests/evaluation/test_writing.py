@@ -59,7 +59,11 @@ def evaluated(tmp_path, monkeypatch):
     folder = tmp_path / "run" / "evaluations" / "test"
     folder.mkdir(parents=True, exist_ok=True)
 
+    identity = {"asked": "best", "checkpoint": "best.safetensors", "weights": "", "decoding": {}}
+
     def call(translated: Evaluation, *options: str) -> tuple[dict, str]:
+        for name, value in (("folder", folder), ("identity", identity)):  # as evaluate_run sets them
+            object.__setattr__(translated, name, value)
         monkeypatch.setattr("nmt.jobs.evaluate.evaluate_run", lambda *_: [translated])
         done = door_in_process("evaluate", "run=run", "evaluation.resamples=10", *options, folder=tmp_path)
         assert done.returncode == 0, done.stderr.decode()

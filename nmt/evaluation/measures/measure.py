@@ -28,6 +28,7 @@ class Need(StrEnum):
     LINKS = "word links read off attention"
     ATTENTION = "attention weights"
     GRADIENTS = "gradients"
+    ENDS = "which outputs were cut at the length limit"
 
 
 class Measure(ABC):
@@ -51,6 +52,7 @@ class Measure(ABC):
     about: ClassVar[str] = ""  # how to read it, in a sentence
     in_console: ClassVar[bool] = False  # one that explains: also where little fits, in what nmt.evaluate prints
     in_summary: ClassVar[bool] = False  # and in the table of many systems
+    only_above_zero: ClassVar[bool] = False  # one that explains: left out of a test set where it is 0 for all
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -80,6 +82,7 @@ class Measure(ABC):
             Need.LINKS: bool(evaluation.links),
             Need.ATTENTION: bool(evaluation.heat_maps),
             Need.GRADIENTS: bool(evaluation.gradients),
+            Need.ENDS: evaluation.cut is not None,
         }
         return sorted(need for need in self.needs if not present[need])
 

@@ -70,6 +70,9 @@ def evaluate(
         links=_links(forced, chosen),
         gradients=gradients,
         known_links=known_links,
+        cut=[row for row, translation in enumerate(translations) if translation.is_cut],
+        identity=identity,
+        folder=folder,
         precision=translator.options.precision,
     )
     write_evaluation(folder, evaluation, identity)

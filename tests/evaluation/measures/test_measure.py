@@ -72,7 +72,7 @@ def test_a_misspelt_name_is_told_and_one_that_explains_can_not_be_chosen():
 def test_the_registry_holds_every_measure_in_the_order_of_tables():
     assert [info.name for info in measure_infos()] == [
         *("bleu", "chrf", "ter", "accuracy", "exact"),
-        *("length_ratio", "brevity_penalty", "repetition", "recall"),
+        *("cut_outputs", "length_ratio", "brevity_penalty", "repetition", "recall"),
         *("search_error", "alignment_error", "attention_entropy", "gradient_near"),
     ]
     assert default_metrics() == ["bleu", "chrf"]

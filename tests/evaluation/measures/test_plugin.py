@@ -76,7 +76,7 @@ def compare(folder, replace: bool, metrics: str) -> None:
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     compare(folder, replace=False, metrics="[frequency,bleu]")
-    return folder / "runs/own/report"
+    return folder / "runs/own/report-beam_size=1,max_length_factor=1"
 
 
 def test_it_has_a_row_for_every_bucket_with_band_and_test(report):
@@ -128,7 +128,7 @@ def test_tensorboard_has_its_curve_and_band(report):
 
 def test_without_the_measures_that_are_built_in_the_report_is_still_written(tmp_path):
     compare(tmp_path, replace=True, metrics="[frequency]")
-    report = tmp_path / "runs/own/report"
+    report = tmp_path / "runs/own/report-beam_size=1,max_length_factor=1"
     rows = list(csv.DictReader((report / "scores.csv").open()))
     assert {row["metric"] for row in rows} == {"frequency"}
     assert {"index.html", "report.md", "report.json", "frequency_by_length.png"} <= {p.name for p in report.iterdir()}
