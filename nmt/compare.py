@@ -11,6 +11,7 @@ What people change most:
   overrides=[batching.tokens=2048] options for every system
 
 A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
+With other options or another budget give name= too: runs that were trained otherwise are refused.
 The report is written to runs/NAME/report/; one by another search or checkpoint beside it, as report-beam_size=1/.
 """
 

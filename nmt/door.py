@@ -51,6 +51,7 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
     from omegaconf.errors import OmegaConfBaseException
 
     from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+    from nmt.jobs.sweep import RefusedSweep
     from nmt.override_errors import one_line, unnamed_choice
     from nmt.plugins import load_plugins
     from nmt.training.signals import Interrupted
@@ -83,6 +84,8 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
             raise failures[0]
     except Interrupted as stop:
         _fail(f"{stop}; the same command goes on from there", stop.exit_code)
+    except RefusedSweep as refusal:
+        raise UserError(str(refusal)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from None
     except ValueError as error:

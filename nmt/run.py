@@ -8,7 +8,7 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from importlib import metadata
@@ -35,7 +35,7 @@ log = logging.getLogger("nmt")
 
 def option_names(collection: str) -> frozenset[str]:
     """Returns the full names of the options in a ClassVar of `TrainConfig` and of the options classes in it."""
-    names = set(getattr(TrainConfig, collection))
+    names = set(getattr(TrainConfig, collection, ()))
     classes = get_type_hints(TrainConfig)
     for part in fields(TrainConfig):
         for name in getattr(classes[part.name], collection, ()):
@@ -46,6 +46,9 @@ def option_names(collection: str) -> frozenset[str]:
 # What may change when a run goes on, and what may change where an experiment still is the one that a paper describes.
 MAY_CHANGE = option_names("MAY_CHANGE")
 NOT_THE_EXPERIMENT = option_names("NOT_THE_EXPERIMENT")
+# Of what may change: what leaves the weights as they are, and what changes their last bits alone.
+WATCHES = option_names("WATCHES")
+CHANGES_BITS = option_names("CHANGES_BITS")
 RECORD = "provenance.json"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
@@ -102,6 +105,7 @@ def start_run(
     """Makes the folder of this configuration, or goes on with it; a trained run keeps its own tokenizer, and what
     ``measure`` said of the training text when it began.
 
+    It also keeps its own ``config.yaml``, until it is trained under this one (`record_config`).
     Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
     """
     folder = Path(config.run.dir)
@@ -120,8 +124,8 @@ def start_run(
         (folder / RECORD).unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save(config, folder / "config.yaml")
         if is_new:
+            save(config, folder / "config.yaml")
             tokenizer.save(folder / "tokenizer")
         record = folder / RECORD
         if not record.exists():  # of the first start; later ones are in the journal
@@ -152,6 +156,14 @@ def recorded_proportions(folder: Path) -> Proportions | None:
         return Proportions.from_dict(record["proportions"]) if "proportions" in record else ALIKE
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def record_config(run: Run) -> None:
+    """Writes the configuration that a run goes on under. Raises UserError where that can't be written."""
+    try:
+        save(run.config, run.folder / "config.yaml")
+    except OSError as error:
+        raise UserError(f"{run.folder}: cannot be written ({error.strerror})") from None
 
 
 def _check_same_run(folder: Path, config: TrainConfig, tokenizer: Tokenizer, text: dict[str, str]) -> None:
@@ -202,16 +214,22 @@ def _recorded_text(folder: Path) -> dict[str, Any]:
 
 def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str = "") -> tuple[str, Any, Any] | None:
     """Returns the first option in which two configurations differ, with both values, but for those that may differ."""
+    return next(differences(old, new, may_differ, path), None)
+
+
+def differences(
+    old: Any, new: Any, may_differ: Set[str] = frozenset(), path: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yields every option in which two configurations differ, with both values, but for those that may differ."""
     if path in may_differ:
-        return None
+        return
     if not (isinstance(old, dict) and isinstance(new, dict)):
-        return None if old == new else (path, old, new)
+        if old != new:
+            yield path, old, new
+        return
     for key in new:
         key_path = f"{path}.{key}" if path else key
-        change = difference(old.get(key), new[key], may_differ, key_path)
-        if change:
-            return change
-    return None
+        yield from differences(old.get(key), new[key], may_differ, key_path)
 
 
 def provenance(config: TrainConfig) -> dict[str, Any]:

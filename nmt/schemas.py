@@ -41,6 +41,7 @@ MATCHED = {
     "epochs": "passes over the training text",
     "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
 }
+COUNTED = ("tokens", "steps")  # of these, in whole numbers
 
 
 @dataclass
@@ -79,6 +80,10 @@ class TrainConfig:
     # What may change when a run goes on: what is watched, where it runs, where its text lies (the text may not).
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {"corpus", "run", "device", "resume", "cache", "validation", "journal", "published"}
+    )
+    # Of these, what leaves the weights as they are. All else is a term: a checkpoint keeps it with its updates.
+    WATCHES: ClassVar[frozenset[str]] = frozenset(
+        {"corpus", "run", "device", "resume", "cache", "journal", "published"}
     )
     # What an experiment may be run with and still be the one that a paper describes.
     NOT_THE_EXPERIMENT: ClassVar[frozenset[str]] = frozenset(
@@ -237,6 +242,8 @@ class CompareConfig:
             raise UserError(f"match={self.match}: {nearest(self.match, MATCHED)}")
         if self.match != "none" and self.budget <= 0:
             raise UserError(f"budget={self.budget}: how many {self.match} does each system get?")
+        if self.match in COUNTED and self.budget != round(self.budget):
+            raise UserError(f"budget={self.budget}: match={self.match} needs a whole number")
         if not self.seeds:
             raise UserError("seeds=[]: one or more are needed")
         _check_each_once("seeds", self.seeds)

@@ -100,6 +100,7 @@ def test_an_earlier_run_is_gone_on_with_by_its_own_command(system, here):
     before = load_state(here / system / "checkpoints" / "best.safetensors")
     messages = messages_of("train", *command_of(system), f"trainer.max_steps={STEPS + 2}")
     assert sum("the text itself can't be checked" in message for message in messages) == 1
+    assert sum(f"under which terms its {STEPS} updates were made is not recorded" in line for line in messages) == 1
     steps = list((here / system / "checkpoints").glob("step-*"))
     assert [path.name for path in steps] == [f"step-{STEPS + 2:08d}.safetensors"]
     after = load_state(steps[0])

@@ -118,7 +118,7 @@ def test_a_vocabulary_is_extended_and_what_was_known_keeps_its_rows(texts):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("finetuning.run=base", "model.size=32"), ("base/checkpoints", "another model", "model options")),
+        (("finetuning.run=base", "model.size=32"), ("model.size=32", "another model", "model options, model.size=16")),
         (("finetuning.run=nowhere",), ("nowhere: no run here",)),
         (("finetuning.run=base", "finetuning.checkpoint=lsat"), ("finetuning.checkpoint=lsat", "did you mean 'last'")),
         (("finetuning.run=base", "finetuning.vocabulary=grow"), ("finetuning.vocabulary=grow", "extend")),
@@ -144,3 +144,33 @@ def test_what_can_not_be_is_refused(texts, options, told):
         "trainer.max_steps=1",
     ]
     fails(door_in_process("train", *OPTIONS, *where, *options, folder=texts), *told)
+
+
+def test_a_run_that_keeps_a_vocabulary_records_the_tokenizer_that_it_has(texts):
+    size = ("corpus.train=['general.{language}']", "trainer.max_steps=1", "validation.bleu_sentences=0")
+    made = door_in_process("train", *OPTIONS, *size, "run.dir=base", "tokenizer.vocabulary_size=330", folder=texts)
+    assert made.returncode == 0, made.stderr.decode()
+    others = ("tokenizer.kind=unigram", "tokenizer.vocabulary_size=300", "tokenizer.joint=false")
+    tuned = (
+        "run.dir=tuned",
+        "finetuning.run=base",
+        *others,
+        "tokenizer.symbols=['<x>']",
+        "tokenizer.byte_fallback=false",
+    )
+    made = door_in_process("train", *OPTIONS, *size, *tuned, folder=texts)
+    assert made.returncode == 0, made.stderr.decode()
+    base, run = (open_run(texts / name) for name in ("base", "tuned"))
+    assert run.config.tokenizer == base.config.tokenizer and run.tokenizer.digest == base.tokenizer.digest
+    refused = door_in_process(
+        "train",
+        *OPTIONS,
+        *size,
+        "run.dir=wide",
+        "finetuning.run=base",
+        "model.size=32",
+        "model.dropout=0.5",
+        folder=texts,
+    )
+    assert "dropout" not in fails(refused, "model.size=32", "finetuning.run=base")
+    assert not (texts / "wide").exists()

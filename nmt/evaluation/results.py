@@ -214,6 +214,8 @@ class RunInfo:
     folder: str
     context: int | None = None  # numbers that the decoder sees of any source; None: more with every word
     curve: list[dict[str, float]] = field(default_factory=list)  # validation: step, seconds, tokens, loss, scores
+    threads: str = ""  # in use while it was trained; several where it was resumed with others
+    kernels: str = ""  # the processor's instructions, or the GPU
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,8 @@ class Comparison:
     sentences: list[SentenceSet] = field(default_factory=list)  # one a test set
     measures: list[MeasureInfo] = field(default_factory=list)  # all that rows, findings and curves may name
     buckets: dict[str, list[BucketInfo]] = field(default_factory=dict)  # of each test set, in order
+    unmatched: dict[str, str] = field(default_factory=dict)  # systems that had less than what is matched, and why
+    remarks: list[str] = field(default_factory=list)  # on threads, precision and kernels that differ
     units: dict[str, str] = field(default_factory=dict)  # what each test set's sources are counted in, if not words
     resamples: int = 0  # of each test; 0: not known, in a report of before
 

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -42,6 +43,8 @@ class ValidationOptions:
     bleu_sentences: int = 200  # the first so many are translated greedily for BLEU and chrF; 0: the loss alone
     tokenize: str = AUTO  # of BLEU: by the script of the references, or one of sacreBLEU's: 13a, zh, char, ja-mecab ...
     samples: int = 2  # of them are shown in the journal, with their attention, as training goes on
+
+    WATCHES: ClassVar[frozenset[str]] = frozenset({"samples"})  # all else decides which checkpoint is the best
 
     def __post_init__(self) -> None:
         for name in ("bleu_sentences", "samples"):

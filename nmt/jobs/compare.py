@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from nmt.config import compose_train, flat
-from nmt.corpus.subwords.tokenizer import TokenizerOptions
-from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.tags import tags_apart
 from nmt.corpus.text.writing import Writing
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError
 from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
-from nmt.evaluation.measures.measure import Need, choosable, chosen_measures, measure_infos
-from nmt.evaluation.measures.tokenizers import check_usable
+from nmt.evaluation.measures.measure import measure_infos
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
 from nmt.evaluation.results import (
@@ -30,38 +27,29 @@ from nmt.evaluation.results import (
     Row,
     RunInfo,
 )
-from nmt.evaluation.translations import Evaluation, Evaluations
+from nmt.evaluation.translations import Evaluations
 from nmt.evaluation.translations_folder import write_scores
 from nmt.jobs.evaluate import evaluate_run
+from nmt.jobs.fairness import (
+    Planned,
+    check_fair,
+    check_one_tokenizer,
+    check_overrides,
+    check_runs,
+    check_tokenizers,
+)
+from nmt.jobs.finetuning import settled
+from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
+from nmt.jobs.terms import as_trained
 from nmt.jobs.train import train_run
-from nmt.run import NOT_THE_EXPERIMENT, Run, commit_of, difference, git_commit, machine
-from nmt.schemas import MATCHED, CompareConfig, TrainConfig
-from nmt.training.checkpoints.state import Counters
+from nmt.run import commit_of, git_commit, machine
+from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
+from nmt.training.terms import FACTS
 
 log = logging.getLogger("nmt")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A system under one seed, before it is trained."""
-
-    system: str
-    seed: int
-    config: TrainConfig
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A system under one seed, trained and translated with."""
-
-    system: str
-    seed: int
-    run: Run
-    progress: Counters
-    evaluations: list[Evaluation]  # one a test set, in the order of all
 
 
 def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Path] | None:
@@ -71,8 +59,11 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     first does the rest; the others return None. Raises UserError, before anything is trained, for a comparison that
     would not be fair.
     """
+    check_overrides(config)
     plan = _plan(config)
-    _check_fair(config, plan)
+    check_fair(config, plan)
+    check_tokenizers(plan)
+    check_runs(config, plan)
     _announce_buckets(config, plan[0].config)
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
@@ -82,6 +73,8 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
             return None
 
     comparison = _gather(config, command, trained)
+    for remark in comparison.remarks:
+        log.warning("%s", remark)
     for member in trained:
         for evaluation in member.evaluations:
             wanted = (member.system, str(member.seed), evaluation.test_set)
@@ -95,63 +88,22 @@ def _plan(config: CompareConfig) -> list[Planned]:
     plan = []
     for system in config.systems:
         for seed in config.seeds:
-            plan.append(Planned(system, seed, _train_config(config, system, seed)))
+            plan.append(Planned(system, seed, settled(_train_config(config, system, seed))))
     return plan
 
 
 def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
     options = config.systems[system]
     folder = Path(config.runs) / config.name / system / f"seed-{seed}"
-    overrides = [
-        f"+experiment={options.experiment}",
-        f"run.name={config.name}/{system}",
-        f"run.dir={folder}",
-        f"seed={seed}",
-        f"device={config.device}",
-    ]
+    overrides = [f"+experiment={options.experiment}", f"device={config.device}", *config.overrides, *options.overrides]
+    # What the comparison says for all comes last.
+    overrides += [f"run.name={config.name}/{system}", f"run.dir={folder}", f"seed={seed}", "resume=auto"]
     if config.match != "none":
         budget = round(config.budget) if config.match in ("tokens", "steps") else config.budget
         for name in ("minutes", "tokens", "steps", "epochs"):
             amount = budget if name == config.match else 0
             overrides.append(f"trainer.max_{name}={amount}")
-    return compose_train(overrides + config.overrides + options.overrides)
-
-
-def _check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
-    """Raises UserError for systems that can't be compared fairly, and for a test set that the corpus hasn't."""
-    first = plan[0]
-    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
-    for other in plan:
-        systems = f"systems {first.system} and {other.system}"
-        for part in ("corpus", "cleaning", "tokenizer", "validation"):
-            if _shared(getattr(other.config, part)) != _shared(getattr(first.config, part)):
-                raise UserError(f"{systems} differ in {part}; a comparison needs one for all")
-        published = other.config.published
-        if published.score and published.metric not in choosable():
-            raise UserError(f"published.metric={published.metric}: {nearest(published.metric, choosable())}")
-        if other.config.trainer.select_by != first.config.trainer.select_by:
-            raise UserError(f"{systems} differ in trainer.select_by; a comparison needs one for all")
-    known = first.config.corpus.test_names()
-    if not known:
-        raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
-    for name in config.test_sets:
-        if name not in known:
-            raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
-    for chosen in chosen_measures(config.evaluation.metrics):
-        for name in config.test_sets or known:
-            if Need.KNOWN_LINKS in chosen.needs and not first.config.corpus.knows_links(name):
-                raise chosen.refusal(Need.KNOWN_LINKS, f"test set '{name}' has not; leave it out")
-
-
-def _shared(options: object) -> object:
-    """Leaves out what may be the very thing that is compared: how long the sentences are that a system is trained on,
-    and how they are segmented there.
-    """
-    if isinstance(options, CleaningOptions):
-        return replace(options, train_words=0)
-    if isinstance(options, TokenizerOptions):
-        return replace(options, sampling=0.0)
-    return options
+    return compose_train(overrides)
 
 
 def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
@@ -172,36 +124,21 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
 
 def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> list[Trained]:
     """Trains every run with all processes; the first process translates with it, the others return an empty list."""
-    trained = []
+    trained: list[Trained] = []
+    digests: dict[str, str] = {}
     for number, planned in enumerate(plan, 1):
         log.info("[%d/%d] %s, seed %d", number, len(plan), planned.system, planned.seed)
         run, progress = train_run(planned.config, ranks)
         if not ranks.first:
             continue
-        _check_spent(config, planned.system, progress)
+        digests.setdefault(planned.system, run.tokenizer.digest)
+        check_one_tokenizer(digests)
+        config_trained = as_trained(run.folder, progress)
+        check_budget(config, planned.system, config_trained, progress)
         shown = config.evaluation.shown_sentences
         evaluations = evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device)
-        trained.append(Trained(planned.system, planned.seed, run, progress, evaluations))
+        trained.append(Trained(planned.system, planned.seed, run, config_trained, progress, evaluations))
     return trained
-
-
-def _check_spent(config: CompareConfig, system: str, progress: Counters) -> None:
-    """Raises UserError for a run that was trained for longer before: it has had more than this comparison matches."""
-    if config.match == "none":
-        return
-    amounts = {
-        "minutes": progress.seconds / 60,
-        "tokens": progress.tokens,
-        "steps": progress.step,
-        "epochs": progress.position.epoch,
-    }
-    spent = amounts[config.match]
-    slack = 3.0 if config.match == "minutes" else 0.1 * config.budget  # the last validation, the last batch
-    if spent > config.budget + slack:
-        raise UserError(
-            f"{system}: its run has had {spent:.1f} {config.match}, more than budget={config.budget:g}; "
-            "give the comparison another name, or delete the run"
-        )
 
 
 def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> Comparison:
@@ -209,29 +146,41 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     evaluated = {(member.system, member.seed): member.evaluations for member in trained}
     test_sets = Evaluations.by_test_set(evaluated)
     parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
-    fields = merged(parts)
+    unmatched = _unmatched(config, trained)
+    fields = judged_only(merged(parts), unmatched)
     rows = fields["rows"]
     runs = [_run_info(member) for member in trained]
     firsts = _first_seeds(trained)
-    budget = "" if config.match == "none" else f": {config.budget:,.15g} each"
     return Comparison(
         name=config.name,
         baseline=config.baseline,
         systems=list(config.systems),
-        matched=MATCHED[config.match] + budget,
+        matched=matched(config, unmatched),
+        unmatched=unmatched,
+        remarks=remarks(trained),
         metrics=list(config.evaluation.metrics),
         confidence=config.evaluation.confidence,
         min_sentences=config.evaluation.min_sentences,
         resamples=config.evaluation.resamples,
         measures=measure_infos(),
         runs=runs,
-        published=_published(config, firsts, rows),
+        published=_published(config, trained, rows),
         costs=_costs(config, firsts),
         capacities=_capacities(firsts, rows, fields["buckets"], runs),
         provenance=_provenance(config, command, trained),
-        options={member.system: flat(asdict(member.run.config)) for member in firsts},
+        options={member.system: flat(asdict(member.config)) for member in firsts},
         **fields,
     )
+
+
+def _unmatched(config: CompareConfig, trained: Sequence[Trained]) -> dict[str, str]:
+    """Returns the systems one of whose runs had less than what is matched, and why."""
+    reasons: dict[str, str] = {}
+    for member in trained:
+        reason = check_budget(config, member.system, member.config, member.progress)
+        if reason:
+            reasons.setdefault(member.system, reason)
+    return reasons
 
 
 def _first_seeds(trained: Sequence[Trained]) -> list[Trained]:
@@ -250,10 +199,22 @@ def _provenance(config: CompareConfig, command: str, trained: Sequence[Trained])
         "command": command,
         "scored at commit": git_commit() or "not in a git checkout",
         "trained at commit": ", ".join(commits),
+        "trained with": _machines(trained),
         "machine": machine(),
         "search": f"beam {search.beam_size}, length penalty {search.length_penalty}, {search.precision}",
         "significance": f"approximate randomisation, {config.evaluation.resamples} resamples, Holm over buckets",
     }
+
+
+def _machines(trained: Sequence[Trained]) -> str:
+    """Says what the bits of the weights depend on besides options, for all systems or for those that are alike."""
+    systems: dict[str, list[str]] = {}
+    for member in _first_seeds(trained):
+        facts = ", ".join(f"{name} {member.fact(name)}" for name in FACTS)
+        systems.setdefault(facts, []).append(member.system)
+    if len(systems) == 1:
+        return next(iter(systems))
+    return "; ".join(f"{', '.join(names)}: {facts}" for facts, names in systems.items())
 
 
 def _capacities(
@@ -283,22 +244,24 @@ def _costs(config: CompareConfig, firsts: Sequence[Trained]) -> list[CostRow]:
     return measure(models, lengths)
 
 
-def _published(config: CompareConfig, firsts: Sequence[Trained], rows: Sequence[Row]) -> list[Published]:
-    """Sets the scores of the experiments' papers, where they give one, beside ours."""
+def _published(config: CompareConfig, trained: Sequence[Trained], rows: Sequence[Row]) -> list[Published]:
+    """Sets the scores of the experiments' papers, where they give one, beside ours.
+
+    Only a system all of whose runs were trained under the paper's own terms is judged.
+    """
     seed = ALL_SEEDS if len(config.seeds) > 1 else str(config.seeds[0])
     rows_of_seed = [row for row in rows if row.seed == seed]
     search = flat({"decoding": asdict(config.decoding), "checkpoint": config.checkpoint})
     verdicts = []
-    for member in firsts:
-        ours = member.run.config
-        paper = compose_train([f"+experiment={config.systems[member.system].experiment}"])
-        change = difference(asdict(paper), asdict(ours), NOT_THE_EXPERIMENT)
-        if change:
-            name, in_paper, in_run = change
-            reason = f"{name}={in_run}, not {in_paper}"
-        else:
-            reason = other_search(ours.published, search)
-        verdicts.append(judge(ours.published, member.system, rows_of_seed, reason))
+    for first in _first_seeds(trained):
+        published = first.run.config.published
+        if not published.score:
+            continue
+        paper = compose_train([f"+experiment={config.systems[first.system].experiment}"])
+        reasons = [other_experiment(paper, member) for member in trained if member.system == first.system]
+        reasons.append(other_search(published, search))
+        reason = next(filter(None, reasons), "")
+        verdicts.append(judge(published, first.system, rows_of_seed, reason))
     return [published for published in verdicts if published]
 
 
@@ -315,6 +278,9 @@ def _run_info(member: Trained) -> RunInfo:
     speeds = sorted(event["tokens_per_second"] for event in events if event["event"] == "train")
     speed_overall = progress.tokens / max(progress.seconds, 1e-9)  # where the run was too short for a report
     speed = speeds[len(speeds) // 2] if speeds else speed_overall
+    precision = start["precision"]
+    if progress.parts and progress.parts[0].terms:
+        precision = member.fact("precision")
     return RunInfo(
         system=member.system,
         seed=str(member.seed),
@@ -324,9 +290,11 @@ def _run_info(member: Trained) -> RunInfo:
         seconds=progress.seconds,
         tokens_per_second=speed,
         best_step=progress.best_step,
-        precision=start["precision"],
+        precision=precision,
         decoding_seconds=sum(evaluation.seconds for evaluation in member.evaluations),
         folder=str(member.run.folder),
+        threads=member.fact("threads"),
+        kernels=member.fact("kernels"),
         context=start.get("context"),
         curve=curve,
     )

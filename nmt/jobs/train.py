@@ -29,19 +29,23 @@ from nmt.errors import UserError
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
+from nmt.jobs.finetuning import settled
+from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.models.interface import Model
 from nmt.progress import counted
 from nmt.report.board import record_options
-from nmt.run import Run, git_commit, machine, open_run, start_run
+from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
 from nmt.training.journal import Journal, open_journal
+from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
+from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
@@ -62,6 +66,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     """
     config.trainer.check_budget()  # before text is read for it
     check_usable(config.validation.tokenize, "validation.tokenize")
+    config = settled(config)
     with ExitStack() as stack:
         if ranks is None:
             device = own_device(choose_device(config.device))
@@ -71,8 +76,12 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         run, trainer = _prepare(config, ranks)
         before = run.checkpoints.all()
         yield run, trainer
-        if ranks.first and run.checkpoints.all() != before:
+        if not ranks.first:
+            return
+        if run.checkpoints.all() != before:
             _record_best(run, trainer.progress.best_score)
+        elif before:
+            keep_trained(run)
 
 
 def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
@@ -97,7 +106,9 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
 
     validation, look = _validation(run, ranks)
 
-    facts |= {"parameters": model.parameter_count(), "precision": precision.name, "context": model.fixed_context}
+    terms = terms_of(config, precision, ranks)
+    facts |= {name: terms[name] for name in FACTS}
+    facts |= {"parameters": model.parameter_count(), "context": model.fixed_context}
     trainer = Trainer(
         model=model,
         batches=batches,
@@ -106,10 +117,11 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
         optimizer_options=config.optimizer,
         precision=precision,
         checkpoints=run.checkpoints,
-        journal=partial(_open_journal, run, ranks, facts),
+        journal=partial(_open_journal, run, ranks, facts, terms),
         look=look,
         ranks=ranks,
         replica=lambda: build_model(config.model, run.vocabulary()),
+        terms=terms,
     )
     return run, trainer
 
@@ -251,13 +263,21 @@ def _draw(title: str, weights: HeatMap) -> np.ndarray:
     return pixels(heat_map(title, weights))
 
 
-def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], step: int) -> Journal:
-    """Opens the journal of a run that begins or goes on at ``step``; only the first process writes one."""
+def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, step: int) -> Journal:
+    """Opens the journal of a run that begins or goes on at ``step``; only the first process writes one.
+
+    From here on the run is trained under its new configuration, which replaces that in its folder.
+    """
     if not ranks.first:
         return Journal()
     config = run.config
+    changed = changes(run, terms)
+    if changed:
+        tell_changes(changed, step, config.optimizer.schedule in FALLING)
+        record_config(run)
+        facts = {**facts, "changed": changed}
     journal = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
-    journal.event("start", step, **facts, commit=git_commit(), machine=machine(), processes=ranks.count)
+    journal.event("start", step, **facts, commit=git_commit(), machine=machine())
     return journal
 
 

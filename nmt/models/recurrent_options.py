@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from nmt.errors import UserError
 from nmt.models.attention.options import AttentionOptions
@@ -32,6 +33,9 @@ class RecurrentOptions:
     feed_context: bool = False  # fixed only: also enter every step, as Cho 2014
     attention: AttentionOptions = field(default_factory=AttentionOptions)
     tie_embeddings: str = "none"  # none, target or all
+
+    # What a model that begins with the weights of another may have otherwise.
+    ONLY_IN_TRAINING: ClassVar[frozenset[str]] = frozenset({"dropout", "attention.entropy_weight"})
 
     def __post_init__(self) -> None:
         """Raises UserError for what makes no sense."""

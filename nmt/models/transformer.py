@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,9 @@ class TransformerOptions:
     positions: str = "sinusoidal"  # sinusoidal, learned, rotary, alibi or none (for self-attention all; see embedding)
     max_positions: int = 1024  # of a learned table
     tie_embeddings: str = "all"  # none, target or all
+
+    # What a model that begins with the weights of another may have otherwise.
+    ONLY_IN_TRAINING: ClassVar[frozenset[str]] = frozenset({"dropout"})
 
     def __post_init__(self) -> None:
         """Raises UserError for what makes no sense."""

@@ -47,6 +47,8 @@ def markdown_report(comparison: Comparison) -> str:
             lines += _section(f"{measure.title}, {test_set}", measure_table(comparison, test_set, measure))
     lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
     lines += [cost_table(comparison).markdown(), ""]
+    lines += [f"- {remark}" for remark in comparison.remarks]
+    lines += [""] * bool(comparison.remarks)
     differing = differing_options(comparison)
     if differing.rows:
         lines += ["Training options that differ between systems:", "", differing.markdown(), ""]

@@ -256,6 +256,7 @@ def cost_table(comparison: Comparison) -> Table:
         "tokens/s",
         "best at",
         "precision",
+        "threads",
         "decoding, s",
     ]
     rows = []
@@ -270,6 +271,7 @@ def cost_table(comparison: Comparison) -> Table:
             f"{run.tokens_per_second:,.0f}",
             f"{run.best_step:,}",
             run.precision,
+            run.threads or NOTHING,
             f"{run.decoding_seconds:.0f}",
         ]
         rows.append(cells)

@@ -20,6 +20,8 @@ def findings(comparison: Comparison) -> list[str]:
             sentence = f"On {test_set}, {sentence}"
         first = sentence[0].upper()
         sentences.append(f"{first}{sentence[1:]}. {_of_which_models(comparison)}")
+    for system, reason in comparison.unmatched.items():
+        sentences.append(f"Nothing is found of {system}, which was not trained as long as the others: {reason}.")
     return sentences
 
 

@@ -15,7 +15,7 @@ from nmt.training.sinks.sink import Event, Look, Sink
 from nmt.training.sinks.tensorboard import TensorBoard
 from nmt.training.sinks.wandb import WeightsAndBiases
 
-__all__ = ["Journal", "JournalOptions", "Look", "is_shown", "open_journal", "read_journal"]
+__all__ = ["Journal", "JournalOptions", "Look", "in_words", "is_shown", "open_journal", "read_journal"]
 
 SECOND = ("none", "wandb")
 MODES = ("online", "offline")
@@ -90,6 +90,15 @@ def open_journal(
 def is_shown(validation: int) -> bool:
     """Whether a validation has a look: the first twenty, then ten in each doubling, so that a long run's stay few."""
     return validation % (1 << max(0, (validation // 10).bit_length() - 1)) == 0
+
+
+def in_words(scores: Mapping[str, float]) -> str:
+    """Returns scores for the console: ``loss 2.345  bleu 20.1``."""
+    words = []
+    for name, value in scores.items():
+        digits = 3 if name == "loss" else 1
+        words.append(f"{name} {value:.{digits}f}")
+    return "  ".join(words)
 
 
 def _finite(value: Any) -> Any:

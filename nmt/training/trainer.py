@@ -17,7 +17,7 @@ from nmt.training.average import copy_weights, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters, Tensors, restore, take, take_weights
 from nmt.training.clock import Clock
-from nmt.training.journal import Journal, Look, is_shown
+from nmt.training.journal import Journal, Look, in_words, is_shown
 from nmt.training.meter import Meter, part_norms, peak_memory
 from nmt.training.optim import FALLING, OptimizerOptions, learning_rate, make_optimizer
 from nmt.training.precision import Precision
@@ -25,6 +25,7 @@ from nmt.training.ranks import Ranks
 from nmt.training.selection import Selection
 from nmt.training.sharding import shard
 from nmt.training.signals import Broken, Interrupted, Signals
+from nmt.training.terms import Terms, parts_from
 from nmt.training.trainer_options import TrainerOptions
 from nmt.training.update import Objective, Update
 
@@ -65,6 +66,7 @@ class Trainer:
         ranks: Ranks | None = None,
         replica: Callable[[], Model] | None = None,
         after_step: Callable[[Counters], None] | None = None,
+        terms: Terms | None = None,
     ):
         """``after_step`` is called with the counters after every update: tests look at a run through it."""
         options.check_budget()
@@ -80,6 +82,7 @@ class Trainer:
         self.look = look
         self.ranks = ranks or Ranks(device=precision.device)
         self.after_step = after_step
+        self.terms = terms  # kept with the updates that are made under them
 
         objective = Objective(model, options.label_smoothing, options.guided_alignment, options.compile)
         sharded = options.sharding == "full" and self.ranks.count > 1
@@ -121,6 +124,7 @@ class Trainer:
         """Trains to the end of the run: True; or until too many gradients in a row are not finite: False."""
         progress = self.progress
         options = self.options
+        progress.parts = parts_from(progress.parts, progress.step, self.terms)
         groups = self.batches.groups(progress.position, options.accumulate)
         with closing(self.open_journal(progress.step)) as journal, closing(groups):
             self.model.train()
@@ -131,6 +135,7 @@ class Trainer:
             self._restart_clock()
             for batches, position in groups:
                 step = progress.step + 1
+                seconds_before = progress.seconds
                 self._count_seconds()
                 # Ranks agree before the gradient, which is divided by the tokens of all of them.
                 tokens, most = self._agree(batches, f"step {step}")
@@ -143,13 +148,14 @@ class Trainer:
                 rate = learning_rate(self.optimizer_options, step, self._budget_spent(), progress.reductions)
                 norm = self.update.apply(rate * 0.5**progress.rollbacks)
                 self._record_update(norm)
-                progress.position = position
+                progress.move(position, self.batches.epochs(position), tokens)
                 self.meter.add(likelihood, norm, batches)
                 if self.after_step:
                     self.after_step(progress)
                 if self.ranks.count == 1:  # several ranks count and look when they agree, to stay together
                     self._count_seconds()
                     self.stop = self.signals.number
+                progress.update_seconds = progress.seconds - seconds_before
 
                 if progress.nonfinite >= options.skip_limit:
                     self._end_where_rollbacks_are_spent(batches)
@@ -310,7 +316,7 @@ class Trainer:
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.
         """
         progress = self.progress
-        budget_spent = self._budget_spent() >= 1
+        seconds_before = progress.seconds
         with self._evaluated() as model:
             sums = self._sums(model)
         own = [sums, progress.seconds, self.clock.idle]
@@ -321,12 +327,14 @@ class Trainer:
         if None in shares:
             self._save()
             self._interrupt(self.signals.number or signal.SIGTERM)
+        progress.validation_seconds = progress.seconds - seconds_before
+        budget_spent = self._budget_spent() >= 1  # perhaps by this very validation
         scores = self.validate.scores(shares)
         is_best = self.selection.judge(progress, scores)
         progress.judged = progress.step
         progress.finished = budget_spent or self.selection.is_out_of_patience(progress)
         journal.event("valid", progress.step, **scores, seconds=progress.seconds, tokens=progress.tokens)
-        journal.say("step %d  valid %s%s", progress.step, _in_words(scores), "  (best)" * is_best)
+        journal.say("step %d  valid %s%s", progress.step, in_words(scores), "  (best)" * is_best)
         if progress.finished and not budget_spent:
             journal.say("%s", self.selection.end(progress))
         self._save(is_best)
@@ -379,14 +387,7 @@ class Trainer:
             return False
         restore(state, self.update, self.average, self.ranks, self.checkpoints.folder)
         self.progress = state.progress
+        self.progress.epochs = self.batches.epochs(state.progress.position)
         self.saved = state.progress.seconds
         log.info("going on from step %d", self.progress.step)
         return True
-
-
-def _in_words(scores: dict[str, float]) -> str:
-    words = []
-    for name, value in scores.items():
-        digits = 3 if name == "loss" else 1
-        words.append(f"{name} {value:.{digits}f}")
-    return "  ".join(words)

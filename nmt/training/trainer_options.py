@@ -9,6 +9,7 @@ from nmt.errors import UserError, nearest
 
 SELECTION = ("loss", "bleu")
 SHARDING = ("none", "full")
+BUDGETS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_tokens", "trainer.max_minutes")
 
 
 @dataclass
@@ -59,6 +60,12 @@ class TrainerOptions:
             "sharding",
         }
     )
+    # Of these, what leaves the weights as they are. (The threads in use are recorded, not those asked for.)
+    WATCHES: ClassVar[frozenset[str]] = frozenset(
+        {"keep_checkpoints", "checkpoint_minutes", "log_every", "threads", "timeout_minutes"}
+    )
+    # Of these, what changes the last bits alone.
+    CHANGES_BITS: ClassVar[frozenset[str]] = frozenset({"threads", "compile", "sharding"})
     # What an experiment may be run with and still be the one that a paper describes.
     NOT_THE_EXPERIMENT: ClassVar[frozenset[str]] = frozenset(
         {

@@ -22,6 +22,7 @@ from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import Counters, Tensors, TrainState
+from nmt.training.terms import Part
 
 VERSION = 5
 _FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
@@ -89,6 +90,13 @@ def _origin(metadata: Mapping[str, str]) -> Origin | None:
     return Origin.from_json(metadata["origin"]) if "origin" in metadata else None
 
 
+def read_counters(path: Path) -> Counters:
+    """Reads how far the run of a checkpoint file has come, not its tensors. Raises UserError for a damaged file."""
+    with opened(path) as file:
+        fields = json.loads((file.metadata() or {})["progress"])
+        return _counters(fields, path)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Opens a safetensors file. Raises UserError where it is absent, or damaged as far as it is read."""
@@ -104,11 +112,12 @@ def opened(path: Path) -> Iterator[Any]:
 def _counters(fields: dict[str, Any], path: Path) -> Counters:
     """Counters from their JSON. Raises UserError for one that this version doesn't know."""
     position = Position.from_dict(fields.pop("position"))
+    parts = tuple(Part(**part) for part in fields.pop("parts", ()))
     unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(Counters)})
     if unknown:
         raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
-    return Counters(**fields, position=position)
+    return Counters(**fields, position=position, parts=parts)
 
 
 def _offsets(tensors: Tensors, first_rows: Mapping[str, int]) -> dict[str, dict[str, list[int]]]:

@@ -15,10 +15,10 @@ from pathlib import Path
 import torch
 
 from nmt.errors import UserError, nearest
-from nmt.training.checkpoints.file import save_state
+from nmt.training.checkpoints.file import read_counters, save_state
 from nmt.training.checkpoints.origin import Origin
-from nmt.training.checkpoints.parts import load_origin, load_state, part_path
-from nmt.training.checkpoints.state import Tensors, TrainState, tensors_under
+from nmt.training.checkpoints.parts import load_origin, load_state, part_path, part_paths
+from nmt.training.checkpoints.state import Counters, Tensors, TrainState, tensors_under
 from nmt.training.ranks import Ranks
 
 log = logging.getLogger("nmt")
@@ -192,6 +192,14 @@ class Checkpoints:
         for left in self.folder.glob("*.partial"):
             _remove(left)
         return [path.name for path in reversed(self.all())]
+
+    def progress(self) -> Counters | None:
+        """How far the newest checkpoint that can be read has come, by its head alone; None where there is none."""
+        for path in reversed(self.all()):
+            with contextlib.suppress(UserError):
+                file = part_paths(path)[0] if path.is_dir() else path
+                return read_counters(file)
+        return None
 
     def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
         """Model weights of ``best``, ``last``, ``average`` (mean of those kept), a step number or a file, as the user

@@ -14,6 +14,7 @@ from nmt.errors import UserError
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.ranks import Ranks
 from nmt.training.sharding import is_sharded, local_part, placed, rows_of, whole_in_first
+from nmt.training.terms import Part
 from nmt.training.update import Update
 
 Tensors = dict[str, Tensor]
@@ -38,6 +39,20 @@ class Counters:
     judged: int = 0  # the last step that was validated
     largest_batch: int = 0  # cells that memory holds, once it was short
     finished: bool = False
+    epochs: float = 0.0  # readings of the text, with their fraction
+    parts: tuple[Part, ...] = ()  # the terms that it was trained under
+    # What the last update and the last validation added: a budget is spent within them.
+    update_tokens: int = 0
+    update_epochs: float = 0.0
+    update_seconds: float = 0.0
+    validation_seconds: float = 0.0
+
+    def move(self, position: Position, epochs: float, tokens: int) -> None:
+        """Notes where an update of so many target tokens has come to in the text."""
+        self.update_tokens = tokens
+        self.update_epochs = epochs - self.epochs
+        self.epochs = epochs
+        self.position = position
 
 
 @dataclass

@@ -1,0 +1,63 @@
+"""What a run takes from the one that it begins with, settled before anything of it is written."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from nmt.config import load_train
+from nmt.errors import UserError
+from nmt.run import differences
+from nmt.schemas import TrainConfig
+from nmt.training.checkpoints.folder import Checkpoints
+
+log = logging.getLogger("nmt")
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """Returns the configuration that a run will truly have: one that keeps another's vocabulary has its tokenizer, too.
+
+    ``tokenizer.sampling`` is the run's own. A run that has begun has what it began with, wherever its base is now.
+    Raises UserError, which names the options, where the model is not the base's.
+    """
+    options = config.finetuning
+    if not options.run:
+        return config
+    has_begun = bool(Checkpoints(Path(config.run.dir) / "checkpoints").all())
+    place = Path(config.run.dir)
+    if not has_begun:
+        place = Path(options.run)
+    base = load_train(place / "config.yaml")
+    if not has_begun:
+        _check_model(config, base)
+    if options.vocabulary == "extend":
+        return config
+    tokenizer = replace(base.tokenizer, sampling=config.tokenizer.sampling)
+    texts = []
+    for name, asked, kept in differences(asdict(config.tokenizer), asdict(tokenizer), path="tokenizer"):
+        texts.append(f"{name}={kept}, not {asked}")
+    if texts:
+        log.info("finetuning.vocabulary=keep: the tokenizer is that of %s: %s", place, "; ".join(texts))
+    return replace(config, tokenizer=tokenizer)
+
+
+def _check_model(config: TrainConfig, base: TrainConfig) -> None:
+    """Raises UserError for model options with which the base's weights would be of another model."""
+    only_in_training = getattr(type(config.model), "ONLY_IN_TRAINING", ())
+    may_differ = frozenset(f"model.{name}" for name in only_in_training)
+    base_model = asdict(base.model)
+    model = asdict(config.model)
+    if base.model.name != config.model.name:  # then they have other options, too
+        base_model = {"name": base.model.name}
+        model = {"name": config.model.name}
+    own = []
+    needed = []
+    for name, of_base, asked in differences(base_model, model, may_differ, "model"):
+        own.append(f"{name}={asked}")
+        needed.append(f"{name}={of_base}")
+    if own:
+        raise UserError(
+            f"{', '.join(own)}: the weights of finetuning.run={config.finetuning.run} are of another model; take its "
+            f"model options, {' '.join(needed)}"
+        )
