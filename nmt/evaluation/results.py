@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nmt.corpus.subwords.stand_ins import readable
 from nmt.corpus.text.writing import Unit
 from nmt.decoding.hypothesis import Translation
 
@@ -226,6 +227,10 @@ class HeatMap:
     target_pieces: list[str]
     weights: np.ndarray  # (target, source) uint8
 
+    def readable(self) -> tuple[list[str], list[str]]:
+        """Returns source and target pieces as people read them."""
+        return [readable(piece) for piece in self.source_pieces], [readable(piece) for piece in self.target_pieces]
+
     @classmethod
     def of(cls, translation: Translation) -> HeatMap:
         """Of a translation whose attention was asked for."""
@@ -241,6 +246,10 @@ class Picture:
     source_pieces: list[str]
     target_pieces: list[str]
     heads: np.ndarray  # (layers, heads, target, source) uint8
+
+    def readable(self) -> tuple[list[str], list[str]]:
+        """Returns source and target pieces as people read them."""
+        return [readable(piece) for piece in self.source_pieces], [readable(piece) for piece in self.target_pieces]
 
     @classmethod
     def of(cls, translation: Translation) -> Picture:

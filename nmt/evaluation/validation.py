@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,6 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair
@@ -28,12 +26,9 @@ from nmt.models.interface import Model
 from nmt.training.journal import Look
 from nmt.training.loss import token_loss
 
-log = logging.getLogger("nmt")
-
 Sums = dict[str, list[float]]  # columns by name; they travel between processes as JSON
 LOSS = "loss"  # negative log-likelihood, target tokens
 CUT = "cut"  # outputs cut at the length limit, all outputs
-MANY_CUT = 0.1  # of the outputs: then it is told
 
 
 @dataclass
@@ -72,7 +67,6 @@ class Validation:
         writing = Writing.of(pair.target for pair in pairs).tokenized_by(tokenize)
         self.measures = (Bleu.for_texts(writing), Chrf())
         self.decoding = replace(greedy_search(pairs, tokenizer), batch_size=batch_size)
-        self.is_first = share.rank == 0
 
     def sums(self, model: Model) -> Sums:
         """Negative log-likelihood, target tokens, and the statistics of each measure, over this process's share."""
@@ -92,7 +86,7 @@ class Validation:
 
     def scores(self, shares: Sequence[Sums]) -> dict[str, float]:
         """``loss`` in nats per target token, without smoothing; where asked for ``bleu``, ``chrf`` and ``cut``, the
-        percent of outputs that did not end within the length limit. A line tells where a tenth or more did not.
+        percent of outputs that did not end within the length limit, which leaves room for every reference.
 
         ``shares`` are the sums of every process.
         """
@@ -105,15 +99,7 @@ class Validation:
         if CUT in sums:
             cut, outputs = sums[CUT]
             scores[CUT] = 100 * cut / outputs
-            if self.is_first and cut / outputs >= MANY_CUT:
-                self._tell_cuts(int(cut), int(outputs))
         return scores
-
-    def _tell_cuts(self, cut: int, outputs: int) -> None:
-        """Logs that many outputs did not end: the limit leaves room for every reference."""
-        limit = f"{self.decoding.max_length_factor:g} x source tokens + {self.decoding.max_length_offset}"
-        with tqdm.external_write_mode():  # above the bar
-            log.warning("validation: %d of %d outputs did not end within %s tokens and were cut", cut, outputs, limit)
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:

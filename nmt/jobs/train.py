@@ -41,7 +41,7 @@ from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
-from nmt.training.journal import Journal, open_journal
+from nmt.training.journal import Journal, open_journal, read_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
@@ -49,6 +49,8 @@ from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
 
 log = logging.getLogger("nmt")
+
+MANY_CUT = 10.0  # percent of the outputs of the last validation: then it is told
 
 
 def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
@@ -80,6 +82,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
             return
         if run.checkpoints.all() != before:
             _record_best(run, trainer.progress.best_score)
+            _tell_cuts(run)
         elif before:
             keep_trained(run)
 
@@ -288,3 +291,11 @@ def _record_best(run: Run, best_score: float | None) -> None:
     config = run.config
     name = f"final/valid_{config.trainer.select_by}"
     record_options(run.folder, flat(asdict(config)), {name: abs(best_score)})  # a loss is kept as its negative
+
+
+def _tell_cuts(run: Run) -> None:
+    """Logs that many outputs of the last validation did not end, though its limit leaves room for every reference."""
+    validations = [event for event in read_journal(run.folder) if event["event"] == "valid"]
+    percent = validations[-1].get("cut", 0.0) if validations else 0.0
+    if percent >= MANY_CUT:
+        log.warning("last validation: %.0f %% of the outputs did not end and were cut at the length limit", percent)

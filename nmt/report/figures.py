@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -116,8 +117,7 @@ def _draw_line(axes: Axes, comparison: Comparison, system: str, rows: Sequence[R
 
 def heat_map(title: str, picture: HeatMap) -> Figure:
     """Attention weights: each row says where the model looked when it wrote that piece."""
-    source = _readable(picture.source_pieces)
-    target = _readable(picture.target_pieces)
+    source, target = map(_plain_pieces, picture.readable())
     with plt.rc_context({**STYLE, "axes.grid": False}):
         size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
         figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -129,8 +129,8 @@ def heat_map(title: str, picture: HeatMap) -> Figure:
     return figure
 
 
-def _readable(pieces: Sequence[str]) -> list[str]:
-    """SentencePiece marks the start of a word."""
+def _plain_pieces(pieces: Sequence[str]) -> list[str]:
+    """A low line marks the start of a word, and stands for U+2581 in the text; few fonts have that."""
     return [_plain(re.sub("[▁\ue581]", "_", piece)) for piece in pieces]
 
 
@@ -141,7 +141,9 @@ def _plain(text: str) -> str:
 
 def pixels(figure: Figure) -> np.ndarray:
     """The figure as (height, width, 3) uint8, and closes it."""
-    figure.canvas.draw()
+    with warnings.catch_warnings():  # the font lacks scripts such as Han, and each letter would get a warning
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.canvas.draw()
     picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
     plt.close(figure)
     return picture

@@ -313,7 +313,7 @@ def _maps(sentences: SentenceSet, shown: list[int]) -> Maps:
             if row in by_row:
                 heat_map = by_row[row]
                 weights = heat_map.weights.tobytes().hex()
-                of_system[str(row + 1)] = [heat_map.source_pieces, heat_map.target_pieces, weights]
+                of_system[str(row + 1)] = [*heat_map.readable(), weights]
     return maps
 
 
@@ -326,7 +326,7 @@ def _pictures(sentences: SentenceSet, shown: list[int]) -> Maps:
             if row in shown:
                 size = list(picture.heads.shape[:2])
                 weights = picture.heads.tobytes().hex()
-                of_system[str(row + 1)] = [picture.source_pieces, picture.target_pieces, size, weights]
+                of_system[str(row + 1)] = [*picture.readable(), size, weights]
     return pictures
 
 

@@ -82,6 +82,13 @@ def text_of(written: str) -> str:
     return WRITTEN.sub(_text_of_one, written)
 
 
+def readable(piece: str) -> str:
+    """Returns a piece with the text that its stand-ins stand for; U+2581 of the text itself stays apart from the one
+    that begins a word, as `FORMER`.
+    """
+    return text_of(piece.replace(STAND_INS[MARK], FORMER))
+
+
 def _text_of_one(match: re.Match[str]) -> str:
     if match[1]:
         return match[1]

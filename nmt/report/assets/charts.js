@@ -229,7 +229,7 @@ function learning(against, of) {
   };
 }
 
-// The stand-in of a mark that is in the text itself (see corpus/subwords/tokenizer.py).
+// The stand-in of a mark that is in the text itself (see corpus/subwords/stand_ins.py).
 const markAgain = (piece) => piece.replaceAll("\ue581", "▁");
 
 // The bytes that a piece stands for: those of its text, or of a part of a character.
