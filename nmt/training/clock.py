@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 SHORT = 2.0  # seconds: what is no longer is never taken for a stop
 FAR_ABOVE = 20  # times the usual lap
@@ -13,7 +18,8 @@ class Clock:
     """Measures laps.
 
     A lap far above the usual counts as a stop where this thread did nothing in it. The thread works in a long step or
-    validation: it computes, makes batches, or spins until the GPU has finished.
+    validation: it computes, makes batches, or spins until the GPU has finished. Where it waits for others that work, it
+    says so (`at_work`).
     """
 
     def __init__(self) -> None:
@@ -42,6 +48,22 @@ class Clock:
             known = seconds if self._usual is None else self._usual
             self._usual = 0.9 * known + 0.1 * seconds
         return seconds
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Counts the block as work, though this thread may sleep in it: other threads and processes work for it."""
+        begin = time.monotonic()
+        worked = time.thread_time()
+        yield
+        asleep = (time.monotonic() - begin) - (time.thread_time() - worked)
+        self._worked -= asleep
+
+    def waiting_for(self, items: Iterator[T]) -> Iterator[T]:
+        """Yields items without end; the wait for one, such as text that is still being encoded, is time of training."""
+        while True:
+            with self.at_work():
+                item = next(items)
+            yield item
 
     def _was_stopped(self, seconds: float, asleep: float) -> bool:
         if self._usual is None:  # nothing is known yet, and the first lap may compile

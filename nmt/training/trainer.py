@@ -133,7 +133,7 @@ class Trainer:
             if self._missed_validation() and self._validate(journal):
                 return True
             self._restart_clock()
-            for batches, position in groups:
+            for batches, position in self.clock.waiting_for(groups):
                 step = progress.step + 1
                 seconds_before = progress.seconds
                 self._count_seconds()
@@ -373,7 +373,8 @@ class Trainer:
             best = take_weights(self.update, self.average, self.progress, self.ranks)
         self.saved = self.progress.seconds
         if self.ranks.first or sharded:
-            self.checkpoints.save(state, is_best, best)
+            with self.clock.at_work():  # until the checkpoint before is written
+                self.checkpoints.save(state, is_best, best)
 
     def _interrupt(self, number: int) -> None:
         """Ends the run, once its checkpoint is written: torchrun ends all processes as soon as one has ended so."""

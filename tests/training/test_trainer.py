@@ -540,6 +540,17 @@ def test_a_stopped_process_does_not_spend_its_budget(make, monkeypatch, caplog):
     worked_on = make("worked", max_steps=8, max_minutes=30, after_step=work).fit()
     assert worked_on.step == 3 and worked_on.seconds > 3600
 
+    def slow(groups):
+        for number, group in enumerate(groups, 1):
+            hours["wall"] += number == 4
+            yield group
+
+    waiting = make("waiting", max_steps=8, max_minutes=30)
+    batches = waiting.batches.groups
+    monkeypatch.setattr(waiting.batches, "groups", lambda *place: slow(batches(*place)))
+    waited = waiting.fit()  # for text that another thread encodes
+    assert waited.step == 4 and waited.seconds > 3600
+
 
 def test_a_look_that_fails_loses_no_checkpoint(make):
     def look(model):
