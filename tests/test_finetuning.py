@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.run import open_run
+from nmt.schemas import RunOptions
 from nmt.training.checkpoints.parts import load_state
+from nmt.training.finetuning import FinetuningOptions
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_SIZES, door
 from tests.processes import door_in_process, fails
@@ -162,6 +166,17 @@ def test_a_run_that_keeps_a_vocabulary_records_the_tokenizer_that_it_has(texts):
     assert made.returncode == 0, made.stderr.decode()
     base, run = (open_run(texts / name) for name in ("base", "tuned"))
     assert run.config.tokenizer == base.config.tokenizer and run.tokenizer.digest == base.tokenizer.digest
+    # A comparison plans runs before their base is trained, where that is one of its own.
+    from nmt.jobs.finetuning import settled
+
+    to_come = replace(base.config, run=RunOptions(dir=str(texts / "to-come")))
+    asked = replace(
+        base.config,
+        run=RunOptions(dir=str(texts / "after")),
+        tokenizer=TokenizerOptions(),
+        finetuning=FinetuningOptions(run=to_come.run.dir),
+    )
+    assert settled(asked, [to_come]).tokenizer == base.config.tokenizer
     refused = door_in_process(
         "train",
         *OPTIONS,

@@ -85,10 +85,11 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
 
 def _plan(config: CompareConfig) -> list[Planned]:
     """Lists what is to be trained: every system under every seed."""
-    plan = []
+    plan: list[Planned] = []
     for system in config.systems:
         for seed in config.seeds:
-            plan.append(Planned(system, seed, settled(_train_config(config, system, seed))))
+            before = [planned.config for planned in plan]  # a system may begin with the weights of one of these
+            plan.append(Planned(system, seed, settled(_train_config(config, system, seed), before)))
     return plan
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from nmt.training.checkpoints.folder import Checkpoints
 log = logging.getLogger("nmt")
 
 
-def settled(config: TrainConfig) -> TrainConfig:
+def settled(config: TrainConfig, planned: Sequence[TrainConfig] = ()) -> TrainConfig:
     """Returns the configuration that a run will truly have: one that keeps another's vocabulary has its tokenizer, too.
 
-    ``tokenizer.sampling`` is the run's own. A run that has begun has what it began with, wherever its base is now.
-    Raises UserError, which names the options, where the model is not the base's.
+    ``tokenizer.sampling`` is the run's own. A run that has begun has what it began with, wherever its base is now. The
+    base may be one of the runs that are ``planned`` to be trained before. Raises UserError, which names the options,
+    where the model is not the base's.
     """
     options = config.finetuning
     if not options.run:
@@ -28,18 +30,27 @@ def settled(config: TrainConfig) -> TrainConfig:
     place = Path(config.run.dir)
     if not has_begun:
         place = Path(options.run)
-    base = load_train(place / "config.yaml")
+    base = _configuration_in(place, planned)
     if not has_begun:
         _check_model(config, base)
     if options.vocabulary == "extend":
         return config
     tokenizer = replace(base.tokenizer, sampling=config.tokenizer.sampling)
     texts = []
-    for name, asked, kept in differences(asdict(config.tokenizer), asdict(tokenizer), path="tokenizer"):
-        texts.append(f"{name}={kept}, not {asked}")
+    for name, asked, of_base in differences(asdict(config.tokenizer), asdict(tokenizer), path="tokenizer"):
+        texts.append(f"{name}={of_base}, not {asked}")
     if texts:
         log.info("finetuning.vocabulary=keep: the tokenizer is that of %s: %s", place, "; ".join(texts))
     return replace(config, tokenizer=tokenizer)
+
+
+def _configuration_in(folder: Path, planned: Sequence[TrainConfig]) -> TrainConfig:
+    """Returns the configuration of the run in a folder: as it lies there, or as it is planned."""
+    file = folder / "config.yaml"
+    for config in planned:
+        if Path(config.run.dir) == folder and not file.exists():
+            return config
+    return load_train(file)
 
 
 def _check_model(config: TrainConfig, base: TrainConfig) -> None:
