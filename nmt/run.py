@@ -129,7 +129,7 @@ def start_run(
             tokenizer.save(folder / "tokenizer")
         record = folder / RECORD
         if not record.exists():  # of the first start; later ones are in the journal
-            content = provenance(config) | {"proportions": asdict(proportions)}
+            content = provenance(config, text) | {"proportions": asdict(proportions)}
             record.write_text(json.dumps(content, indent=1), encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
@@ -232,14 +232,17 @@ def differences(
         yield from differences(old.get(key), new[key], may_differ, key_path)
 
 
-def provenance(config: TrainConfig) -> dict[str, Any]:
-    """Returns what else is needed to make the run again: versions, commit, hashes of the data."""
-    splits = ["train", "valid", *config.corpus.test_names()]
+def provenance(config: TrainConfig, text: dict[str, str]) -> dict[str, Any]:
+    """Returns what else is needed to make the run again: versions, commit, hashes of the data.
+
+    ``text`` has those of what it is trained on.
+    """
+    of_tests = {name: config.corpus.fingerprint(name) for name in config.corpus.test_names()}
     versions = {name: metadata.version(name) for name in LIBRARIES}
     return {
         "versions": {"python": platform.python_version(), **versions},
         "commit": git_commit(),
-        "data": {split: config.corpus.fingerprint(split) for split in splits},
+        "data": text | of_tests,
         "machine": machine(),
         "plugins": plugin_hashes(),
     }

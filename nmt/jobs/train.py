@@ -16,11 +16,10 @@ import torch
 
 from nmt.config import flat
 from nmt.corpus.batches.batcher import Batcher, Batches
-from nmt.corpus.batches.cache import cached_pairs, cached_proportions, cached_tokenizer, made_once
+from nmt.corpus.batches.cache import cached_epoch, cached_pairs, cached_proportions, cached_tokenizer, made_once
 from nmt.corpus.batches.encoded import EncodedPairs, warn_of_unknown
 from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
-from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.corpus.text.tags import tags_apart, tell_untagged
@@ -35,7 +34,6 @@ from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.models.interface import Model
-from nmt.progress import counted
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
@@ -137,10 +135,10 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
         return {"proportions": asdict(run.proportions), "text": run.text}
 
     cache = Path(config.cache)
-    made = ranks.first_tells(make, "the run's folder")
+    begun = ranks.first_tells(make, "the run's folder")
     folder = Path(config.run.dir)
-    proportions = Proportions.from_dict(made["proportions"])
-    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, made["text"])
+    proportions = Proportions.from_dict(begun["proportions"])
+    return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, begun["text"])
 
 
 def _tokenizer(config: TrainConfig) -> Tokenizer:
@@ -210,14 +208,8 @@ def _stream(run: Run, ranks: Ranks) -> Stream:
     log.info("corpus: a stream, in blocks of up to %s pairs", f"{config.batching.block:,}")
     length = 0
     if budget.max_epochs:
-        length = ranks.first_tells(lambda: _pairs_of_an_epoch(config.corpus), "the length of an epoch")
+        length = ranks.first_tells(lambda: cached_epoch(config.corpus, Path(config.cache)), "the length of an epoch")
     return Stream(options, run.tokenizer, _share(ranks), most, length)
-
-
-def _pairs_of_an_epoch(corpus: Corpus) -> int:
-    """Counts the pairs whose reading is an epoch of a stream."""
-    [first, *_] = corpus.mixture()
-    return sum(1 for _ in counted(first.read(0), "counting the pairs of an epoch", "pairs"))
 
 
 def _share(ranks: Ranks) -> Share:

@@ -165,8 +165,19 @@ def test_the_names_of_what_is_cached_stay_as_they_are(files, tmp_path):
     ]
 
 
-def test_the_fingerprints_of_files_stay_as_they_are(files):
+def test_the_fingerprints_of_files_stay_as_they_are(files, tmp_path, monkeypatch):
     assert files.fingerprint("train") == "6184c2d6fe4d1f55"
     assert files.fingerprint("valid") == "60248ed1052d273a"
     mixed = FilesOptions(train=files.train * 2, weights=[1, 2], tags=["<a>", ""])
     assert mixed.fingerprint("train") == "6fa0a6d19bf19fb7"
+    # A file is read once, and once more when another has taken its place: of the same size, and as old.
+    monkeypatch.setattr("nmt.corpus.kinds.places.SETTLED", 0.0)
+    plain = FilesOptions(train=files.train)
+    before = plain.fingerprint("train")
+    assert plain.fingerprint("train") == before
+    path = tmp_path / "t.de"
+    other = tmp_path / "other"
+    other.write_text(path.read_text().replace("here", "dort"))
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    os.replace(other, path)
+    assert plain.fingerprint("train") != before

@@ -29,6 +29,7 @@ log = logging.getLogger("nmt")
 TOKENIZER_FORMAT = 3  # raised when the same text and options make another tokenizer
 PAIRS_FORMAT = 3  # raised when the same pairs are written otherwise
 PROPORTIONS_FORMAT = 1  # raised when the same pairs are measured otherwise
+EPOCH_FORMAT = 1  # raised when the same pairs are counted otherwise
 DIGESTS = "digests.json"
 
 T = TypeVar("T")
@@ -101,6 +102,22 @@ def cached_proportions(corpus: Corpus, cache: Path) -> Proportions:
         return Proportions.from_dict(json.loads((folder / "proportions.json").read_text()))
 
     return made_once(cache / f"proportions-{key}", make, load)
+
+
+def cached_epoch(corpus: Corpus, cache: Path) -> int:
+    """Returns the number of pairs that are an epoch of a stream, counted where the cache has nothing."""
+    fingerprint = corpus.fingerprint("train")
+
+    def make(folder: Path) -> None:
+        [first, *_] = corpus.mixture()
+        count = sum(1 for _ in counted(first.read(0), "counting the pairs of an epoch", "pairs"))
+        _check_unchanged(corpus, "train", fingerprint)
+        (folder / "epoch.json").write_text(json.dumps({"pairs": count}))
+
+    def load(folder: Path) -> int:
+        return int(json.loads((folder / "epoch.json").read_text())["pairs"])
+
+    return made_once(cache / f"epoch-{_key(EPOCH_FORMAT, fingerprint)}", make, load)
 
 
 def cached_tokenizer(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from nmt.errors import UserError, check_name, nearest
 
 GIGABYTE = 1 << 30
 MEGABYTE = 1 << 20
+SETTLED = 2.0  # seconds since its last change, after which a file's times show the next one
 
 
 class PlacedCorpus(Corpus):
@@ -68,8 +71,24 @@ def _one_line(text: Any, name: str, place: str) -> str:
 
 
 def digest_of(path: Path) -> bytes:
-    """Returns a hash of a file's bytes. Of more than a gigabyte, its size, beginning and end stand for all of it."""
-    size = path.stat().st_size
+    """Returns a hash of a file's bytes. Of more than a gigabyte, its size, beginning and end stand for all of it.
+
+    One command asks for it many times; a file is read again only where its times, size or number have changed.
+    """
+    stat = path.stat()
+    if time.time() - stat.st_ctime < SETTLED:
+        return _digest(path, stat.st_size)
+    state = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)  # nobody can set the last
+    return _digest_in_state(path, stat.st_size, state)
+
+
+@lru_cache(maxsize=10_000)
+def _digest_in_state(path: Path, size: int, state: tuple[int, ...]) -> bytes:
+    """Hashes a file once for each of its states."""
+    return _digest(path, size)
+
+
+def _digest(path: Path, size: int) -> bytes:
     with open(path, "rb") as file:
         if size <= GIGABYTE:
             return hashlib.file_digest(file, "sha256").digest()
