@@ -46,7 +46,7 @@ def _translate(config: TranslateConfig) -> None:
     from nmt.progress import counted
 
     log = logging.getLogger("nmt")
-    _, processes = rank_and_count()
+    rank, processes = rank_and_count()
     if processes > 1 and not config.input:
         raise UserError("several processes share a file: give input and output")
     engine, identity = open_engine(config)
@@ -54,7 +54,7 @@ def _translate(config: TranslateConfig) -> None:
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["translates"] = identity()
-        if Path(config.input).is_file():  # a pipe is refused, unread
+        if rank == 0 and Path(config.input).is_file():  # a pipe is refused, unread
             for _ in tell_unknown_tag(lines_of(Path(config.input)), engine.tokenizer):
                 pass
         cuts = translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)

@@ -30,10 +30,15 @@ def tell_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer, place: str = ""
     splits.
     """
     waiting = iter(lines)
+    whole: set[str] = set()  # tags that are one piece
     for number, line in enumerate(waiting, 1):
         yield line
         tag = re.match(r"\s*(<[^<>\s]+>)(?=\s)", line)
-        if tag and not tokenizer.keeps_whole(tag[1]):
+        if not tag or tag[1] in whole:
+            continue
+        if tokenizer.keeps_whole(tag[1]):
+            whole.add(tag[1])
+        else:
             known = ", ".join(tokenizer.symbols) or "no symbol"
             message = "%sline %d: '%s' is no symbol of the tokenizer, which splits it (known: %s)"
             log.warning(message, place, number, tag[1], known)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nmt.corpus.batches.batcher import Batcher
-from nmt.corpus.pair import Pair
+from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import AUTO, Writing
 from nmt.decoding.options import MOST, DecodingOptions, length_limit
@@ -73,9 +73,8 @@ class Validation:
         likelihood, tokens = self._loss(model)
         sums: Sums = {LOSS: [likelihood, tokens]}
         if self.my_pairs:
-            lines = [pair.encoder_input for pair in self.my_pairs]
-            references = [pair.target for pair in self.my_pairs]
-            translations = Translator(model, self.tokenizer, self.decoding).translate(lines)
+            inputs, references = texts_to_encode(self.my_pairs)
+            translations = Translator(model, self.tokenizer, self.decoding).translate(inputs)
             texts = [translation.text for translation in translations]
             cut = sum(translation.is_cut for translation in translations)
             sums[CUT] = [cut, len(translations)]
@@ -131,8 +130,9 @@ def greedy_search(pairs: Sequence[Pair], tokenizer: Tokenizer) -> DecodingOption
     The factor rises above the default only where a reference is longer than the default's limit.
     """
     options = DecodingOptions(beam_size=1)
-    sources = tokenizer.encode_sources([pair.source for pair in pairs])
-    targets = tokenizer.encode_targets([pair.target for pair in pairs])
+    inputs, references = texts_to_encode(pairs)
+    sources = tokenizer.encode_sources(inputs)
+    targets = tokenizer.encode_targets(references)
     factor = options.max_length_factor
     for source, target in zip(sources, targets, strict=True):
         source_tokens = min(len(source), options.max_source_tokens)

@@ -26,5 +26,4 @@ class CutOutputs(Ratio):
     only_above_zero = True
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
-        assert evaluation.cut is not None
-        return row in evaluation.cut, 1
+        return row in evaluation.cut_rows, 1

@@ -33,7 +33,7 @@ class SearchError(Ratio):
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
         if evaluation.hypotheses[row].split() == evaluation.references[row].split():
             return 0, 1
-        found = evaluation.scores[row]
+        output = evaluation.scores[row]
         reference = evaluation.reference_scores[row]
-        rounding = ROUNDING[evaluation.precision] * max(abs(found), abs(reference))
-        return reference > found + rounding, 1
+        rounding = ROUNDING[evaluation.precision] * max(abs(output), abs(reference))
+        return reference > output + rounding, 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +13,7 @@ from nmt.corpus.text.links import Link
 from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
+from nmt.digests import record_digest
 from nmt.errors import UserError
 from nmt.evaluation.alignment import links_of_pair
 from nmt.evaluation.probes.gradients import gradient_maps
@@ -49,7 +48,7 @@ def evaluate(
     inputs, references = texts_to_encode(pairs)
     tags = [pair.tag for pair in pairs]
     if any(tags):
-        identity = {**identity, "tags": hashlib.sha256(json.dumps(tags).encode()).hexdigest()[:16]}
+        identity = {**identity, "tags": record_digest(tags)}
     unit = Writing.of(sources).unit
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
     earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
