@@ -164,12 +164,12 @@ def composed_without(options: Sequence[str], schema: type[T]) -> T | None:
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
-    kept = []
+    others = []
     for override in hydra.overrides.task:
         name = override.lstrip("+~").partition("=")[0]
         if not any(name == option or name.startswith(f"{option}.") for option in options):
-            kept.append(override)
-    return _composed(str(hydra.job.config_name), kept, schema)
+            others.append(override)
+    return _composed(str(hydra.job.config_name), others, schema)
 
 
 def _composed(name: str, overrides: list[str], schema: type[T]) -> T:

@@ -58,8 +58,8 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
     """``folder`` appears whole or not at all; an older export there is replaced, and nothing else ever.
 
     ``made_of`` holds the checkpoint's name and file, which `find_export` looks at, and for the record what else the
-    export was made of. Raises UserError for a model that
-    CTranslate2 has no layers for, and for a folder that holds anything but an export.
+    export was made of. Raises UserError for a model that CTranslate2 has no layers for, and for a folder that holds
+    anything but an export.
     """
     if quantization not in QUANTIZATIONS:
         raise UserError(f"quantization={quantization}: {nearest(quantization, QUANTIZATIONS)}")

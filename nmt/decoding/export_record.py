@@ -68,10 +68,10 @@ def checked_files(folder: Path) -> dict[str, str]:
 
 def stamps(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Returns what a change of an export's files is noticed by, within a process: number, bytes and time of change."""
-    found = {}
+    states = {}
     for name in sorted({MADE, *FILES}):
         path = folder / name
         if path.is_file():
             stat = path.stat()
-            found[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    return found
+            states[name] = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return states

@@ -138,9 +138,9 @@ def _other_options(config: CompareConfig, planned: TrainConfig, trained: TrainCo
     if not _validation_decides(planned):
         may_differ |= {"validation"}
     change = difference(asdict(trained), asdict(planned), may_differ)
-    kept = (trained.trainer.keep_checkpoints, planned.trainer.keep_checkpoints)
-    if not change and config.checkpoint == "average" and kept[0] != kept[1]:  # the mean of those kept
-        change = ("trainer.keep_checkpoints", *kept)
+    averaged = (trained.trainer.keep_checkpoints, planned.trainer.keep_checkpoints)
+    if not change and config.checkpoint == "average" and averaged[0] != averaged[1]:
+        change = ("trainer.keep_checkpoints", *averaged)
     if not change:
         return ""
     name, old, new = change

@@ -98,13 +98,13 @@ def p_text(p_value: float, is_bound: bool) -> str:
     exponent = math.floor(math.log10(p_value))
     places = max(0, 1 - exponent)  # behind the point
     if not is_bound:
-        told = _without_zeros(p_value, places)
-        return f"p = {told}"
+        value = _without_zeros(p_value, places)
+        return f"p = {value}"
     shift = 10**places
     shifted = round(p_value * shift, 6)
     upwards = math.ceil(shifted) / shift  # a bound may not be told too small
-    told = _without_zeros(upwards, places)
-    return f"p ≤ {told}"
+    bound = _without_zeros(upwards, places)
+    return f"p ≤ {bound}"
 
 
 def _without_zeros(value: float, places: int) -> str:

@@ -17,7 +17,7 @@ WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
 UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
 NO_WORD = -1
-ENOUGH_TOLD = 1000  # texts with other white space than spaces, by which it is told how links count words
+ENOUGH = 1000  # texts with other white space than spaces, by which it is told how links count words
 
 Words = Sequence[tuple[int, ...]]  # of each piece, the words that it holds a part of
 
@@ -61,7 +61,7 @@ def count_spaces_alone(linked: Iterable[tuple[Pair, Sequence[Link]]]) -> bool:
 
     It can be told where other white space lies in the texts: then no link goes beyond the words between spaces.
     """
-    told = 0
+    texts = 0  # that speak for it
     for pair, links in linked:
         for text, side in ((pair.source, 0), (pair.target, 1)):
             words = len(text.split())
@@ -71,10 +71,10 @@ def count_spaces_alone(linked: Iterable[tuple[Pair, Sequence[Link]]]) -> bool:
                 continue
             if spaced <= last < words:
                 return False
-            told += 1
-        if told >= ENOUGH_TOLD:
+            texts += 1
+        if texts >= ENOUGH:
             break
-    return told > 0
+    return texts > 0
 
 
 def _spaced_words(text: str) -> list[str]:
