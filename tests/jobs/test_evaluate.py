@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import door_in_process
+from tests.processes import door_in_process, lines_but_of_age
 
 RUNS = Path(__file__).parent.parent / "runs"
 
@@ -36,8 +36,7 @@ def evaluate(folder: Path, *arguments: str) -> tuple[str, list[str]]:
     """What the door prints, and its lines on standard error but the one that the run is of an earlier version."""
     made = door_in_process("evaluate", "run=run", *SMALL, *arguments, folder=folder)
     assert made.returncode == 0, made.stderr.decode()
-    lines = made.stderr.decode().splitlines()
-    return made.stdout.decode(), [line for line in lines if "checkpoints/best.safetensors: of an earlier" not in line]
+    return made.stdout.decode(), lines_but_of_age(made)
 
 
 def greedy(folder: Path) -> tuple[str, list[str], Path]:
