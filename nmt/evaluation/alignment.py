@@ -44,7 +44,8 @@ def links_of_pair(forced: Translation, pair: Pair, tokenizer: Tokenizer) -> list
     """The `links` of a pair whose target was forced, between the words of its text: also where an unknown piece stands
     for several, or for the white space between them.
     """
-    source_pieces = tokenizer.spelt_source(pair.encoder_input)[: len(forced.source_pieces)]  # it may have been cut
+    words_end = len(forced.source_pieces) - 1  # before its END, also where it was cut
+    source_pieces = [*tokenizer.spelt_source(pair.encoder_input)[:words_end], END_PIECE]
     target_pieces = [*tokenizer.spelt_target(pair.target), END_PIECE]
     spelt = replace(forced, source_pieces=tuple(source_pieces), target_pieces=tuple(target_pieces))
     return links(spelt, pair.tag)
