@@ -11,7 +11,7 @@ class CutOutputs(Ratio):
     """Outputs that were cut at the length limit of search before the model had ended them."""
 
     name = "cut_outputs"
-    label = "outputs cut at the length limit"
+    label = "outputs cut"
     unit = "%"
     higher_is_better = False
     needs = frozenset({Need.ENDS})
