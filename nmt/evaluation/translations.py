@@ -78,11 +78,6 @@ class Evaluation:
             self._statistics[key] = measure.statistics(self)
         return self._statistics[key]
 
-    @cached_property
-    def cut_rows(self) -> frozenset[int]:
-        """The sentences of ``cut``; none where that was not kept."""
-        return frozenset(self.cut or ())
-
     def tag_of(self, row: int) -> str:
         """What the model read before a source; empty where it read no tag."""
         return self.tags[row] if self.tags else ""
