@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.pair import Pair
@@ -21,6 +21,8 @@ class PlacedCorpus(Corpus):
     train: list[str] | str
     valid: str
     tests: dict[str, str]
+
+    OF_TESTS: ClassVar[frozenset[str]] = frozenset({"tests"})
 
     def __post_init__(self) -> None:
         for name in self.tests:
