@@ -35,8 +35,7 @@ def _align(config: AlignConfig) -> None:
     from pathlib import Path
 
     from nmt.corpus.kinds.files import read_parallel
-    from nmt.corpus.text.links import check_links, read_links
-    from nmt.errors import UserError
+    from nmt.corpus.text.links import read_gold
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.open import open_translator
     from nmt.progress import Progress
@@ -44,14 +43,7 @@ def _align(config: AlignConfig) -> None:
     forward = open_translator(config.run, config.checkpoint, config.device)
     backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
-    gold = list(read_links(Path(config.gold))) if config.gold else []
-    if config.gold:
-        if len(gold) != len(pairs):
-            raise UserError(
-                f"{config.gold}: {len(gold):,} lines for {len(pairs):,} sentence pairs; one a pair is needed"
-            )
-        for number, (pair, known) in enumerate(zip(pairs, gold, strict=True), 1):
-            check_links(known.possible, pair, f"{config.gold}, line {number}")
+    gold = read_gold(Path(config.gold), pairs) if config.gold else []
 
     links: list[list[Link]] = []  # one list a sentence pair
     with Progress("aligning", "pairs", len(pairs)) as progress:

@@ -88,6 +88,19 @@ def test_align_reads_links_and_scores_them_against_gold(trained_run):
     fails(door_in_process("align", *command[:3], "join=grow", folder=folder), "join=grow", "grow-diag")
 
 
+def test_gold_links_that_count_words_between_spaces_alone_are_those_of_the_same_words(trained_run, tmp_path):
+    (tmp_path / "a").write_text("he says : yes\n", encoding="utf-8")
+    (tmp_path / "b").write_text("il dit\u00a0: oui\n", encoding="utf-8")
+    command = [f"run={trained_run}", "source=a", "target=b", "gold=gold", "device=cpu"]
+    rates = []
+    for gold in ("0-0 1-1 2-1 3-2\n", "0-0 1-1 1-2 2-1 2-2 3-3\n"):  # a no-break space parts no words, and does
+        (tmp_path / "gold").write_text(gold)
+        made = door_in_process("align", *command, folder=tmp_path)
+        assert made.returncode == 0, made.stderr.decode()
+        rates.append(made.stderr.decode().splitlines()[-1])
+    assert rates[0] == rates[1]
+
+
 def test_score_gives_a_log_probability_a_line_and_tells_right_from_wrong(trained_run):
     folder = trained_run.parent
     texts = {

@@ -1,4 +1,4 @@
-"""What an export says of itself in export.json: what it was made of, and a digest of each of its files."""
+"""What an export says of itself in export.json: what it was made of, and digests of its files and of this record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nmt.digests import file_digest
+from nmt.digests import file_digest, record_digest
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -24,6 +24,7 @@ OWN = {MADE, "tokenizer", *FILES}
 def write_record(folder: Path, made_of: Mapping[str, Any], quantization: str) -> None:
     """Writes export.json into a new export, when its other files are there."""
     record = {**made_of, "quantization": quantization, "files": file_digests(folder)}
+    record["digest"] = record_digest(record)
     (folder / MADE).write_text(json.dumps(record), encoding="utf-8")
 
 
@@ -33,6 +34,9 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
             raise ValueError("of another form")
+        rest = {name: value for name, value in record.items() if name != "digest"}
+        if "files" in record and record.get("digest") != record_digest(rest):
+            raise ValueError("its digest differs")
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:

@@ -106,12 +106,16 @@ def tell_changes(changed: dict[str, list[Any]], step: int, is_falling: bool) -> 
 
 def keep_trained(run: Run) -> None:
     """Sees to it that a run that is not trained any more has the configuration that it was trained under in its folder,
-    and logs in which options that is not what it was asked for.
+    and logs in which options that is not what it was asked for. Test sets are those that it was asked for.
     """
     progress = run.checkpoints.progress()
     if progress is None:
         return
     trained = as_trained(run.folder, progress)
+    if type(trained.corpus) is type(run.config.corpus):
+        for name in run.config.corpus.OF_TESTS:
+            asked_for = getattr(run.config.corpus, name)
+            setattr(trained.corpus, name, asked_for)
     if trained != load_train(run.folder / "config.yaml"):
         record_config(replace(run, config=trained))
     own = []

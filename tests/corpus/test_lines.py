@@ -47,6 +47,10 @@ def written(form: str, folder: Path) -> FilesOptions:
     elif form == "tsv":
         place = folder / "t.tsv"
         place.write_bytes(MARK + text_of([f"{pair.source}\t{pair.target}" for pair in PAIRS]))
+    elif form == "pasted":
+        place = folder / "t.tsv"
+        columns = zip(sources.splitlines(), targets.splitlines(), strict=True)
+        place.write_bytes(b"".join(b"\t".join(cells) + b"\n" for cells in columns))
     elif form == "jsonl":
         place = folder / "t.jsonl"
         place.write_bytes(MARK + text_of([f'{{"en": "{pair.source}", "de": "{pair.target}"}}' for pair in PAIRS]))
@@ -60,7 +64,7 @@ def written(form: str, folder: Path) -> FilesOptions:
     return FilesOptions(train=[str(place)])
 
 
-@pytest.mark.parametrize("form", ["parallel", "gzipped", "tsv", "jsonl", "several"])
+@pytest.mark.parametrize("form", ["parallel", "gzipped", "tsv", "pasted", "jsonl", "several"])
 def test_a_byte_order_mark_is_no_text_of_a_file_that_begins_with_it(tmp_path, form):
     assert list(written(form, tmp_path).read("train")) == PAIRS
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nmt.config import compose_train
+from nmt.config import compose_train, load_train
 from nmt.corpus.batches.batcher import BatchingOptions
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.batches.position import Position
@@ -163,6 +164,16 @@ def test_the_words_of_a_test_set_are_counted_without_its_tags(tagged):
     assert made["new"]["scores"] == made["told"]["scores"] != made["plain"]["scores"], "what the model read"
     assert done.stderr.decode().count(": no tag, and all of corpus.train has one") == 1
     assert "test set 'plain': no tag" in done.stderr.decode()
+
+
+def test_a_trained_run_takes_the_test_sets_and_their_tags_that_it_is_started_with(tagged, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(tagged, folder)
+    tests = ("corpus.tests={plain: new.tsv, de: de.tsv}", "corpus.test_tags={plain: '<2fr>', de: '<2de>'}")
+    done = door_in_process("train", *OPTIONS, "corpus.valid_tag='<2de>'", *tests, "run.dir=run", folder=folder)
+    assert b"already trained" in done.stderr and b"would change nothing" not in done.stderr, done.stderr.decode()
+    corpus = load_train(folder / "run/config.yaml").corpus
+    assert corpus.test_names() == ["new", "plain", "de"] and corpus.test_tags == {"plain": "<2fr>", "de": "<2de>"}
 
 
 def test_what_the_model_reads_of_a_validation_set_has_its_tag(tagged):

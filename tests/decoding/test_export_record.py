@@ -64,7 +64,7 @@ def test_an_export_of_what_the_run_no_longer_is_is_told(folder, change: Callable
     assert made.returncode == 0 and b"export it again" in made.stderr
 
 
-@pytest.mark.parametrize("name", ["model.bin", "tokenizer/source.model"])
+@pytest.mark.parametrize("name", ["model.bin", "tokenizer/source.model", "export.json"])
 def test_a_spoilt_file_of_an_export_is_named(folder, name):
     path = folder / "run/export/ctranslate2" / name
     content = bytearray(path.read_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,8 +101,9 @@ def test_sources_without_spaces_are_counted_in_characters(evaluated):
     content, table = evaluated(translated, "evaluation.bucket_bounds=[10,20]")
     assert list(scores_of(content, "bleu")) == ["1-10", "11-20", "21+", "all"]
     assert "| source characters |" in table and "|tok:13a|" in content["signatures"]["bleu"]
-    _, table = evaluated(evaluation(KOREAN, ENGLISH))
-    assert "| source words |" in table, "Korean has spaces"
+    for form in ("NFC", "NFD"):
+        _, table = evaluated(evaluation([unicodedata.normalize(form, line) for line in KOREAN], ENGLISH))
+        assert "| source words |" in table, "Korean has spaces"
 
 
 def test_measures_of_words_count_characters_there(evaluated):

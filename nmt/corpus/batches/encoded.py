@@ -181,7 +181,8 @@ def warn_of_unknown(split: str, report: CleaningReport) -> None:
     if share > FEW_UNKNOWN:
         log.warning(
             "corpus.%s: %.1f %% of the tokens are unknown to the tokenizer, which learns nothing of them; raise "
-            "tokenizer.vocabulary_size, or take tokenizer.kind=bpe, which spells them in bytes",
+            "tokenizer.vocabulary_size, or take kind=bpe with byte_fallback, which spells them; a vocabulary kept from "
+            "finetuning.run needs finetuning.vocabulary=extend",
             split,
             100 * share,
         )

@@ -6,7 +6,6 @@ import glob
 import hashlib
 import itertools
 import json
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,11 +16,15 @@ from typing import Any, ClassVar
 from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
-from nmt.corpus.text.lines import lines_of
-from nmt.corpus.text.links import at_any_white_space, check_links, count_spaces_alone, read_links
+from nmt.corpus.text.lines import MARK, lines_of
+from nmt.corpus.text.links import (
+    at_any_white_space,
+    check_links,
+    count_spaces_alone,
+    read_links,
+    tell_spaces_alone,
+)
 from nmt.errors import UserError, nearest
-
-log = logging.getLogger("nmt")
 
 
 @dataclass
@@ -42,6 +45,7 @@ class FilesOptions(PlacedCorpus):
     test_tags: dict[str, str] = field(default_factory=dict)
 
     PATHS: ClassVar[frozenset[str]] = frozenset({"train", "valid", "tests", "links"})
+    OF_TESTS: ClassVar[frozenset[str]] = frozenset({"tests", "test_tags"})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,11 +107,7 @@ class FilesOptions(PlacedCorpus):
         lines = (line.possible for line in read_links(existing(self.links)))
         spaces_alone = count_spaces_alone(zip(self._read_places("train"), lines, strict=False))
         if spaces_alone:
-            log.warning(
-                "corpus.links=%s: counts words as spaces alone part them; what holds another white space is linked as "
-                "each of its words",
-                self.links,
-            )
+            tell_spaces_alone(f"corpus.links={self.links}")
         return spaces_alone
 
     def read_file(self, place: str) -> Iterator[Pair]:
@@ -265,4 +265,6 @@ def _read_tsv(path: Path) -> Iterator[Pair]:
         if len(cells) != 2:
             raise UserError(f"{path}, line {number}: {len(cells)} columns where source, tab, target are expected")
         source, target = cells
+        if number == 1:  # two files that were pasted together may each have begun with a byte order mark
+            target = target.removeprefix(MARK)
         yield Pair(source, target)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.pair import Pair
@@ -24,6 +24,8 @@ class PlacedCorpus(Corpus):
     train: list[str] | str
     valid: str
     tests: dict[str, str]
+
+    OF_TESTS: ClassVar[frozenset[str]] = frozenset({"tests"})
 
     def __post_init__(self) -> None:
         for name in self.tests:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import itertools
 import re
@@ -14,6 +13,8 @@ from typing import Any, TypeVar
 from nmt.errors import UserError
 
 T = TypeVar("T")
+
+MARK = "\ufeff"  # the byte order mark, which begins a file and is no text of it
 
 # What compressed files and archives begin with. None of it begins a text, even where it is valid UTF-8.
 PACKERS = {
@@ -69,7 +70,7 @@ def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "", ours: b
         packer = _packer_of(first)
         if packer:
             raise UserError(f"{place}: compressed by {packer}; unpack it (a gzipped file may be named .gz instead)")
-        first = first.removeprefix(codecs.BOM_UTF8)
+        first = first.removeprefix(MARK.encode())
     if first:
         lines = itertools.chain([first], lines)
     for number, line in enumerate(lines, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from nmt.corpus.pair import Link, Pair
 from nmt.corpus.subwords.stand_ins import text_of
 from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError
+
+log = logging.getLogger("nmt")
 
 WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
@@ -43,6 +46,35 @@ def read_links(path: Path) -> Iterator[Links]:
             if mark == "-":
                 sure.append(link)
         yield Links(tuple(sure), tuple(possible))
+
+
+def read_gold(path: Path, pairs: Sequence[Pair]) -> list[Links]:
+    """Returns the known links of all pairs, as those of words at any white space.
+
+    Raises UserError where the file has not a line for each pair, and for a link to a word that is not there.
+    """
+    lines = list(read_links(path))
+    if len(lines) != len(pairs):
+        raise UserError(f"{path}: {len(lines):,} lines for {len(pairs):,} sentence pairs; one a pair is needed")
+    possible = [line.possible for line in lines]
+    spaces_alone = count_spaces_alone(zip(pairs, possible, strict=True))
+    if spaces_alone:
+        tell_spaces_alone(f"gold={path}")
+    gold = []
+    for number, (pair, line) in enumerate(zip(pairs, lines, strict=True), 1):
+        check_links(line.possible, pair, f"{path}, line {number}", spaces_alone)
+        if spaces_alone:
+            line = Links(at_any_white_space(line.sure, pair), at_any_white_space(line.possible, pair))
+        gold.append(line)
+    return gold
+
+
+def tell_spaces_alone(links: str) -> None:
+    """Warns of links that count words otherwise than all else does; ``links`` is the option with its value."""
+    log.warning(
+        "%s: counts words as spaces alone part them; what holds another white space is linked as each of its words",
+        links,
+    )
 
 
 def _parsed(item: str, place: str) -> tuple[Link, str]:

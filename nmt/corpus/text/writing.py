@@ -94,7 +94,8 @@ class Writing:
         words = 0
         for text in texts:
             words += len(text.split())
-            characters.update(text)
+            whole = unicodedata.normalize("NFC", text)  # a syllable of Hangul may be written as two or three letters
+            characters.update(whole)
         letters = _by_script(characters)
         total = letters.total()
         unspaced = sum(letters[script] for script in UNSPACED)
