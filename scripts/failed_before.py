@@ -3,7 +3,8 @@
   python scripts/failed_before.py 24cbe87                  every test that the commit does not have
   python scripts/failed_before.py 24cbe87 tests/corpus     those of some files or folders
 
-A test that was there already, under the same name, is left out. Exit code 1 where a new test passes at that commit.
+A test that was there already, under the same name, is left out. A style check of a new file is
+absent there, and counted apart. Exit code 1 where a new test passes at that commit.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ def main() -> None:
             outcomes = _outcomes(earlier, new)
         finally:
             _git("worktree", "remove", "--force", str(earlier))
-    passed = [test for test in new if not outcomes.get(test, "").startswith("failed")]
+    absent = [test for test in new if test not in outcomes]
+    passed = [test for test in new if test in outcomes and not outcomes[test].startswith("failed")]
+    failed = len(new) - len(passed) - len(absent)
     for test in new:
-        print(f"{test}\n    {outcomes.get(test, 'not run')}")
-    print(f"{len(new)} new tests: {len(new) - len(passed)} fail at {commit}, {len(passed)} do not")
+        print(f"{test}\n    {outcomes.get(test, 'absent: a case of a file that the commit has not')}")
+    print(f"{len(new)} new tests at {commit}: {failed} fail, {len(absent)} are absent, {len(passed)} pass")
     raise SystemExit(bool(passed))
 
 
@@ -87,8 +90,9 @@ def _outcomes(root: Path, tests: list[str]) -> dict[str, str]:
             for test in of_file if name == file else [name]:
                 outcomes[test] = text
         if not any(test in outcomes for test in of_file):
-            reason = next((line for line in printed.splitlines() if line.startswith("E  ")), "E  not run")
-            outcomes |= dict.fromkeys(of_file, f"failed: {reason[1:].strip()}")
+            reasons = [line[1:].strip() for line in printed.splitlines() if line.startswith("E  ")]
+            if reasons:
+                outcomes |= dict.fromkeys(of_file, f"failed: {reasons[0]}")
     return outcomes
 
 

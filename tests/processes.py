@@ -49,6 +49,12 @@ def fails(done: subprocess.CompletedProcess[bytes], *parts: str) -> str:
     return message
 
 
+def lines_but_of_age(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """The lines on standard error, but for the one that says that a run is of an earlier version."""
+    lines = done.stderr.decode().splitlines()
+    return [line for line in lines if "checkpoints/best.safetensors: of an earlier version" not in line]
+
+
 def door_in_process(name: str, *arguments: str, folder: Path, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Calls the main function of a door in this process, as ``python -m nmt.<name> ...`` would in ``folder``.
 

@@ -57,6 +57,11 @@ class Evaluation:
     _statistics: dict[tuple[str, str], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
+    def cut_rows(self) -> frozenset[int]:
+        """Sentences whose output the length limit ended; none where that was not kept."""
+        return frozenset(self.cut or ())
+
+    @cached_property
     def source_unit(self) -> Unit:
         """What the lengths of the sources are counted in, by their script."""
         return Writing.of(self.sources).unit

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from nmt.config import load_train
+from nmt.kernels.process import kernels_in_use
 from nmt.run import MAY_CHANGE, WATCHES, Run, differences, record_config
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
@@ -27,13 +28,11 @@ def terms_of(config: TrainConfig, precision: Precision, ranks: Ranks) -> Terms:
     """Returns what may change when the run goes on and changes its weights: options, and facts of this machine."""
     terms: Terms = {}
     _add_terms(terms, asdict(config), "")
-    device = precision.device
-    on_gpu = device.type == "cuda"
     terms["threads"] = torch.get_num_threads()
     terms["processes"] = ranks.count
     terms["precision"] = precision.name
     terms["torch"] = torch.__version__
-    terms["kernels"] = torch.cuda.get_device_name(device) if on_gpu else torch.backends.cpu.get_cpu_capability()
+    terms["kernels"] = kernels_in_use(precision.device)
     return terms
 
 

@@ -75,6 +75,13 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def kernels_in_use(device: torch.device) -> str:
+    """Names what decides which kernels run: the GPU, or the instructions of the processor that PyTorch uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return torch.backends.cpu.get_cpu_capability()
+
+
 def has_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for products in bf16. A GPU that only emulates them has not."""
     if device.type == "cuda":

@@ -10,7 +10,7 @@ import pytest
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
-from tests.processes import door_in_process
+from tests.processes import door_in_process, lines_but_of_age
 
 RUNS = Path(__file__).parent.parent / "runs"
 LINES = (RUNS / "lines.txt").read_text(encoding="utf-8").splitlines()
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def errors_of(folder: Path, *arguments: str, text: bytes = b"") -> list[str]:
     made = door_in_process("translate", "run=run", "device=cpu", *arguments, folder=folder, text=text)
     assert made.returncode == 0, made.stderr.decode()
-    return made.stderr.decode().splitlines()
+    return lines_but_of_age(made)
 
 
 @pytest.mark.parametrize("search", ["decoding.beam_size=5", "decoding.temperature=1"])

@@ -11,7 +11,7 @@ class CutOutputs(Ratio):
     """Outputs that were cut at the length limit of search before the model had ended them."""
 
     name = "cut_outputs"
-    label = "outputs cut at the length limit"
+    label = "outputs cut"
     unit = "%"
     higher_is_better = False
     needs = frozenset({Need.ENDS})
@@ -26,5 +26,4 @@ class CutOutputs(Ratio):
     only_above_zero = True
 
     def part_and_whole(self, evaluation: Evaluation, row: int) -> tuple[float, float]:
-        assert evaluation.cut is not None
-        return row in evaluation.cut, 1
+        return row in evaluation.cut_rows, 1

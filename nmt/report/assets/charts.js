@@ -281,8 +281,8 @@ function headOf([sourcePieces, targetPieces, [layers, heads], hex], layer, head)
 }
 
 // Attention weights: each row says where the model looked when it wrote that word, or that piece if pieces are wanted.
-// A word's weight is the sum over the pieces of a source word, and the mean over those of a target word. A piece of
-// several source words shares its weight among them.
+// A word's weight is the sum over the pieces of a source word, and the mean over those of a target word. The
+// weight of a piece that holds parts of several words is shared among them.
 // Known links of words are framed.
 function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) {
   const single = (list) => list.map((piece, i) => ({ text: markAgain(piece.replace("▁", "_")), pieces: [i] }));
