@@ -212,6 +212,18 @@ def test_a_large_budget_is_written_out(runs, spent):
     assert comparison.matched == "target tokens seen: 16,000,000 each"
 
 
+def test_a_run_whose_base_was_trained_on_since_is_refused(runs):
+    options = [*SMALL, *CONSTANT, f"cache={runs}/cache", f"run.dir={runs}/begun", "trainer.max_minutes=0"]
+    begun = system("begun", f"finetuning.run={runs}/begun")
+    for steps in (1, 2):
+        train_run(compose_train(["+experiment=demo/transformer", *options, f"trainer.max_steps={steps}"]))
+        if steps == 1:
+            for _ in range(2):  # the second time, nothing has changed
+                compared(runs, "name=falling", systems=begun)
+    with pytest.raises(UserError, match=r"begun/seed-1: its run began with other weights than finetuning.run=.*begun"):
+        compared(runs, "name=falling", systems=begun)
+
+
 def test_two_tokenizers_of_the_same_options_are_refused(runs):
     options = [*SMALL, *FALLING, "corpus.seed=2", f"cache={runs}/cache", f"run.dir={runs}/base"]
     train_run(compose_train(["+experiment=demo/transformer", *options, "trainer.max_minutes=0", "trainer.max_steps=1"]))

@@ -15,6 +15,7 @@ from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
 from nmt.evaluation.measures.tokenizers import check_usable
+from nmt.jobs.finetuning import other_base
 from nmt.jobs.spent import UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
 from nmt.run import CHANGES_BITS, WATCHES, difference
@@ -125,6 +126,7 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
         fault = (
             _other_options(config, planned.config, trained)
             or _other_terms(config, planned.config, progress)
+            or other_base(planned.config, progress)
             or has_more(planned.config.trainer, progress)
             or _other_budget(config, planned.config, trained, progress)
         )

@@ -8,12 +8,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from nmt.config import load_train
+from nmt.digests import tensors_digest
 from nmt.errors import UserError
-from nmt.run import differences
+from nmt.run import Run, differences, open_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.state import Counters
+from nmt.training.finetuning import FinetuningOptions
+from nmt.training.terms import Terms
 
 log = logging.getLogger("nmt")
+
+BEGUN_WITH = "finetuning.weights"  # among the terms of a run: a digest, since its base may be trained on
 
 
 def settled(config: TrainConfig, planned: Sequence[TrainConfig] = ()) -> TrainConfig:
@@ -72,3 +78,39 @@ def _check_model(config: TrainConfig, base: TrainConfig) -> None:
             f"{', '.join(own)}: the weights of finetuning.run={config.finetuning.run} are of another model; take its "
             f"model options, {' '.join(needed)}"
         )
+
+
+def terms_of_base(run: Run) -> Terms:
+    """Returns a digest of the weights that a fine-tuned run begins or began with; nothing where that is not known."""
+    if not run.config.finetuning.run:
+        return {}
+    progress = run.checkpoints.progress()
+    if progress is None:
+        return {BEGUN_WITH: _digest_of_base(run.config.finetuning)}
+    known = _begun_with(progress)
+    return {BEGUN_WITH: known} if known else {}
+
+
+def other_base(planned: TrainConfig, progress: Counters) -> str:
+    """Says that a run began with other weights than its base has now; empty where it did not, or nobody can tell."""
+    options = planned.finetuning
+    known = _begun_with(progress)
+    if not options.run or not known:
+        return ""
+    try:
+        now = _digest_of_base(options)
+    except UserError:  # a run that has begun does not need its base
+        return ""
+    if known == now:
+        return ""
+    return f"its run began with other weights than finetuning.run={options.run} has now as '{options.checkpoint}'"
+
+
+def _digest_of_base(options: FinetuningOptions) -> str:
+    weights, _ = open_run(options.run).checkpoints.weights(options.checkpoint, "finetuning.checkpoint")
+    return tensors_digest(weights)
+
+
+def _begun_with(progress: Counters) -> str:
+    known = progress.parts[-1].terms if progress.parts else {}
+    return str(known.get(BEGUN_WITH, ""))

@@ -28,7 +28,7 @@ from nmt.errors import UserError
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
-from nmt.jobs.finetuning import settled
+from nmt.jobs.finetuning import settled, terms_of_base
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
@@ -107,7 +107,7 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
 
     validation, look = _validation(run, ranks)
 
-    terms = terms_of(config, precision, ranks)
+    terms = terms_of(config, precision, ranks) | terms_of_base(run)
     facts |= {name: terms[name] for name in FACTS}
     facts |= {"parameters": model.parameter_count(), "context": model.fixed_context}
     trainer = Trainer(
