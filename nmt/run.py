@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Set
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -69,11 +69,14 @@ class Run:
 
     def _origin(self) -> Origin:
         """Returns what checkpoints of this run depend on, as it lies here."""
-        options = flat({"model": asdict(self.config.model)})
+        options = _lasting(asdict(self.config))
         for name in ("source_language", "target_language"):
             options[f"corpus.{name}"] = getattr(self.config.corpus, name)
-        defaults = flat({"model": asdict(type(self.config.model)())})
-        return Origin(self.tokenizer.digests, options, self.text, defaults)
+        defaults = {"model": asdict(type(self.config.model)()), "seed": TrainConfig.seed}
+        for part in fields(TrainConfig):
+            if part.default_factory is not MISSING:
+                defaults[part.name] = asdict(part.default_factory())
+        return Origin(self.tokenizer.digests, options, self.text, _lasting(defaults))
 
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.tokenizer.source_size, self.tokenizer.target_size, self.tokenizer.joint)
@@ -88,6 +91,17 @@ class Run:
         load_weights(model, weights, path)
         prepare(device, "fp32")
         return model.to(device).eval(), path.name
+
+
+def _lasting(options: dict[str, Any]) -> dict[str, str]:
+    """Returns the options of a configuration that can't change while it trains, by full name."""
+    lasting = {}
+    for name, value in flat(options).items():
+        part, _, _ = name.partition(".")
+        may_change = part in MAY_CHANGE or name in MAY_CHANGE
+        if not may_change and name != "finetuning.run":  # which may have moved since
+            lasting[name] = value
+    return lasting
 
 
 def open_run(folder: str | Path) -> Run:

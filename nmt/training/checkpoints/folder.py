@@ -240,7 +240,7 @@ class Checkpoints:
         elif not self._told:
             self._told = True
             log.info(
-                "%s: of an earlier version; whether tokenizer and model options are those that it was trained with "
+                "%s: of an earlier version; whether tokenizer and options are those that it was trained with "
                 "can't be checked",
                 path,
             )

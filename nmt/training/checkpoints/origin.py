@@ -12,10 +12,10 @@ from nmt.errors import UserError
 
 @dataclass(frozen=True)
 class Origin:
-    """Tokenizer, model options, languages and text that weights were trained with."""
+    """Tokenizer, options and text that weights were trained with."""
 
     tokenizer: dict[str, str]  # a hash of each model, by the name of its file
-    options: dict[str, str]  # of the model, and the languages, by full name
+    options: dict[str, str]  # those that can't change in training, and the languages, by full name
     text: dict[str, str] = field(default_factory=dict)  # fingerprints of train and valid; {} where a run is only used
     defaults: dict[str, str] = field(default_factory=dict)  # of options, which a record may be older than; not kept
 
@@ -31,8 +31,10 @@ class Origin:
     def check(self, recorded: Origin, path: Path, run: Path) -> None:
         """Raises UserError where this run, in the folder ``run``, is not what the checkpoint ``path`` was trained as.
 
-        The text is not compared: it need not be there where a run is used.
+        The text is not compared: it need not be there where a run is used. Of a file outside the run's own checkpoints
+        only tokenizer, model and languages are, without which it can't be used.
         """
+        is_own = path.resolve().parent == (run / "checkpoints").resolve()
         for name in sorted(self.tokenizer.keys() | recorded.tokenizer.keys()):
             if self.tokenizer.get(name) != recorded.tokenizer.get(name):
                 raise UserError(
@@ -40,6 +42,8 @@ class Origin:
                     "run's own tokenizer back, or train again"
                 )
         for name, now, trained in self._changes(recorded):
+            if not is_own and not name.startswith(("model.", "corpus.")):
+                continue
             raise UserError(
                 f"{run / 'config.yaml'}: {name}={now}, but {path.name} was trained with {name}={trained}; set it back"
             )
