@@ -68,7 +68,7 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
         share = round(100 * comparison.confidence)
         axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
         handles, _ = axes.get_legend_handles_labels()
-        if crowded:
+        if handles and crowded:
             axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns)
         elif handles:
             axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(handles), borderaxespad=0.2)
