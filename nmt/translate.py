@@ -38,7 +38,7 @@ def _translate(config: TranslateConfig) -> None:
 
     from nmt.corpus.text.lines import chunks, lines_of, lines_of_stream
     from nmt.decoding.cuts import Cuts
-    from nmt.decoding.lines import tell_unknown_tag
+    from nmt.decoding.lines import tell_unknown_tag, warn_of_unknown_tag
     from nmt.decoding.shards import LINES_AT_ONCE, translate_file
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
@@ -55,8 +55,7 @@ def _translate(config: TranslateConfig) -> None:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
         work["translates"] = identity()
         if rank == 0 and Path(config.input).is_file():  # a pipe is refused, unread
-            for _ in tell_unknown_tag(lines_of(Path(config.input)), engine.tokenizer):
-                pass
+            warn_of_unknown_tag(lines_of(Path(config.input)), engine.tokenizer)
         cuts = translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
     else:
         stream = counted(sys.stdin.buffer, "translating", "lines read")

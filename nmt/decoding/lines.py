@@ -25,6 +25,12 @@ def one_line(text: str) -> str:
     return text.replace("\n", " ").replace("\r", " ").strip()
 
 
+def warn_of_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer, place: str = "") -> None:
+    """Warns as `tell_unknown_tag` does, of lines that are read for nothing else."""
+    for _ in tell_unknown_tag(lines, tokenizer, place):
+        pass
+
+
 def tell_unknown_tag(lines: Iterable[str], tokenizer: Tokenizer, place: str = "") -> Iterator[str]:
     """Yields the lines of a ``place``; warns of the first one that begins with something like <2it> which the tokenizer
     splits.

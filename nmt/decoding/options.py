@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nmt.errors import UserError, nearest
 
@@ -28,6 +29,8 @@ class DecodingOptions:
     )
     temperature: float = 0.0  # above 0: one sampled path instead of search
     seed: int = 1  # of sampling
+
+    ONLY_SPEED: ClassVar[frozenset[str]] = frozenset({"batch_size"})  # all else decides what search finds
 
     def __post_init__(self) -> None:
         if self.length_penalty not in PENALTIES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.decoding.cuts import Cuts
-from nmt.decoding.lines import tell_unknown_tag
+from nmt.decoding.lines import warn_of_unknown_tag
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -47,8 +47,8 @@ def evaluate_run(
         pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
         if corpus.is_tagged:
             tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
-        for _ in tell_unknown_tag([pair.encoder_input for pair in pairs], run.tokenizer, f"test set '{name}', "):
-            pass
+        inputs = [pair.encoder_input for pair in pairs]
+        warn_of_unknown_tag(inputs, run.tokenizer, f"test set '{name}', ")
         folder = evaluation_folder(run, name, checkpoint, identity["weights"], decoding)
         take_over(run.folder / "evaluations" / name, folder, identity)
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None

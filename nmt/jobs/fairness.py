@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.finetuning import other_base
-from nmt.jobs.spent import UNITS, has_more, written
+from nmt.jobs.spent import MEND, UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
 from nmt.run import CHANGES_BITS, WATCHES, difference
 from nmt.schemas import CompareConfig, TrainConfig
@@ -27,9 +26,6 @@ from nmt.training.optim import FALLING
 from nmt.training.terms import Part, Terms
 from nmt.training.trainer_options import BUDGETS
 
-log = logging.getLogger("nmt")
-
-MEND = "give the comparison another name=, or delete the run"
 # What a comparison says itself, and by which options.
 ITS_OWN = {"seed": "seeds=[...]", "run": "name= and runs=", "resume": "nothing: a comparison goes on with its runs"}
 

@@ -56,10 +56,10 @@ def report_folder(config: CompareConfig) -> Path:
 
 
 def _other_search(decoding: DecodingOptions, usual: DecodingOptions) -> dict[str, Any]:
-    """Returns the options of a search that are not as usual, besides the size of batches, which changes no output."""
+    """Returns the options that decide what search finds and are not as usual."""
     different = {}
     for name, value in asdict(decoding).items():
-        if name != "batch_size" and value != getattr(usual, name):
+        if name not in decoding.ONLY_SPEED and value != getattr(usual, name):
             different[name] = value
     return different
 

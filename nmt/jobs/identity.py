@@ -32,8 +32,7 @@ def run_identity(run: Run) -> dict[str, Any]:
 
 def search_identity(decoding: DecodingOptions) -> dict[str, Any]:
     """Returns the options that decide what search finds."""
-    options = asdict(decoding)
-    del options["batch_size"]
+    options = {name: value for name, value in asdict(decoding).items() if name not in decoding.ONLY_SPEED}
     if options["precision"] == "fp32":  # the option is younger than many an evaluation, which was made in fp32
         del options["precision"]
     return options

@@ -9,7 +9,7 @@ from typing import Any
 from nmt.errors import UserError
 from nmt.evaluation.results import DifferenceRow, Finding, Row
 from nmt.evaluation.translations import Evaluation
-from nmt.jobs.spent import has_less, has_more, written
+from nmt.jobs.spent import MEND, has_less, has_more, written
 from nmt.jobs.terms import is_among
 from nmt.run import CHANGES_BITS, NOT_THE_EXPERIMENT, Run, difference
 from nmt.schemas import MATCHED, CompareConfig, TrainConfig
@@ -42,7 +42,7 @@ def check_budget(config: CompareConfig, system: str, trained: TrainConfig, progr
     """
     more = has_more(trained.trainer, progress)
     if more:
-        raise UserError(f"{system}: {more}; give the comparison another name=, or delete the run")
+        raise UserError(f"{system}: {more}; {MEND}")
     less = has_less(trained.trainer, progress)
     if config.match == "none" or not less:
         return ""

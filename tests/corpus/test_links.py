@@ -10,7 +10,7 @@ from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
-from nmt.corpus.text.links import piece_links, read_links, words_of
+from nmt.corpus.text.links import read_links, words_of
 from nmt.errors import UserError
 
 
@@ -44,9 +44,12 @@ def test_words_are_what_white_space_parts(pieces, words):
 
 
 def test_a_word_s_link_goes_to_all_its_pieces():
-    source, target = ["▁the", "▁ca", "t", "</s>"], ["▁die", "▁Kat", "ze"]
-    assert piece_links([(1, 1)], source, target) == [(1, 1), (1, 2), (2, 1), (2, 2)]
-    assert piece_links([(0, 0), (7, 0)], source, target) == [(0, 0)]
+    from nmt.corpus.text.links import links_between  # here: the other tests run at earlier commits, too
+
+    source = words_of(["▁the", "▁ca", "t", "</s>"])
+    target = words_of(["▁die", "▁Kat", "ze"])
+    assert links_between([(1, 1)], source, target) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert links_between([(0, 0), (7, 0)], source, target) == [(0, 0)]
 
 
 def corpus(tmp_path, links: str) -> FilesOptions:

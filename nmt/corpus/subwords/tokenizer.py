@@ -361,20 +361,18 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 minloglevel=2,
             )
         except RuntimeError as error:
-            reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
-            most = re.search(r"set it to a value <= (\d+)", reason)
-            if most:
-                raise NotForThisText(
-                    f"tokenizer.vocabulary_size={options.vocabulary_size}: this text has too few different pieces; say "
-                    f"tokenizer.vocabulary_size={most[1]} or less"
-                ) from None
-            least = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
-            if least:
-                raise NotForThisText(
-                    f"tokenizer.vocabulary_size={options.vocabulary_size}: this text has more characters; say "
-                    f"tokenizer.vocabulary_size={least[1]} or more"
-                ) from None
-            raise NotForThisText(
-                f"tokenizer.vocabulary_size={options.vocabulary_size}: not for this text ({reason.strip()}); "
-                "try another size or tokenizer.kind=char"
-            ) from None
+            raise _refusal(error, options.vocabulary_size) from None
+
+
+def _refusal(error: RuntimeError, size: int) -> NotForThisText:
+    """Returns what SentencePiece says of a size that does not fit the text, with the size that does."""
+    reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
+    most = re.search(r"set it to a value <= (\d+)", reason)
+    least = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
+    if most:
+        mend = f"this text has too few different pieces; say tokenizer.vocabulary_size={most[1]} or less"
+    elif least:
+        mend = f"this text has more characters; say tokenizer.vocabulary_size={least[1]} or more"
+    else:
+        mend = f"not for this text ({reason.strip()}); try another size or tokenizer.kind=char"
+    return NotForThisText(f"tokenizer.vocabulary_size={size}: {mend}")

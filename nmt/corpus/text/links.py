@@ -199,11 +199,6 @@ def _word_of_each_byte(text: bytes, first: int) -> list[int]:
     return words
 
 
-def piece_links(links: Sequence[Link], source_pieces: Sequence[str], target_pieces: Sequence[str]) -> list[Link]:
-    """Links every piece of a source word with every piece of the target words that it is linked with."""
-    return links_between(links, words_of(source_pieces), words_of(target_pieces))
-
-
 def links_between(links: Sequence[Link], source_words: Words, target_words: Words) -> list[Link]:
     """Links pieces by the words that they hold a part of."""
     source = _pieces_by_word(source_words)
