@@ -5,10 +5,34 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
     """A mistake in input or configuration; its message is one line that names the place and the mend."""
+
+
+class Absent(UserError):
+    """Something that should be read is not there."""
+
+
+class Unreadable(UserError):
+    """Something is there and can't be read now, for want of rights, or by a fault of its disk. It may well be whole."""
+
+
+class Damaged(UserError):
+    """What was read is not what was written: it is cut short, or its digest is another."""
+
+
+class Newer(UserError):
+    """What was read is whole, and only a later version of nmt knows its format."""
+
+
+def not_read(error: OSError, place: Path | str) -> UserError:
+    """Returns what to raise where a file or folder could not be opened or read: Absent or Unreadable."""
+    if isinstance(error, FileNotFoundError):
+        return Absent(f"{place}: no such file or folder")
+    return Unreadable(f"{place}: cannot be read ({error.strerror or error}); what is there is kept as it is")
 
 
 def is_memory(error: BaseException) -> bool:
