@@ -39,7 +39,9 @@ def _align(config: AlignConfig) -> None:
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.open import open_translator
     from nmt.progress import Progress
+    from nmt.streams import check_output
 
+    check_output()
     forward = open_translator(config.run, config.checkpoint, config.device)
     backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
     pairs = list(read_parallel(Path(config.source), Path(config.target)))

@@ -45,7 +45,9 @@ def _score(config: ScoreConfig) -> None:
     from nmt.jobs.open import open_translator
     from nmt.progress import Progress
     from nmt.report.tables import score_table
+    from nmt.streams import check_output
 
+    check_output()
     translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
     pairs = list(read_parallel(Path(config.source), Path(config.target)))
     sources, targets = texts_to_encode(pairs)

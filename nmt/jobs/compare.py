@@ -42,6 +42,7 @@ from nmt.jobs.finetuning import settled
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
 from nmt.jobs.terms import as_trained
 from nmt.jobs.train import train_run
+from nmt.messages import keep_messages
 from nmt.run import commit_of, git_commit, machine
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.journal import read_journal
@@ -68,6 +69,8 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
     with join_ranks(own_device(choose_device(config.device)), minutes) as ranks:
+        if ranks.first:
+            keep_messages(Path(config.runs) / config.name)
         trained = _train_all(config, plan, ranks)
         if not ranks.first:
             return None

@@ -32,6 +32,7 @@ from nmt.jobs.finetuning import settled, terms_of_base
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
+from nmt.messages import keep_messages, leave_messages
 from nmt.models.build import build_model
 from nmt.models.interface import Model
 from nmt.report.board import record_options
@@ -54,7 +55,9 @@ MANY_CUT = 10.0  # percent of the outputs of the last validation: then it is tol
 def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it. Raises UserError for what the user can mend."""
     with open_training(config, ranks) as (run, trainer):
-        return run, trainer.fit()
+        counters = trainer.fit()
+    leave_messages(run.folder)
+    return run, counters
 
 
 @contextmanager
@@ -131,12 +134,17 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
     """Opens the run's folder, which the first process makes while the others wait."""
 
     def make() -> dict[str, Any]:
-        run = start_run(config, lambda: _tokenizer(config), lambda: cached_proportions(config.corpus, cache))
+        run = start_run(config, make_tokenizer, lambda: cached_proportions(config.corpus, cache))
+        keep_messages(folder)
         return {"proportions": asdict(run.proportions), "text": run.text}
 
+    def make_tokenizer() -> Tokenizer:
+        keep_messages(folder)  # the folder is free, or this run's own: otherwise nobody asks for a tokenizer
+        return _tokenizer(config)
+
     cache = Path(config.cache)
-    begun = ranks.first_tells(make, "the run's folder")
     folder = Path(config.run.dir)
+    begun = ranks.first_tells(make, "the run's folder")
     proportions = Proportions.from_dict(begun["proportions"])
     return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, begun["text"])
 

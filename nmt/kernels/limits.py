@@ -19,6 +19,7 @@ class Limits:
 LIMITS = {
     "cpu": Limits(loss_rows=512, search_cells=32_768, validation_sentences=64),
     "cuda": Limits(loss_rows=512, search_cells=32_768, validation_sentences=256),
+    "mps": Limits(loss_rows=512, search_cells=32_768, validation_sentences=64),
 }
 
 

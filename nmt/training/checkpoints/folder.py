@@ -285,7 +285,7 @@ def _link(path: Path, place: Path) -> None:
     aside.unlink(missing_ok=True)
     try:
         os.link(path, aside)
-    except OSError:  # a file system without links
+    except (OSError, AttributeError):  # a file system, or a system, without links
         shutil.copyfile(path, aside)
     os.replace(aside, place)
 
