@@ -14,6 +14,7 @@ from typing import Any
 from nmt.environment import can_meet, check_meeting, is_torchrun, left_over, prepare_libraries, rank_and_count
 from nmt.errors import UserError, is_memory
 from nmt.messages import leave_messages, standard_error_watched, watch_standard_error
+from nmt.progress import phase
 from nmt.stopping import ENDING, Stop, Stopped, heard, ignore_from_now_on
 from nmt.streams import fill_closed_files, standard_output_watched
 
@@ -91,18 +92,20 @@ def _listening() -> Iterator[None]:
 def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[], None]]:
     """Yields Hydra's main function around ``job``; its errors, and those of the job, are raised after the block."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises its errors instead of printing them
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
+    with phase("loading PyTorch and other libraries"):
+        import hydra
+        from hydra.errors import HydraException
+        from omegaconf import DictConfig
+        from omegaconf.errors import OmegaConfBaseException
 
-    from nmt.config import CONFIG_FOLDER, DOORS, register, typed
-    from nmt.jobs.sweep import RefusedSweep
-    from nmt.override_errors import one_line, unnamed_choice
-    from nmt.plugins import load_plugins
-    from nmt.training.signals import Interrupted
+        from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+        from nmt.jobs.sweep import RefusedSweep
+        from nmt.override_errors import one_line, unnamed_choice
+        from nmt.plugins import load_plugins
+        from nmt.training.signals import Interrupted
 
-    load_plugins()
+    with phase("loading the plugins of NMT_PLUGINS"):
+        load_plugins()
     register()
     failures: list[BaseException] = []
     parent = os.getpid()

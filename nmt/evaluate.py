@@ -37,6 +37,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.evaluation.translations import Evaluations
     from nmt.evaluation.translations_folder import write_scores
     from nmt.jobs.evaluate import evaluate_run
+    from nmt.progress import phase
     from nmt.report.tables import score_table
     from nmt.run import open_run
 
@@ -47,8 +48,9 @@ def _evaluate(config: EvaluateConfig) -> None:
     shown = config.evaluation.shown_sentences
     for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
         evaluations = Evaluations({name: {seed: evaluation}})
-        rows, _ = compare_on(evaluations, name, config.evaluation)
-        buckets = bucket_infos(evaluations, config.evaluation)
+        with phase(f"{evaluation.test_set}: scores and their bands"):
+            rows, _ = compare_on(evaluations, name, config.evaluation)
+            buckets = bucket_infos(evaluations, config.evaluation)
         write_scores(evaluation, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {evaluation.folder}")
         print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +25,44 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Raises UserError while another process trains in this folder."""
-    with _held(folder / ".lock", folder, wait=False):
+def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
+    """Raises UserError while another process trains in this folder.
+
+    Yields a function that raises UserError where it is another folder now: it was deleted, and perhaps begun anew.
+    """
+    with _held(folder / ".lock", folder, wait=False), _kept_open(folder):
+        identity = _identity(folder)
+
+        def check() -> None:
+            if _identity(folder) != identity:
+                raise UserError(
+                    f"{folder}: was deleted or moved while this process trained in it; nothing more is written there"
+                )
+
+        yield check
+
+
+@contextmanager
+def _kept_open(folder: Path) -> Iterator[None]:
+    """Keeps a folder open, so that no new one gets its number when it is deleted."""
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows, where a folder in use can't be deleted
         yield
+        return
+    try:
+        yield
+    finally:
+        os.close(number)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Returns what one folder has and no other; None where none is there."""
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextmanager

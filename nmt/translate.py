@@ -43,7 +43,7 @@ def _translate(config: TranslateConfig) -> None:
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
     from nmt.jobs.open import open_engine
-    from nmt.progress import counted
+    from nmt.progress import counted, phase
     from nmt.streams import check_output, standard_input
 
     log = logging.getLogger("nmt")
@@ -55,7 +55,8 @@ def _translate(config: TranslateConfig) -> None:
     if not config.input:
         check_output()
         standard_input()
-    engine, identity = open_engine(config)
+    with phase("loading the model"):
+        engine, identity = open_engine(config)
     cuts = Cuts()
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}

@@ -84,7 +84,7 @@ def as_found() -> Iterator[None]:
     variables = dict(os.environ)
     threads = torch.get_num_threads()
     products = torch.get_float32_matmul_precision()
-    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    handlers = {number: signal.getsignal(number) for number in (*STOPPING, signal.SIGINT)}
     root = logging.getLogger()
     log_handlers = root.handlers
     level = root.level

@@ -43,6 +43,7 @@ from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_ex
 from nmt.jobs.terms import as_trained
 from nmt.jobs.train import train_run
 from nmt.messages import keep_messages
+from nmt.progress import phase
 from nmt.run import commit_of, git_commit, machine
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.journal import read_journal
@@ -61,10 +62,11 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     would not be fair.
     """
     check_overrides(config)
-    plan = _plan(config)
-    check_fair(config, plan)
-    check_tokenizers(plan)
-    check_runs(config, plan)
+    with phase("checking every system of the comparison"):
+        plan = _plan(config)
+        check_fair(config, plan)
+        check_tokenizers(plan)
+        check_runs(config, plan)
     _announce_buckets(config, plan[0].config)
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
@@ -116,8 +118,9 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
     Raises UserError for a test set without sentences.
     """
     for name in config.test_sets or train_config.corpus.test_names():
-        pairs = tags_apart(train_config.corpus.read(name), train_config.tokenizer.symbols)
-        sources = [pair.source for pair in pairs]
+        with phase(f"reading test set {name}"):
+            pairs = tags_apart(train_config.corpus.read(name), train_config.tokenizer.symbols)
+            sources = [pair.source for pair in pairs]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         unit = Writing.of(sources).unit
@@ -149,7 +152,10 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     """Scores every test set, and puts together all that a report sees."""
     evaluated = {(member.system, member.seed): member.evaluations for member in trained}
     test_sets = Evaluations.by_test_set(evaluated)
-    parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
+    parts = []
+    for test_set in test_sets:
+        with phase(f"{test_set.test_set}: scores, bands and paired tests"):
+            parts.append(compare_test_set(test_set, config.baseline, config.evaluation))
     unmatched = _unmatched(config, trained)
     fields = judged_only(merged(parts), unmatched)
     rows = fields["rows"]

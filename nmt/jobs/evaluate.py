@@ -16,6 +16,7 @@ from nmt.evaluation.translations import Evaluation
 from nmt.evaluation.translations_folder import ASKED, take_over
 from nmt.jobs.folders import evaluation_folder
 from nmt.jobs.identity import model_identity, search_identity
+from nmt.progress import phase
 from nmt.run import Run
 from nmt.training.precision import choose_device
 
@@ -34,7 +35,8 @@ def evaluate_run(
     names = list(test_sets) or corpus.test_names()
     if not names:
         raise UserError(f"corpus.tests: the corpus of {run.folder} has no test set; train it with one to evaluate it")
-    model, file = run.model(checkpoint, choose_device(device_name))
+    with phase("loading the model"):
+        model, file = run.model(checkpoint, choose_device(device_name))
     translator = Translator(model, run.tokenizer, decoding)
     identity = {
         ASKED: checkpoint,
@@ -44,7 +46,8 @@ def evaluate_run(
     }
     evaluations = []
     for name in names:
-        pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
+        with phase(f"reading test set {name}"):
+            pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
         if corpus.is_tagged:
             tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
         inputs = [pair.encoder_input for pair in pairs]

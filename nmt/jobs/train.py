@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -35,6 +35,7 @@ from nmt.locks import alone_in
 from nmt.messages import keep_messages, leave_messages
 from nmt.models.build import build_model
 from nmt.models.interface import Model
+from nmt.progress import phase
 from nmt.report.board import record_options
 from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
@@ -44,6 +45,7 @@ from nmt.training.journal import Journal, open_journal, read_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
+from nmt.training.sinks.still_there import StillThere
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
 
@@ -74,9 +76,12 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         if ranks is None:
             device = own_device(choose_device(config.device))
             ranks = stack.enter_context(join_ranks(device, config.trainer.timeout_minutes))
+        check_place: Callable[[], None] | None = None
         if ranks.first:
-            stack.enter_context(alone_in(Path(config.run.dir)))
+            check_place = stack.enter_context(alone_in(Path(config.run.dir)))
         run, trainer = _prepare(config, ranks)
+        if check_place:
+            run.checkpoints.check_place = check_place
         before = run.checkpoints.all()
         yield run, trainer
         if not ranks.first:
@@ -94,13 +99,15 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
         torch.set_num_threads(config.trainer.threads)
     precision = choose_precision(ranks.device, config.trainer.precision)
 
-    run = _start(config, ranks)
+    with phase("looking at the text and the run's folder"):
+        run = _start(config, ranks)
     config.corpus.check_tokenizer(run.tokenizer)
 
     batches, facts = _batches(run, ranks)
 
     torch.manual_seed(config.seed)
-    model = _model(run).to(ranks.device)
+    with phase("building the model"):
+        model = _model(run).to(ranks.device)
     if ranks.number:  # every rank begins with the same weights, and draws different units for dropout
         torch.manual_seed(config.seed + (ranks.number << 32))
 
@@ -108,7 +115,8 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
     parameters = f"{model.parameter_count():,}"
     log.info("%s: %s parameters, %s on %s, in %s", config.run.name, parameters, precision.name, devices, run.folder)
 
-    validation, look = _validation(run, ranks)
+    with phase("preparing the validation set"):
+        validation, look = _validation(run, ranks)
 
     terms = terms_of(config, precision, ranks) | terms_of_base(run)
     facts |= {name: terms[name] for name in FACTS}
@@ -180,10 +188,12 @@ def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
         parts = (config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
         return cached_pairs(*parts, run.proportions)
 
-    ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
-    pairs = read()
-    batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
-    padding = batcher.padding_share()
+    with phase("encoding the text"):
+        ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
+        pairs = read()
+    with phase("sorting pairs into batches"):
+        batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
+        padding = batcher.padding_share()
     log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
     _advise("train", pairs.report, config, ranks)
     return batcher, {"pairs": asdict(pairs.report), "padding": padding}
@@ -279,7 +289,8 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
         tell_changes(changed, step, config.optimizer.schedule in FALLING)
         record_config(run)
         facts = {**facts, "changed": changed}
-    journal = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
+    opened = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
+    journal = Journal([StillThere(run.checkpoints.check_place), *opened.sinks])
     journal.event("start", step, **facts, commit=git_commit(), machine=machine())
     return journal
 

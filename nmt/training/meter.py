@@ -50,6 +50,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.part_norms: dict[str, float] = {}
+        self.in_words = ""  # the last reading, for the console
         self.restart()
 
     def add(self, likelihood: float, norm: float, batches: list[Batch]) -> None:
@@ -73,6 +74,7 @@ class Meter:
             "tokens_per_second": count / max(seconds, 1e-9),
             "padding": 1 - real / max(cells, 1),
         }
+        self.in_words = f"  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s"
         self.restart()
         return values
 

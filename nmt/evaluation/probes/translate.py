@@ -20,7 +20,7 @@ from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
-from nmt.progress import Progress
+from nmt.progress import Progress, phase
 
 PICTURED = 24  # sentences of up to so many words (or characters) keep the attention of every head:
 PICTURED_WORDS = 25
@@ -51,15 +51,20 @@ def evaluate(
         identity = {**identity, "tags": record_digest(tags)}
     unit = Writing.of(sources).unit
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
-    earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
+    with phase(f"looking for earlier translations of {name}"):
+        earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
         return replace(earlier, tags=tags, precision=translator.options.precision)
     start = time.monotonic()
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(inputs, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    gradients = _gradients(translator, pairs, unit)
-    forced = translator.force(inputs, references, attention_for=set(chosen))
+    with phase(f"{name}: gradients by source word, of {PROBES} sentences"):
+        gradients = _gradients(translator, pairs, unit)
+    with phase(f"{name}: log-probabilities of the references"):
+        forced = translator.force(inputs, references, attention_for=set(chosen))
+    with phase(f"{name}: attention of every head"):
+        pictures = _pictures(translator, pairs, chosen, unit)
     evaluation = Evaluation(
         test_set=name,
         sources=sources,
@@ -70,7 +75,7 @@ def evaluate(
         heat_maps=_heat_maps(translations, chosen),
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
-        pictures=_pictures(translator, pairs, chosen, unit),
+        pictures=pictures,
         links=_links(translator, pairs, forced, chosen),
         gradients=gradients,
         known_links=known_links,
@@ -80,7 +85,8 @@ def evaluate(
         precision=translator.options.precision,
         tags=tags,
     )
-    write_evaluation(folder, evaluation, identity)
+    with phase(f"{name}: writing the evaluation"):
+        write_evaluation(folder, evaluation, identity)
     return evaluation
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from nmt.training.sinks.sink import Event, Look, Sink
+
+log = logging.getLogger("nmt")
 
 
 class TensorBoard(Sink):
@@ -29,8 +32,12 @@ class TensorBoard(Sink):
             writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             self._writer.close()
+        except OSError as error:  # whatever ends the run is told by who met it first
+            log.warning("%s: the last points for TensorBoard are lost (%s)", self._folder, error.strerror or error)
 
     def _open(self) -> Any:
         if self._writer is None:
