@@ -30,11 +30,10 @@ def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
 
     Yields a function that raises UserError where it is another folder now: it was deleted, and perhaps begun anew.
     """
-    with _held(folder / ".lock", folder, wait=False), _kept_open(folder):
-        identity = _identity(folder)
+    with _held(folder / ".lock", folder, wait=False), _kept_open(folder) as number:
 
         def check() -> None:
-            if _identity(folder) != identity:
+            if not _is_same(folder, number):
                 raise UserError(
                     f"{folder}: was deleted or moved while this process trained in it; nothing more is written there"
                 )
@@ -43,26 +42,28 @@ def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _kept_open(folder: Path) -> Iterator[None]:
-    """Keeps a folder open, so that no new one gets its number when it is deleted."""
+def _kept_open(folder: Path) -> Iterator[int | None]:
+    """Yields the number of an open folder, which stays what it is when its name is deleted or goes to another one."""
     try:
         number = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows, where a folder in use can't be deleted
-        yield
+        yield None
         return
     try:
-        yield
+        yield number
     finally:
         os.close(number)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Returns what one folder has and no other; None where none is there."""
+def _is_same(folder: Path, number: int | None) -> bool:
+    """Whether the folder of this name is the one that was opened as ``number``."""
     try:
         status = os.stat(folder)
     except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
+        return False
+    except OSError:  # not to be seen now: whoever writes there will tell
+        return True
+    return number is None or os.path.samestat(status, os.fstat(number))
 
 
 @contextmanager

@@ -32,12 +32,13 @@ class Messages:
         self._part = ""  # of a line that has not ended
         self._held: deque[str] = deque(maxlen=HELD)  # lines that no file has
         self._files: dict[Path, BinaryIO] = {}
+        self._thread = threading.local()  # has ``is_passing`` while what a thread writes is not kept
         self._lock = threading.RLock()  # a signal's handler may write while the same thread does
 
     def add(self, text: str) -> list[str]:
         """Keeps the lines that end in ``text``, without progress bars. Returns what to tell of files that were lost."""
         is_bar = text.startswith("\r") and "\n" not in text
-        if is_bar:
+        if is_bar or getattr(self._thread, "is_passing", False):
             return []
         with self._lock:
             *lines, self._part = (self._part + text).split("\n")
@@ -47,6 +48,15 @@ class Messages:
                 if words:
                     lost += self._write(f"{_now()} {words}\n")
             return lost
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """Keeps nothing of what this thread writes within the block."""
+        self._thread.is_passing = True
+        try:
+            yield
+        finally:
+            self._thread.is_passing = False
 
     def keep(self, folder: Path) -> list[str]:
         """Keeps messages in a folder from now on, and those that no other folder has. Returns as `add`."""
@@ -171,6 +181,16 @@ def leave_messages(folder: Path | None = None) -> None:
         sys.stderr.messages.leave_all()
     else:
         sys.stderr.messages.leave(folder.absolute())
+
+
+@contextmanager
+def not_kept() -> Iterator[None]:
+    """Within the block messages only go to standard error: progress is not worth keeping."""
+    if not isinstance(sys.stderr, StandardError):
+        yield
+        return
+    with sys.stderr.messages.passing():
+        yield
 
 
 def silent_since() -> float:

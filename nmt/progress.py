@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from nmt.messages import silent_since
+from nmt.messages import not_kept, silent_since
 
 log = logging.getLogger("nmt")
 
@@ -61,7 +61,8 @@ class Progress:
 
     def _say(self) -> None:
         self.last = time.monotonic()
-        log.info("%s", self.line(self.done, self.last - self.start))
+        with not_kept():
+            log.info("%s", self.line(self.done, self.last - self.start))
 
     def line(self, done: float, seconds: float) -> str:
         """Returns the line for ``done`` after so many seconds."""
@@ -123,8 +124,9 @@ def phase(title: str, says_end: bool = True) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-    if named.is_set() and says_end:
-        log.info("%s: done in %s", title, clock(time.monotonic() - start))
+    seconds = time.monotonic() - start
+    if named.is_set() and says_end and seconds >= SECONDS_OF_SILENCE:
+        log.info("%s: done in %s", title, clock(seconds))
 
 
 def after_silence(say: Callable[[], None]) -> threading.Timer:

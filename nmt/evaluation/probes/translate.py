@@ -59,7 +59,7 @@ def evaluate(
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(inputs, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    with phase(f"{name}: gradients by source word, of {PROBES} sentences"):
+    with phase(f"{name}: gradients by source word"):
         gradients = _gradients(translator, pairs, unit)
     with phase(f"{name}: log-probabilities of the references"):
         forced = translator.force(inputs, references, attention_for=set(chosen))

@@ -8,7 +8,7 @@ from nmt.training.sinks.sink import Event, Sink
 
 
 class StillThere(Sink):
-    """Raises UserError at an event where the folder was deleted meanwhile. It comes before the sinks that write there."""
+    """Raises UserError at an event where the folder was deleted. It comes before the sinks that write there."""
 
     def __init__(self, check: Callable[[], None]):
         self._check = check
