@@ -20,7 +20,7 @@ from nmt.messages import not_kept, silent_since
 log = logging.getLogger("nmt")
 
 SECONDS_BETWEEN_LINES = 20  # where standard error is a file
-SECONDS_OF_SILENCE = 2.0  # after which the work in hand is named, whatever it is
+SECONDS_OF_SILENCE = 3.0  # after which the work in hand is named, whatever it is
 
 T = TypeVar("T")
 

