@@ -51,8 +51,7 @@ def evaluate(
         identity = {**identity, "tags": record_digest(tags)}
     unit = Writing.of(sources).unit
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
-    with phase(f"looking for earlier translations of {name}"):
-        earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
+    earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
     if earlier is not None:
         return replace(earlier, tags=tags, precision=translator.options.precision)
     start = time.monotonic()
