@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import statistics
 import subprocess
@@ -30,10 +31,11 @@ LOGGED_EVERY = 20
 WARM_EVENTS = 2  # of the journal, which are left out
 LINES = 2000
 WORDS = 25  # of a line
+SYSTEMS = ("fixed", "attention", "transformer")
 PACKED_EVERY = 15.0  # seconds
 # What comes back of a run: texts, no weights.
 PACKED = ("config.yaml", "journal.jsonl", "provenance.json", "evaluations", "report")
-NOT_PACKED = (".npz", ".safetensors", ".html")
+NOT_PACKED = (".npz", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -165,18 +167,17 @@ def _lines(setting: Setting) -> list[str]:
 def europarl(setting: Setting, report: Report) -> None:
     """Compares the three systems on Europarl, matched by tokens: as many as fit into the time that is left."""
     began = time.monotonic()
-    systems = ("fixed", "attention", "transformer")
     rates = {}
-    for system in systems:
+    for system in SYSTEMS:
         with report.trying(f"rate of {system}"):
             rates[system] = _rate(setting, system)
             report.figure(f"rate of {system}", rates[system], "target tokens/s")
     left = setting.ends - time.time()
     reserve = 0.36 * left + 10  # for evaluation and report
-    seconds_a_token = sum(1 / rates[system] for system in systems)
+    seconds_a_token = sum(1 / rates[system] for system in SYSTEMS)
     budget = int((left - reserve) / seconds_a_token)
     if setting.tiny:
-        budget = 2_000
+        budget = 1_500
     report.figure("budget", budget, "target tokens each", note=f"rates took {time.monotonic() - began:.0f} s")
     folder = setting.work / "runs"
     command = [sys.executable, "-m", "nmt.compare", "+comparison=europarl", "match=tokens", f"budget={budget}"]
@@ -185,15 +186,26 @@ def europarl(setting: Setting, report: Report) -> None:
         code = subprocess.run(command, check=False).returncode
     if code:
         report.fail("comparison", f"exit code {code}")
-    scores = folder / "europarl" / "report" / "scores.csv"
-    if scores.is_file():
-        report.fact("comparison", scores.read_text(encoding="utf-8").splitlines()[0])
+    for line in _table(folder / "europarl" / "report" / "report.md"):
+        report.fact("comparison", line)
+
+
+def _table(path: Path) -> list[str]:
+    """The first table of a report, line by line."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = itertools.dropwhile(lambda line: not line.startswith("|"), lines)
+    return list(itertools.takewhile(lambda line: line.startswith("|"), rows))
 
 
 def _rate(setting: Setting, system: str) -> float:
     folder = setting.work / f"rate-{system}"
-    overrides = [f"+experiment=europarl/{system}", *_places(setting, folder), *_shared(setting)]
-    updates = 4 if setting.tiny else 80
+    overrides = [f"+experiment=europarl/{system}", f"run.dir={folder}", f"device={setting.device}", *_shared(setting)]
+    updates = 60
+    if setting.tiny:
+        updates = 4
+        overrides += _small(system)
     overrides += [f"trainer.max_steps={updates}", "trainer.max_minutes=0", "validation.bleu_sentences=0"]
     overrides += [f"trainer.log_every={updates // 4}", "validation.samples=0"]
     train_run(compose_train(overrides))
@@ -204,13 +216,26 @@ def _rate(setting: Setting, system: str) -> float:
 def _shared(setting: Setting) -> list[str]:
     shared = ["trainer.validate_every=400", "validation.samples=0"]
     if setting.tiny:
-        shared += ["batching.tokens=512", "tokenizer.vocabulary_size=300", "tokenizer.pairs=1000"]
+        shared += ["batching.tokens=512", "tokenizer.vocabulary_size=400", "tokenizer.pairs=1000"]
     return shared
 
 
 def _compared(setting: Setting) -> list[str]:
-    shared = ",".join([*_shared(setting), f"cache={setting.work / 'cache'}"])
-    return [f"overrides=[{shared}]", "decoding.beam_size=5", "decoding.batch_size=512"]
+    options = [f"overrides={_quoted(_shared(setting))}", "decoding.beam_size=5", "decoding.batch_size=512"]
+    if setting.tiny:
+        options += [f"systems.{system}.overrides={_quoted(_small(system))}" for system in SYSTEMS]
+    return options
+
+
+def _quoted(overrides: list[str]) -> str:
+    """A list for Hydra."""
+    return "[" + ",".join(f"'{override}'" for override in overrides) + "]"
+
+
+def _small(system: str) -> list[str]:
+    if system == "transformer":
+        return [*SMALL["base"], "model.decoder_layers=1"]
+    return [*SMALL["lstm"], "model.encoder_layers=1", "model.decoder_layers=1"]
 
 
 @contextmanager
