@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -71,7 +70,6 @@ class Trainer:
         after_step: Callable[[Counters], None] | None = None,
         terms: Terms | None = None,
     ):
-        """``after_step`` is called with the counters after every update: tests look at a run through it."""
         options.check_budget()
         self.model = model
         self.batches = batches
@@ -97,9 +95,9 @@ class Trainer:
         self.average: Tensors = copy_weights(model) if options.average_decay else {}
         self.progress = Counters()
         self.meter = Meter()
-        device_limits = limits(self.device)
-        self.unread = Unread(min(device_limits.unread_updates, options.log_every, options.skip_limit))
-        self.ahead = device_limits.batches_ahead if self.ranks.count == 1 else 0
+        sizes = limits(self.device)
+        self.unread = Unread(min(sizes.unread_updates, options.log_every, options.skip_limit))
+        self.ahead = sizes.batches_ahead if self.ranks.count == 1 else 0  # several ranks agree on a stream's blocks
         self.signals = Signals()
         self.stop = 0  # the signal that ends the run, once all ranks know of it
         self.saved = 0.0  # seconds of training at the last checkpoint
@@ -265,19 +263,9 @@ class Trainer:
         return int(all_tokens.sum()), int(all_batches.max())
 
     def _read_updates(self) -> None:
-        """Counts the updates whose gradient was not finite. They left the weights as they were."""
-        progress = self.progress
-        progress.largest_batch = self.update.largest
-        values = self.unread.read()
-        first = progress.step - len(values) + 1
-        for step, (likelihood, norm) in enumerate(values, first):
-            self.meter.add(likelihood, norm)
-            if math.isfinite(norm):
-                progress.nonfinite = 0
-            else:
-                progress.skipped += 1
-                progress.nonfinite += 1
-                log.warning("step %d: the gradient is not finite; update left out", step)
+        """Reads what the latest updates left on the device: before whatever looks at it."""
+        self.progress.largest_batch = self.update.largest
+        self.unread.read(self.progress, self.meter)
 
     def _end_where_rollbacks_are_spent(self, batches: list[Batch]) -> None:
         """Raises UserError where the run has been back often enough, and keeps the last batch in a file."""
@@ -300,7 +288,7 @@ class Trainer:
         """Takes the last good weights, with half the learning rate from there on."""
         rollbacks = self.progress.rollbacks + 1
         skipped = self.progress.skipped
-        self.unread.read()
+        self.unread.drop()
         if not self._resume():  # no checkpoint yet: no update was made of a gradient that was not finite
             self.optimizer.state.clear()
         self.progress.rollbacks = rollbacks

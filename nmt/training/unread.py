@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
 import torch
 from torch import Tensor
+
+from nmt.training.checkpoints.state import Counters
+from nmt.training.meter import Meter
+
+log = logging.getLogger("nmt")
 
 
 class Unread:
@@ -21,10 +29,27 @@ class Unread:
     def is_full(self) -> bool:
         return len(self._numbers) >= 2 * self.most
 
-    def read(self) -> list[tuple[float, float]]:
-        """Returns likelihood and norm of each update since the last reading, oldest first."""
+    def drop(self) -> None:
+        """Forgets them, where the run goes back to a checkpoint."""
+        self._numbers.clear()
+
+    def read(self, progress: Counters, meter: Meter) -> None:
+        """Reads all, and counts the updates whose gradient was not finite. They left the weights as they were.
+
+        ``progress`` stands at the last of them.
+        """
         if not self._numbers:
-            return []
+            return
         numbers = torch.stack(self._numbers).tolist()
         self._numbers.clear()
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
+        likelihoods = numbers[::2]
+        norms = numbers[1::2]
+        first = progress.step - len(norms) + 1
+        for step, (likelihood, norm) in enumerate(zip(likelihoods, norms, strict=True), first):
+            meter.add(likelihood, norm)
+            if math.isfinite(norm):
+                progress.nonfinite = 0
+            else:
+                progress.skipped += 1
+                progress.nonfinite += 1
+                log.warning("step %d: the gradient is not finite; update left out", step)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.errors import UserError, is_memory
+from nmt.kernels.limits import limits
 from nmt.models.interface import Model
 from nmt.tokens import END
 from nmt.training.loss import guided_loss, token_loss
@@ -70,6 +71,7 @@ class Update:
         self.sharded = sharded
         self.clip_norm = clip_norm or math.inf
         self.scaler = precision.scaler()
+        self.reads_later = limits(precision.device).unread_updates > 1
         self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
 
     def gradients(self, batches: list[Batch], tokens: int, place: str, most: int = 0) -> Tensor:
@@ -113,7 +115,7 @@ class Update:
         if self.scaler.is_enabled():  # in fp16 it looks for itself, and lowers its scale
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        elif norm.device.type != "cpu" and getattr(self.optimizer, "_step_supports_amp_scaling", False):
+        elif self.reads_later and getattr(self.optimizer, "_step_supports_amp_scaling", False):
             # The kernel itself leaves out the update where this is 1: nothing waits to be told.
             self.optimizer.found_inf = norm.isfinite().logical_not().float()  # type: ignore[attr-defined]
             self.optimizer.step()

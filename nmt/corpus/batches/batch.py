@@ -163,6 +163,7 @@ def batch_of_joined(
     target_out[np.arange(rows), lengths] = END
     target_mask = np.ones((rows, width + 1), dtype=bool)  # START is always there
     target_mask[:, 1:] = inner_mask
+    stacked = None if links is None else _stacked(links)
     return Batch(
         source=torch.from_numpy(source_ids),
         source_mask=torch.from_numpy(source_mask),
@@ -172,7 +173,7 @@ def batch_of_joined(
         sentences=tuple(map(int, sentences)),
         tokens=len(target_ids) + rows,
         real=torch.from_numpy(np.flatnonzero(target_mask)),
-        links=None if links is None else _stacked(links),
+        links=stacked,
     )
 
 
