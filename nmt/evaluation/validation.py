@@ -102,16 +102,18 @@ class Validation:
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=model.device)  # there, so that nothing waits for it
         tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
             with products_in("fp32", model.device):
                 output = model(moved.source, moved.source_mask, moved.target_in)
-                _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
-            total += float(likelihood)
+                _, likelihood = token_loss(
+                    model.output, output, moved.target_out, moved.target_mask, smoothing=0.0, real=moved.real
+                )
+            total += likelihood
             tokens += batch.tokens
-        return total, tokens
+        return float(total), tokens
 
 
 def add_up(shares: Sequence[Sums]) -> Sums:
