@@ -46,10 +46,12 @@ def write_board(comparison: Comparison, folder: Path) -> None:
 
 
 def _finals(comparison: Comparison, system: str) -> dict[str, float]:
-    """A system's scores over all lengths, by their tags."""
+    """A system's scores over all lengths, by their tags; of several seeds their mean."""
     finals: dict[str, float] = {}
     for row in comparison.rows:
-        if row.system == system and row.bucket == ALL and row.metric in comparison.metrics:
+        if row.system != system or row.bucket != ALL or not _is_of_all_seeds(comparison, row):
+            continue
+        if row.metric in comparison.metrics:
             finals[f"final/{row.test_set}_{row.metric}"] = row.score
     return finals
 

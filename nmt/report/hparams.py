@@ -79,12 +79,16 @@ def write_session(
         else:
             start.hparams[name].string_value = value
     end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS)
+    summaries = [
+        _summary(metadata.SESSION_START_INFO_TAG, session_start_info=start),
+        _summary(metadata.SESSION_END_INFO_TAG, session_end_info=end),
+    ]
+    if experiment is not None:
+        summaries.insert(0, experiment)
     leave_disk_errors_to_caller()
     with SummaryWriter(str(folder), filename_suffix=OWN_FILE) as board:
-        if experiment is not None:
-            board.file_writer.add_summary(experiment)
-        board.file_writer.add_summary(_summary(metadata.SESSION_START_INFO_TAG, session_start_info=start))
-        board.file_writer.add_summary(_summary(metadata.SESSION_END_INFO_TAG, session_end_info=end))
+        for summary in summaries:
+            board.file_writer.add_summary(summary)
         for name, score in scores.items():
             board.add_scalar(name, score, step)
 
@@ -96,14 +100,21 @@ def experiment_of(options: Mapping[str, Mapping[str, Value]], tags: Iterable[str
     """
     from tensorboard.plugins.hparams import api_pb2, metadata
 
-    types = {bool: api_pb2.DATA_TYPE_BOOL, float: api_pb2.DATA_TYPE_FLOAT64, str: api_pb2.DATA_TYPE_STRING}
+    types = {
+        bool: api_pb2.DATA_TYPE_BOOL,
+        float: api_pb2.DATA_TYPE_FLOAT64,
+        str: api_pb2.DATA_TYPE_STRING,
+    }
     kinds: dict[str, int] = {}
     for of_system in options.values():
         for name, value in of_system.items():
             kinds[name] = types[type(value)]
-    columns = [api_pb2.HParamInfo(name=name, type=kind) for name, kind in kinds.items()]
-    scores = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in tags]
-    experiment = api_pb2.Experiment(hparam_infos=columns, metric_infos=scores)
+    experiment = api_pb2.Experiment()
+    for name, kind in kinds.items():
+        experiment.hparam_infos.add(name=name, type=kind)
+    for tag in tags:
+        score = experiment.metric_infos.add()
+        score.name.tag = tag
     return _summary(metadata.EXPERIMENT_TAG, experiment=experiment)
 
 

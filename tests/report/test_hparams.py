@@ -18,8 +18,18 @@ from tests.processes import door_in_process
 from tests.report.comparisons import make_comparison
 
 OPTIONS = {
-    "lstm": {"optimizer.learning_rate": "0.001", "tokenizer.joint": "True", "model.cell": "lstm", "corpus.tests": "None"},
-    "transformer": {"optimizer.learning_rate": "1e-05", "tokenizer.joint": "False", "model.heads": "4", "model.cell": "8"},
+    "lstm": {
+        "optimizer.learning_rate": "0.001",
+        "tokenizer.joint": "True",
+        "model.cell": "lstm",
+        "corpus.tests": "None",
+    },
+    "transformer": {
+        "optimizer.learning_rate": "1e-05",
+        "tokenizer.joint": "False",
+        "model.heads": "4",
+        "model.cell": "8",
+    },
 }
 
 

@@ -269,7 +269,9 @@ def foreign(browser, tmp_path_factory) -> Iterator:
     comparison = make_comparison(NAMES)
     [sentences] = comparison.sentences
     outputs = {name: [HEBREW] * len(texts) for name, texts in sentences.outputs.items()}
-    maps = {name: {0: replace(picture[0], target_pieces=["▁ישן", "."])} for name, picture in sentences.heat_maps.items()}
+    maps = {
+        name: {0: replace(picture[0], target_pieces=["▁ישן", "."])} for name, picture in sentences.heat_maps.items()
+    }
     path = tmp_path_factory.mktemp("foreign") / "index.html"
     path.write_text(
         html_text(replace(comparison, sentences=[replace(sentences, outputs=outputs, heat_maps=maps)])), "utf-8"
@@ -313,4 +315,4 @@ def test_a_system_may_have_a_name_that_javascript_knows(foreign):
     legend = page.locator("#curve-chart .legendtext").all_text_contents()
     assert legend[:2] == ["__proto__", "constructor"] and not complaints
     page.locator("#curve-chart .legendtoggle").first.click()  # hides the line and the band of that system alone
-    page.wait_for_function("document.querySelectorAll('#curve-chart .scatterlayer .trace').length === 4")
+    page.wait_for_function("() => document.querySelectorAll('#curve-chart .scatterlayer .trace').length === 4")
