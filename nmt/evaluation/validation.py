@@ -13,7 +13,7 @@ import torch
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Tokenizer
-from nmt.corpus.text.writing import AUTO, Writing
+from nmt.corpus.text.writing import AUTO, Writing, isolated
 from nmt.decoding.options import MOST, DecodingOptions, length_limit
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -175,7 +175,7 @@ class Samples:
         pictures: dict[str, np.ndarray] = {}
         for number, (pair, translation) in enumerate(zip(self.pairs, translations, strict=True), 1):
             lines = {"source": pair.encoder_input, "reference": pair.target, "output": translation.text}
-            texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
+            texts[f"samples/{number}"] = "\n".join(f"{name}: {isolated(text)}" for name, text in lines.items())
             attention = translation.attention
             if attention is not None and max(attention.shape) <= SAMPLE_PIECES:
                 pictures[f"attention/{number}"] = self.draw("", HeatMap.of(translation))
