@@ -115,11 +115,14 @@ def keep_trained(run: Run) -> None:
         return
     trained = as_trained(run.folder, progress)
     config = as_saved(run.config, run.folder)
+    tests: dict[str, Any] = {}
     if type(trained.corpus) is type(config.corpus):
         for name in config.corpus.OF_TESTS:
             if getattr(config.corpus, name) != getattr(trained.corpus, name):
                 asked_for = beside_saved(config.corpus, run.folder)
                 setattr(trained.corpus, name, getattr(asked_for, name))
+            tests[name] = getattr(trained.corpus, name)
+        config = replace(config, corpus=replace(config.corpus, **tests))
     if trained != load_train(run.folder / "config.yaml"):
         record_config(replace(run, config=trained), trained_in(run.folder))
     own = []
