@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -191,9 +192,17 @@ def flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return texts
 
 
-def save(config: Any, path: Path) -> None:
-    """Writes the options as YAML with every interpolation resolved. If that fails, the file stays as it was."""
+_FROM = "# relative paths are from "  # how config.yaml begins, before the folder as JSON writes a text
+
+
+def save(config: Any, path: Path, folder: Path | None = None) -> None:
+    """Writes the options as YAML with every interpolation resolved. If that fails, the file stays as it was.
+
+    A comment keeps ``folder``, from where relative paths lead: they stay as they were typed.
+    """
     text = OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)
+    if folder:
+        text = f"{_FROM}{json.dumps(str(folder))}\n{text}"
     aside = path.with_suffix(".partial")
     try:
         aside.write_text(text, encoding="utf-8")
@@ -201,6 +210,20 @@ def save(config: Any, path: Path) -> None:
     except OSError:
         aside.unlink(missing_ok=True)
         raise
+
+
+def paths_from(path: Path) -> Path | None:
+    """Returns the folder from where the relative paths of a saved configuration lead.
+
+    None where it keeps none, as those of earlier versions.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            first = file.readline()
+        folder = json.loads(first.removeprefix(_FROM)) if first.startswith(_FROM) else None
+    except (OSError, ValueError):  # whoever needs the configuration itself tells
+        return None
+    return Path(folder) if isinstance(folder, str) else None
 
 
 def _runs_below(folder: Path) -> str:

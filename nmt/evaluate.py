@@ -1,9 +1,11 @@
 """Translates test sets with a run and scores them by source length.
 
   python -m nmt.evaluate run=runs/demo/attention/seed-1
+  python -m nmt.evaluate run=runs/demo/attention/seed-1 source=news.en references=[news.de]
 
 What people change most:
   test_sets=[test2016]             some of the corpus's test sets (all)
+  name=news                        of the test set that source= and references= give (that of the source file)
   checkpoint=average               best, last, average, a step number or a file
   decoding.beam_size=1             1 is greedy
   decoding.batch_size=64           sentences at a time; the output stays the same
@@ -11,7 +13,9 @@ What people change most:
   evaluation.tokenize=ja-mecab     one of sacreBLEU's for BLEU (auto: by the script of the references)
 
 Translations and scores are written to RUN/evaluations/<test set>/, those of another checkpoint or search below it in a
-folder that says what differs, such as checkpoint=last,beam_size=1/.
+folder that says what differs, such as checkpoint=last,beam_size=1/. A test set that is given as files, line i of both
+one pair, has a name of its own there; it needs no text of the corpus. Relative paths of the corpus lead from where the
+run was trained, else from here; a test set that is in neither is read from what an earlier evaluation has kept of it.
 """
 
 from __future__ import annotations
@@ -37,16 +41,22 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.evaluation.translations import Evaluations
     from nmt.evaluation.translations_folder import write_scores
     from nmt.jobs.evaluate import evaluate_run
+    from nmt.jobs.located import open_with_text
+    from nmt.jobs.test_sets import GivenFiles
     from nmt.progress import phase
     from nmt.report.tables import score_table
-    from nmt.run import open_run
 
     check_usable(config.evaluation.tokenize, "evaluation.tokenize")
-    run = open_run(config.run)
+    run = open_with_text(config.run)
     name = run.config.run.name
     seed = str(run.config.seed)
     shown = config.evaluation.shown_sentences
-    for evaluation in evaluate_run(run, config.test_sets, config.checkpoint, config.decoding, shown, config.device):
+    files = None
+    if config.source:
+        [reference] = config.references
+        files = GivenFiles(config.source, reference, config.name)
+    asked = (config.test_sets, config.checkpoint, config.decoding, shown, config.device, files)
+    for evaluation in evaluate_run(run, *asked):
         evaluations = Evaluations({name: {seed: evaluation}})
         with phase(f"{evaluation.test_set}: scores and their bands"):
             rows, _ = compare_on(evaluations, name, config.evaluation)

@@ -47,6 +47,19 @@ def type_of(path: Sequence[str]) -> type | None:
     return None
 
 
+def is_list_of_paths(name: str) -> bool:
+    """Whether an option is a list of paths, whichever door has it: one path by itself then counts as a list of one."""
+    is_list = False
+    for schema in DOORS.values():
+        annotation = _annotations(schema).get(name)
+        if annotation is None:
+            continue
+        if get_origin(annotation) is not list or name not in getattr(schema, "PATHS", ()):
+            return False
+        is_list = True
+    return is_list
+
+
 def _leaves(annotation: Any, path: Sequence[str]) -> Iterator[type]:
     """Yields the types that the options of this name have below an annotation."""
     if get_origin(annotation) in (list, dict):

@@ -50,6 +50,7 @@ NOT_THE_EXPERIMENT = option_names("NOT_THE_EXPERIMENT")
 WATCHES = option_names("WATCHES")
 CHANGES_BITS = option_names("CHANGES_BITS")
 RECORD = "provenance.json"
+BASE = "finetuning.run"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
@@ -99,7 +100,7 @@ def _lasting(options: dict[str, Any]) -> dict[str, str]:
     for name, value in flat(options).items():
         part, _, _ = name.partition(".")
         may_change = part in MAY_CHANGE or name in MAY_CHANGE
-        if not may_change and name != "finetuning.run":  # which may have moved since
+        if not may_change and name != BASE:  # which may have moved since
             lasting[name] = value
     return lasting
 
@@ -139,7 +140,7 @@ def start_run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if is_new:
-            save(config, folder / "config.yaml")
+            save(config, folder / "config.yaml", Path.cwd())
             tokenizer.save(folder / "tokenizer")
         record = folder / RECORD
         if not record.exists():  # of the first start; later ones are in the journal
@@ -172,10 +173,13 @@ def recorded_proportions(folder: Path) -> Proportions | None:
         return None
 
 
-def record_config(run: Run) -> None:
-    """Writes the configuration that a run goes on under. Raises UserError where that can't be written."""
+def record_config(run: Run, paths_from: Path | None) -> None:
+    """Writes the configuration that a run goes on under, and the folder from where its relative paths lead.
+
+    Raises UserError where that can't be written.
+    """
     try:
-        save(run.config, run.folder / "config.yaml")
+        save(run.config, run.folder / "config.yaml", paths_from)
     except OSError as error:
         raise UserError(f"{run.folder}: cannot be written ({error.strerror})") from None
 
@@ -187,7 +191,10 @@ def _check_same_run(folder: Path, config: TrainConfig, tokenizer: Tokenizer, tex
     before = load_train(folder / "config.yaml")
     origin = Run(folder, before, tokenizer).checkpoints.newest_origin()
     trained_on = origin.text if origin else {}
-    change = difference(asdict(before), asdict(config)) or _other_text(folder, before, config, text, trained_on)
+    may_differ = MAY_CHANGE | {BASE}  # a run that has begun does not need its base, wherever that is now
+    change = difference(asdict(before), asdict(config), may_differ) or _other_text(
+        folder, before, config, text, trained_on
+    )
     if change:
         key, old, new = change
         raise UserError(
@@ -207,8 +214,8 @@ def _other_text(
         for split, current in text.items():
             if record[split] == current:
                 continue
-            same_options = type(before.corpus) is type(config.corpus) and before.corpus.fingerprint(split) == current
-            if not (same_options and config.corpus.counts_as(record[split], split)):
+            may_be_same = config.corpus.counts_as(record[split], split) and type(before.corpus) is type(config.corpus)
+            if not (may_be_same and before.corpus.fingerprint(split) == current):
                 return f"corpus.{split} (hash of the text)", record[split], current
     if not records:
         log.info("%s: neither checkpoints nor %s tell its text: the text itself can't be checked", folder, RECORD)

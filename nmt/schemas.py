@@ -114,12 +114,33 @@ class EvaluateConfig:
 
     run: str = MISSING
     test_sets: list[str] = field(default_factory=list)  # [] takes all of the run's corpus
+    source: str = ""  # a file: a test set that is not of the corpus
+    references: list[str] = field(default_factory=list)  # its translations by people, a file; one path is a list of one
+    name: str = ""  # under which its translations are kept; "" takes the name of the source file
     checkpoint: str = "best"  # best, last, average, a step number or a file
     decoding: DecodingOptions = field(default_factory=DecodingOptions)
     evaluation: EvaluationOptions = field(default_factory=EvaluationOptions)
     device: str = "auto"
 
-    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "checkpoint"})
+    PATHS: ClassVar[frozenset[str]] = frozenset({"run", "source", "references", "checkpoint"})
+
+    def __post_init__(self) -> None:
+        """Raises UserError for half of a test set that is given as files, or for more than one."""
+        references = list(self.references)
+        if not self.source and not references:
+            if self.name:
+                raise UserError(f"name={self.name}: names a test set that source= and references= give; give these")
+            return
+        if not self.source:
+            raise UserError(f"references={references}: of which source? give source=FILE, too")
+        if not references or not all(references):
+            raise UserError(f"source={self.source}: has no translations to score by; give references=[FILE], too")
+        if len(references) > 1:
+            raise UserError(f"references={references}: one can be scored by for now; give one of them")
+        if self.test_sets:
+            raise UserError(f"test_sets={list(self.test_sets)}: not with source= and references=; evaluate these apart")
+        if self.name:
+            check_name(self.name, "name")
 
 
 @dataclass

@@ -23,7 +23,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
-from nmt.option_types import type_of
+from nmt.option_types import is_list_of_paths, type_of
 
 NULL = ("null", "~", "")
 TAG = "tag:yaml.org,2002:"
@@ -34,6 +34,7 @@ _PLAIN = re.compile(r"""(?:[^'"\\()\[\]{}$]|\$\{[^{}]*\}|\$(?!\{))+""")
 _COMMA = re.compile(r",(?![^{}]*\})")  # not within ${...}
 # A part in quotes; or a member of a list or dictionary that begins with ~, which may have {language} within it.
 _HOME = re.compile(r"""'[^']*'|"[^"]*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\})*)""")
+_IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*\"""")
 
 _parse_rule = OverridesParser.parse_rule  # Hydra's own
 
@@ -60,8 +61,15 @@ def _quoted(override: str) -> str:
     key, equals, value = override.partition("=")
     if not equals or _type_of_key(key) is not str:
         return override
-    if _PLAIN.fullmatch(value):
-        value = ",".join(_in_quotes(part.strip()) for part in _COMMA.split(value))
+    if not value and is_list_of_paths(key):
+        value = "[]"
+    elif _PLAIN.fullmatch(value):
+        parts = [_in_quotes(part.strip()) for part in _COMMA.split(value)]
+        if is_list_of_paths(key):
+            parts = [f"[{part}]" for part in parts]
+        value = ",".join(parts)
+    elif _IN_QUOTES.fullmatch(value) and is_list_of_paths(key):
+        value = f"[{value}]"
     else:
         value = _HOME.sub(lambda match: _in_quotes(match[1].strip()) if match[1] else match[0], value)
     return f"{key}={value}"

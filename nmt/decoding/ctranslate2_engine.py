@@ -17,6 +17,7 @@ from nmt.decoding.export_record import MADE, OWN, checked_files, read_record, st
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions, length_limit
+from nmt.environment import rank_and_count
 from nmt.errors import UserError, nearest
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -128,6 +129,12 @@ class Engine:
         if not ((folder / "model.bin").is_file() and (folder / MADE).is_file()):
             raise UserError(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
         self.options = options
+        if options.length_penalty == "average" and options.length_penalty_alpha > 1 and rank_and_count()[0] == 0:
+            log.warning(
+                "decoding.length_penalty_alpha=%s: above 1 the search of engine=ctranslate2 stops sooner, and finds "
+                "less likely outputs than that of engine=pytorch",
+                options.length_penalty_alpha,
+            )
         before = stamps(folder)
         self.files = checked_files(folder)  # digests of what is loaded
         self.tokenizer = Tokenizer.load(folder / "tokenizer")

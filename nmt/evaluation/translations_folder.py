@@ -112,6 +112,8 @@ def _content(evaluation: Evaluation, identity: dict[str, Any]) -> dict[str, Any]
     }
     for name in (*KEPT, "cut"):
         content[name] = getattr(evaluation, name)
+    if any(evaluation.tags):  # source.txt has the sentences alone
+        content["tags"] = list(evaluation.tags)
     return content
 
 

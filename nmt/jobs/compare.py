@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from nmt.config import compose_train, flat
+from nmt.corpus.pair import Pair
 from nmt.corpus.text.tags import tags_apart
 from nmt.corpus.text.writing import Writing
-from nmt.errors import UserError
+from nmt.errors import Absent, UserError
 from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.capacity import capacities
 from nmt.evaluation.comparison import compare_test_set, merged
+from nmt.evaluation.held import held_pairs
 from nmt.evaluation.measures.measure import measure_infos
 from nmt.evaluation.probes.cost import measure
 from nmt.evaluation.published import judge, other_search
@@ -39,9 +41,10 @@ from nmt.jobs.fairness import (
     check_tokenizers,
 )
 from nmt.jobs.finetuning import settled
+from nmt.jobs.located import of_typed, telling_where
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
 from nmt.jobs.terms import as_trained
-from nmt.jobs.train import train_run
+from nmt.jobs.train import finished_without_text, train_run
 from nmt.messages import keep_messages
 from nmt.progress import phase
 from nmt.run import commit_of, git_commit, machine
@@ -64,10 +67,12 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     check_overrides(config)
     with phase("checking every system of the comparison"):
         plan = _plan(config)
+        runs = [Path(planned.config.run.dir) for planned in plan]
+        plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
         check_fair(config, plan)
         check_tokenizers(plan)
         check_runs(config, plan)
-    _announce_buckets(config, plan[0].config)
+    _announce_buckets(config, plan)
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
     with join_ranks(own_device(choose_device(config.device)), minutes) as ranks:
@@ -112,15 +117,14 @@ def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
     return compose_train(overrides)
 
 
-def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
+def _announce_buckets(config: CompareConfig, plan: Sequence[Planned]) -> None:
     """Logs how many sentences each bucket of each test set holds, before any system is trained or scored.
 
     Raises UserError for a test set without sentences.
     """
-    for name in config.test_sets or train_config.corpus.test_names():
+    for name in config.test_sets or plan[0].config.corpus.test_names():
         with phase(f"reading test set {name}"):
-            pairs = tags_apart(train_config.corpus.read(name), train_config.tokenizer.symbols)
-            sources = [pair.source for pair in pairs]
+            sources = [pair.source for pair in _pairs(name, plan)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         unit = Writing.of(sources).unit
@@ -129,13 +133,28 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
         log.info("%s, by source %s: %s", name, unit, counts)
 
 
+def _pairs(name: str, plan: Sequence[Planned]) -> list[Pair]:
+    """Reads a test set, from the first run that holds it where its files are not here."""
+    config = plan[0].config
+    folders = [Path(planned.config.run.dir) for planned in plan]
+    with telling_where(folders[0]):
+        try:
+            return list(tags_apart(config.corpus.read(name), config.tokenizer.symbols))
+        except Absent:
+            for folder in folders:
+                held = held_pairs(folder / "evaluations" / name)
+                if held:
+                    return held[0]
+            raise
+
+
 def _train_all(config: CompareConfig, plan: Sequence[Planned], ranks: Ranks) -> list[Trained]:
     """Trains every run with all processes; the first process translates with it, the others return an empty list."""
     trained: list[Trained] = []
     digests: dict[str, str] = {}
     for number, planned in enumerate(plan, 1):
         log.info("[%d/%d] %s, seed %d", number, len(plan), planned.system, planned.seed)
-        run, progress = train_run(planned.config, ranks)
+        run, progress = finished_without_text(planned.config, ranks) or train_run(planned.config, ranks)
         if not ranks.first:
             continue
         digests.setdefault(planned.system, run.tokenizer.digest)

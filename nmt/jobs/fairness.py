@@ -14,10 +14,10 @@ from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
 from nmt.evaluation.measures.tokenizers import check_usable
-from nmt.jobs.finetuning import other_base
+from nmt.jobs.finetuning import has_base, other_base
 from nmt.jobs.spent import MEND, UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
-from nmt.run import CHANGES_BITS, WATCHES, difference
+from nmt.run import BASE, CHANGES_BITS, WATCHES, difference
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters
@@ -120,7 +120,7 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
             continue
         trained = as_trained(folder, progress)
         fault = (
-            _other_options(config, planned.config, trained)
+            _other_options(config, planned.config, trained, progress)
             or _other_terms(config, planned.config, progress)
             or other_base(planned.config, progress)
             or has_more(planned.config.trainer, progress)
@@ -130,11 +130,14 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
             raise UserError(f"{planned.system}, {folder}: {fault}; {MEND}")
 
 
-def _other_options(config: CompareConfig, planned: TrainConfig, trained: TrainConfig) -> str:
+def _other_options(config: CompareConfig, planned: TrainConfig, trained: TrainConfig, progress: Counters) -> str:
     """Says in which option a run's configuration is not the plan's; empty where it is in none that decides."""
     may_differ = WATCHES | CHANGES_BITS | frozenset(BUDGETS)
     if not _validation_decides(planned):
         may_differ |= {"validation"}
+    has_moved = planned.finetuning.run != trained.finetuning.run
+    if has_moved and has_base(planned.finetuning, progress):
+        may_differ |= {BASE}
     change = difference(asdict(trained), asdict(planned), may_differ)
     averaged = (trained.trainer.keep_checkpoints, planned.trainer.keep_checkpoints)
     if not change and config.checkpoint == "average" and averaged[0] != averaged[1]:

@@ -94,16 +94,28 @@ def terms_of_base(run: Run) -> Terms:
 def other_base(planned: TrainConfig, progress: Counters) -> str:
     """Says that a run began with other weights than its base has now; empty where it did not, or nobody can tell."""
     options = planned.finetuning
-    known = _begun_with(progress)
-    if not options.run or not known:
-        return ""
-    try:
-        now = _digest_of_base(options)
-    except UserError:  # a run that has begun does not need its base
-        return ""
-    if known == now:
+    if has_base(options, progress) is not False:
         return ""
     return f"its run began with other weights than finetuning.run={options.run} has now as '{options.checkpoint}'"
+
+
+def has_base(options: FinetuningOptions, progress: Counters) -> bool | None:
+    """Whether the base in its place has the weights that a run began with; None where nobody can tell."""
+    known = _begun_with(progress)
+    if not options.run or not known:
+        return None
+    try:
+        return known == _digest_of_base(options)
+    except UserError:  # a run that has begun does not need its base
+        return None
+
+
+def tell_other_base(run: Run) -> None:
+    """Warns where a run that goes on began with other weights than its base has now."""
+    progress = run.checkpoints.progress()
+    text = other_base(run.config, progress) if progress else ""
+    if text:
+        log.warning("%s: %s; it goes on with its own", run.folder, text)
 
 
 def _digest_of_base(options: FinetuningOptions) -> str:

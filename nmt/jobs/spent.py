@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
+from nmt.training.selection import Selection
 from nmt.training.trainer_options import TrainerOptions
 
 UNITS = {"steps": "updates", "tokens": "target tokens", "epochs": "epochs", "minutes": "minutes"}
@@ -56,6 +58,13 @@ def has_less(options: TrainerOptions, progress: Counters) -> str:
             return ""
         texts.append(f"{written(amounts[name])} of {written(budget)} {UNITS[name]}")
     return ", ".join(texts)
+
+
+def has_ended(config: TrainConfig, progress: Counters) -> bool:
+    """Whether a run has nothing more to do: a budget is spent, or its patience."""
+    selection = Selection.of(config.trainer, config.optimizer)
+    is_over = not has_less(config.trainer, progress) or selection.is_out_of_patience(progress)
+    return progress.finished and is_over
 
 
 def _last(progress: Counters) -> dict[str, float]:

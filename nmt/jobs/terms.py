@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from nmt.config import load_train
+from nmt.jobs.located import as_saved, beside_saved, trained_in
 from nmt.kernels.process import kernels_in_use
-from nmt.run import MAY_CHANGE, WATCHES, Run, differences, record_config
+from nmt.run import BASE, MAY_CHANGE, WATCHES, Run, differences, record_config
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.precision import Precision
@@ -79,7 +80,8 @@ def changes(run: Run, terms: Terms) -> dict[str, list[Any]]:
         log.warning("%s: under which terms its %d updates were made is not recorded", run.folder, progress.step)
     changed = {}
     trained = as_trained(run.folder, progress)
-    for name, old, new in differences(asdict(trained), asdict(run.config), frozenset({"resume"})):
+    config = as_saved(run.config, run.folder)
+    for name, old, new in differences(asdict(trained), asdict(config), frozenset({"resume"})):
         changed[name] = [old, new]
     if progress.parts:
         last = progress.parts[-1].terms
@@ -93,7 +95,7 @@ def tell_changes(changed: dict[str, list[Any]], step: int, is_falling: bool) -> 
     """Logs what changes the weights from this step on; a budget does where the schedule falls until its end."""
     texts = []
     for name, (old, new) in changed.items():
-        only_watches = is_among(name, WATCHES) and name not in FACTS
+        only_watches = is_among(name, WATCHES | {BASE}) and name not in FACTS
         if name in BUDGETS:
             only_watches = not is_falling
         if not only_watches:
@@ -112,15 +114,20 @@ def keep_trained(run: Run) -> None:
     if progress is None:
         return
     trained = as_trained(run.folder, progress)
-    if type(trained.corpus) is type(run.config.corpus):
-        for name in run.config.corpus.OF_TESTS:
-            asked_for = getattr(run.config.corpus, name)
-            setattr(trained.corpus, name, asked_for)
+    config = as_saved(run.config, run.folder)
+    tests: dict[str, Any] = {}
+    if type(trained.corpus) is type(config.corpus):
+        for name in config.corpus.OF_TESTS:
+            if getattr(config.corpus, name) != getattr(trained.corpus, name):
+                asked_for = beside_saved(config.corpus, run.folder)
+                setattr(trained.corpus, name, getattr(asked_for, name))
+            tests[name] = getattr(trained.corpus, name)
+        config = replace(config, corpus=replace(config.corpus, **tests))
     if trained != load_train(run.folder / "config.yaml"):
-        record_config(replace(run, config=trained))
+        record_config(replace(run, config=trained), trained_in(run.folder))
     own = []
     asked = []
-    for name, old, new in differences(asdict(trained), asdict(run.config), PLACES):
+    for name, old, new in differences(asdict(trained), asdict(config), PLACES):
         own.append(f"{name}={old}")
         asked.append(f"{name}={new}")
     if own:

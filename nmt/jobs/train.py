@@ -6,7 +6,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,13 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.corpus.text.writing import Proportions
-from nmt.errors import UserError
+from nmt.errors import Absent, UserError
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
-from nmt.jobs.finetuning import settled, terms_of_base
+from nmt.jobs.finetuning import settled, tell_other_base, terms_of_base
+from nmt.jobs.located import of_typed, record_as_typed, telling_where, trained_in
+from nmt.jobs.spent import has_ended
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
@@ -37,8 +39,9 @@ from nmt.models.build import build_model
 from nmt.models.interface import Model
 from nmt.progress import phase
 from nmt.report.hparams import record_options
-from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
+from nmt.run import BASE, Run, git_commit, machine, open_run, start_run
 from nmt.schemas import TrainConfig
+from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
 from nmt.training.journal import Journal, open_journal, read_journal
@@ -62,6 +65,34 @@ def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Cou
     return run, counters
 
 
+def finished_without_text(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters] | None:
+    """Returns a run that has ended, and whose training text is not here to check it by; None for any other.
+
+    The first process looks for all.
+    """
+    folder = Path(config.run.dir)
+
+    def look() -> bool:
+        progress = Checkpoints(folder / "checkpoints").progress()
+        if progress is None or not has_ended(config, progress):
+            return False
+        try:
+            for split in ("train", "valid"):
+                config.corpus.fingerprint(split)
+        except Absent as absent:
+            missing = str(absent).partition("; ")[0]
+            log.warning("%s: already trained; %s, so whether its text is that of today can't be told", folder, missing)
+            return True
+        return False
+
+    if not ranks.first_tells(look, "whether the run has ended"):
+        return None
+    run = replace(open_run(folder), config=config)
+    progress = run.checkpoints.progress()
+    assert progress is not None
+    return run, progress
+
+
 @contextmanager
 def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[tuple[Run, Trainer]]:
     """Yields the configured run and its trainer, ready to begin or to go on; no other process may enter the run.
@@ -71,7 +102,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     """
     config.trainer.check_budget()  # before text is read for it
     check_usable(config.validation.tokenize, "validation.tokenize")
-    config = settled(config)
+    config = settled(of_typed(config))
     with ExitStack() as stack:
         if ranks is None:
             device = own_device(choose_device(config.device))
@@ -142,7 +173,8 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
     """Opens the run's folder, which the first process makes while the others wait."""
 
     def make() -> dict[str, Any]:
-        run = start_run(config, make_tokenizer, lambda: cached_proportions(config.corpus, cache))
+        with telling_where(Path(config.run.dir)):
+            run = start_run(config, make_tokenizer, lambda: cached_proportions(config.corpus, cache))
         keep_messages(folder)
         return {"proportions": asdict(run.proportions), "text": run.text}
 
@@ -285,9 +317,12 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
         return Journal()
     config = run.config
     changed = changes(run, terms)
+    if changed or trained_in(run.folder) != Path.cwd():
+        record_as_typed(run)
     if changed:
         tell_changes(changed, step, config.optimizer.schedule in FALLING)
-        record_config(run)
+        if BASE in changed:
+            tell_other_base(run)
         facts = {**facts, "changed": changed}
     opened = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
     journal = Journal([StillThere(run.checkpoints.check_place), *opened.sinks])

@@ -106,3 +106,10 @@ def test_shards_of_two_exports_are_never_joined_and_an_export_by_itself_takes_a_
     made = translate(folder, *command[:1], "output=by-itself", "shard_lines=8", run="run/export/ctranslate2")
     assert made.returncode == 0, made.stderr.decode()
     assert (folder / "by-itself").read_bytes() == translate(folder).stdout
+
+
+def test_a_length_penalty_above_1_says_once_that_this_search_stops_sooner(folder):
+    made = translate(folder, "decoding.length_penalty_alpha=1.5")
+    assert made.returncode == 0
+    assert made.stderr.decode().count("decoding.length_penalty_alpha=1.5: above 1") == 1
+    assert translate(folder).stderr == b""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from nmt.corpus.kinds.generated import BARE_HASH
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
-from nmt.errors import UserError, nearest
+from nmt.errors import Absent, UserError, nearest
 
 VERSION = 2  # raised when the same data set and options give other pairs
 
@@ -164,7 +164,9 @@ class DatasetsOptions(PlacedCorpus):
         except Exception as error:
             cause = error.__cause__ or error  # what a general error is raised from says more
             reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-            raise UserError(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason})") from None
+            is_absent = isinstance(error, FileNotFoundError | ConnectionError)
+            kind = Absent if is_absent else UserError
+            raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason})") from None
 
     def _check_columns(self, known: list[str] | None) -> None:
         """``known``: the columns of the data set; a stream may not know them beforehand."""

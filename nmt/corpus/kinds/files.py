@@ -24,7 +24,7 @@ from nmt.corpus.text.links import (
     read_links,
     tell_spaces_alone,
 )
-from nmt.errors import UserError, nearest
+from nmt.errors import Absent, UserError, nearest
 
 
 @dataclass
@@ -179,7 +179,7 @@ class FilesOptions(PlacedCorpus):
         of_source = pattern.replace("{language}", self.source_language)
         names = sorted(glob.glob(of_source))
         if not names:
-            raise UserError(
+            raise Absent(
                 f"{of_source}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data"
             )
         if "{language}" not in place:
@@ -226,12 +226,10 @@ class FilesOptions(PlacedCorpus):
 
 
 def existing(name: str) -> Path:
-    """Raises UserError where there is no such file."""
+    """Raises Absent where there is no such file."""
     path = Path(name)
     if not path.is_file():
-        raise UserError(
-            f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data"
-        )
+        raise Absent(f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data")
     return path
 
 

@@ -50,10 +50,14 @@ def _parted(pair: Pair, leading: re.Pattern[str]) -> tuple[str, str]:
     return pair.source[:begin], pair.source[begin:]
 
 
-def tell_untagged(pairs: Iterable[Pair], place: str, option: str) -> None:
-    """Warns where the first sentence has no tag, for a model whose training text all has one."""
+def tell_untagged(pairs: Iterable[Pair], place: str, option: str = "") -> None:
+    """Warns where the first sentence has no tag, for a model whose training text all has one.
+
+    ``option`` is what the user may say to give the sentences theirs, where there is such an option.
+    """
+    mend = f"say {option}, or write it there" if option else "write it there"
     for pair in pairs:
         if pair.source.strip():
             if not pair.tag:
-                log.warning("%s: no tag, and all of corpus.train has one; say %s, or write it there", place, option)
+                log.warning("%s: no tag, and all of corpus.train has one; %s", place, mend)
             return

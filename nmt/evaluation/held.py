@@ -1,0 +1,120 @@
+"""The text of a test set as evaluations of a run hold it, for when its files are not here."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nmt.corpus.pair import Pair
+from nmt.digests import bytes_digest, record_digest
+from nmt.errors import Damaged, UserError, not_read
+from nmt.evaluation.translations_folder import RECORD, REFERENCE, SOURCE
+
+log = logging.getLogger("nmt")
+
+
+def held_pairs(folder: Path) -> tuple[list[Pair], Path] | None:
+    """Returns the sentence pairs of a test set, and the folder of the evaluation that they are from.
+
+    ``folder`` is the test set's; the evaluation by the usual search comes first, then those of others, which lie below
+    it. One that is damaged is named and passed over. None where no evaluation has the text. Raises Unreadable.
+    """
+    for place in _places(folder):
+        if not (place / RECORD).exists():
+            continue
+        try:
+            return _checked_pairs(place), place
+        except Damaged as damaged:
+            log.warning("%s", damaged)
+    return None
+
+
+def is_of_one_text(folder: Path, pairs: Sequence[Pair]) -> bool | None:
+    """Whether all evaluations of a test set are of these very pairs, their tags too; None where there is none.
+
+    Texts are compared byte by byte, so what is damaged is no text of these pairs.
+    """
+    sources = _as_written([pair.source for pair in pairs])
+    references = _as_written([pair.target for pair in pairs])
+    tags = _digest_of_tags([pair.tag for pair in pairs])
+    answer = None
+    for place in _places(folder):
+        if not (place / SOURCE).exists():
+            continue
+        same = _bytes(place / SOURCE) == sources and _bytes(place / REFERENCE) == references
+        if not same or _recorded_tags(place) not in (tags, None):
+            return False
+        answer = True
+    return answer
+
+
+def _places(folder: Path) -> list[Path]:
+    """Returns the folders that may hold an evaluation of a test set."""
+    if not folder.is_dir():
+        return []
+    below = [place for place in folder.iterdir() if place.is_dir()]
+    return [folder, *sorted(below)]
+
+
+def _checked_pairs(folder: Path) -> list[Pair]:
+    """Reads the pairs of one evaluation. Raises Damaged where they are not as they were written."""
+    record = _record(folder)
+    texts = {}
+    for name in (SOURCE, REFERENCE):
+        content = _bytes(folder / name)
+        if "digests" in record and record["digests"].get(name) != bytes_digest(content):
+            raise Damaged(f"{folder / name}: not as it was written (its digest differs); its text is not used")
+        *texts[name], _ = content.decode("utf-8", "replace").split("\n")
+    sources = texts[SOURCE]
+    references = texts[REFERENCE]
+    tags = record.get("tags") or [""] * len(sources)
+    if record["identity"].get("tags", "") != _digest_of_tags(tags):
+        raise Damaged(f"{folder / RECORD}: holds not the tags that its sources were read with; its text is not used")
+    if not len(sources) == len(references) == len(tags):
+        raise Damaged(f"{folder}: {len(sources)} sources for {len(references)} references; its text is not used")
+    if "digests" not in record:
+        log.warning("%s: made before digests were kept: whether its texts are as they were can't be told", folder)
+    rows = zip(sources, references, tags, strict=True)
+    return [Pair(source, reference, tag=tag) for source, reference, tag in rows]
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """Reads evaluation.json. Raises Damaged where it is not as it was written."""
+    try:
+        record: dict[str, Any] = json.loads(_bytes(folder / RECORD))
+        rest = {name: value for name, value in record.items() if name != "digest"}
+        same = "digests" not in record or record_digest(rest) == record["digest"]
+        dict(record["identity"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        same = False
+    if not same:
+        raise Damaged(f"{folder / RECORD}: not as it was written; its text is not used")
+    return record
+
+
+def _recorded_tags(folder: Path) -> str | None:
+    """Returns the digest of the tags that an evaluation was made with, "" for none; None where it can't tell."""
+    try:
+        return str(_record(folder)["identity"].get("tags", ""))
+    except UserError:
+        return None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Damaged(f"{path}: absent; its text is not used") from None
+    except OSError as error:
+        raise not_read(error, path) from None
+
+
+def _as_written(lines: Sequence[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _digest_of_tags(tags: Sequence[str]) -> str:
+    return record_digest(list(tags)) if any(tags) else ""
