@@ -44,8 +44,8 @@ def load(
     """Opens a trained run to translate with.
 
     ``run`` is the folder of the run. ``checkpoint`` is best, last, average, a step number or a file, and ``device`` is
-    auto, cpu, cuda or cuda:N. ``decoding`` has the search options, such as ``nmt.DecodingOptions(beam_size=1)`` for
-    greedy search; the default is a beam of 5.
+    auto, cpu, cuda, cuda:N or mps. ``decoding`` has the search options, such as ``nmt.DecodingOptions(beam_size=1)``
+    for greedy search; the default is a beam of 5.
 
     Raises UserError where the folder is no run, or the checkpoint or the device is not there.
     """

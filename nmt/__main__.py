@@ -7,11 +7,25 @@ import sys
 
 import nmt
 from nmt.door import NAMES
+from nmt.errors import UserError
+from nmt.streams import fill_closed_files, standard_output_watched
 
 
 def main() -> None:
     """Prints the list of commands. Exits with code 2 for an argument that it does not know."""
-    arguments = sys.argv[1:]
+    fill_closed_files()
+    try:
+        with standard_output_watched():
+            _answer(sys.argv[1:])
+            sys.stdout.flush()
+    except UserError as error:
+        print(f"nmt: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+
+
+def _answer(arguments: list[str]) -> None:
     if arguments == ["--version"]:
         print(f"nmt {nmt.__version__}")
     elif not arguments or set(arguments) <= {"--help", "-h"}:

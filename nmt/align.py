@@ -38,11 +38,15 @@ def _align(config: AlignConfig) -> None:
     from nmt.corpus.text.links import read_gold
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.open import open_translator
-    from nmt.progress import Progress
+    from nmt.progress import Progress, phase
+    from nmt.streams import check_output
 
-    forward = open_translator(config.run, config.checkpoint, config.device)
-    backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
-    pairs = list(read_parallel(Path(config.source), Path(config.target)))
+    check_output()
+    with phase("loading the model"):
+        forward = open_translator(config.run, config.checkpoint, config.device)
+        backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None
+    with phase("reading the text"):
+        pairs = list(read_parallel(Path(config.source), Path(config.target)))
     gold = read_gold(Path(config.gold), pairs) if config.gold else []
 
     links: list[list[Link]] = []  # one list a sentence pair

@@ -33,10 +33,13 @@ def main() -> None:
 
 
 def _compare(config: CompareConfig) -> None:
-    from nmt.jobs.compare import compare_systems
-    from nmt.jobs.folders import report_folder
-    from nmt.report.documents import markdown_summary
-    from nmt.report.write import write_report
+    from nmt.progress import phase
+
+    with phase("loading libraries"):
+        from nmt.jobs.compare import compare_systems
+        from nmt.jobs.folders import report_folder
+        from nmt.report.documents import markdown_summary
+        from nmt.report.write import write_report
 
     arguments = [_quoted(argument) for argument in sys.argv[1:]]
     command = " ".join(["python -m nmt.compare", *arguments])
@@ -45,7 +48,8 @@ def _compare(config: CompareConfig) -> None:
     if results is None:  # not the first of several processes
         return
     comparison, _ = results
-    paths = write_report(comparison, folder)
+    with phase("drawing and writing the report"):
+        paths = write_report(comparison, folder)
     print(markdown_summary(comparison))
     table = paths["scores.csv"]
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]

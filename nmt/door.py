@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
-from nmt.environment import prepare_libraries, rank_and_count
+from nmt.environment import can_meet, check_meeting, is_torchrun, left_over, prepare_libraries, rank_and_count
 from nmt.errors import UserError, is_memory
+from nmt.messages import leave_messages, standard_error_watched, watch_standard_error
+from nmt.progress import phase
+from nmt.stopping import ENDING, Stop, Stopped, heard, ignore_from_now_on
+from nmt.streams import fill_closed_files, standard_output_watched
 
 # The doors, in the order in which people need them.
 NAMES = ("train", "evaluate", "translate", "compare", "align", "score", "export")
 TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
-STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # SIGINT is Python's KeyboardInterrupt
+MEETING = ("train", "compare")  # of them those whose processes talk to each other
+STOPPING = tuple(number for number in ENDING if number != signal.SIGINT)
 
 
 @contextmanager
@@ -27,36 +32,80 @@ def open_door(name: str, help_text: str, job: Callable[[Any], None]) -> Iterator
     Within the block every mistake of the user ends the process with one line on standard error and exit code 2. Raises
     SystemExit at once for ``--help``, and in all but the first process where the door has work for one alone.
     """
-    if {"--help", "-h"} & set(sys.argv[1:]):
-        print(help_text.strip())
-        raise SystemExit(0)
+    fill_closed_files()
+    with standard_error_watched(), standard_output_watched(), _listening(), _mistakes_in_one_line():
+        if {"--help", "-h"} & set(sys.argv[1:]):
+            print(help_text.strip())
+            sys.stdout.flush()
+            raise SystemExit(0)
+        count = _processes(name)
+        prepare_libraries()
+        _set_logging()
+        with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
+            yield run
+
+
+def _processes(name: str) -> int:
+    """Returns how many processes work at this. Raises SystemExit in all but the first where one does it all.
+
+    A line says what of a launcher's variables is passed over. Raises UserError where they can't be right.
+    """
     rank, count = rank_and_count()
-    if rank > 0 and name not in TOGETHER:
-        raise SystemExit(0)
-    prepare_libraries()
-    _set_logging()
-    for number in STOPPING:  # until training begins, which saves first
-        signal.signal(number, _stopped)
-    with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
-        yield run
+    left = left_over()
+    if left:
+        print(f"nmt: {left}", file=sys.stderr)
+    if name in TOGETHER:
+        if name in MEETING:
+            check_meeting()
+        return count
+    if rank == 0:
+        return count
+    if not can_meet():
+        others = f"RANK={rank}, WORLD_SIZE={count}, but no MASTER_ADDR and MASTER_PORT"
+        print(f"nmt: {others}: left over from a launcher; this process works alone", file=sys.stderr)
+        return 1
+    if not is_torchrun():
+        print(f"nmt: RANK={rank}: {name} is done by the first process; to do it here, unset RANK", file=sys.stderr)
+    raise SystemExit(0)
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """Ends the process at the first signal, but those that it was started to ignore. Training saves first.
+
+    SIGINT is Python's KeyboardInterrupt.
+    """
+    stop = Stop()
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        for number in set(heard()) & set(STOPPING):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:  # while Python takes itself apart, an exception in a handler would be a traceback
+        with contextlib.suppress(ValueError):
+            for number in STOPPING:
+                if signal.getsignal(number) is stop:
+                    signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
 def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[], None]]:
     """Yields Hydra's main function around ``job``; its errors, and those of the job, are raised after the block."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises its errors instead of printing them
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
+    with phase("loading PyTorch and other libraries"):
+        import hydra
+        from hydra.errors import HydraException
+        from omegaconf import DictConfig
+        from omegaconf.errors import OmegaConfBaseException
 
-    from nmt.config import CONFIG_FOLDER, DOORS, register, typed
-    from nmt.jobs.sweep import RefusedSweep
-    from nmt.override_errors import one_line, unnamed_choice
-    from nmt.plugins import load_plugins
-    from nmt.training.signals import Interrupted
+        from nmt.config import CONFIG_FOLDER, DOORS, register, typed
+        from nmt.jobs.sweep import RefusedSweep
+        from nmt.override_errors import one_line, unnamed_choice
+        from nmt.plugins import load_plugins
+        from nmt.training.signals import Interrupted
 
-    load_plugins()
+    with phase("loading the plugins of NMT_PLUGINS"):
+        load_plugins()
     register()
     failures: list[BaseException] = []
     parent = os.getpid()
@@ -67,7 +116,9 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
             return
         in_launcher = os.getpid() != parent  # the job has a process of its own
         if in_launcher:
+            watch_standard_error()
             _set_logging()
+        leave_messages()  # of the job before
         try:
             job(typed(config, DOORS[name]))
         except BaseException as error:
@@ -99,12 +150,14 @@ def _mistakes_in_one_line() -> Iterator[None]:
     """Turns whatever the user can mend into one line on standard error and an exit code."""
     try:
         yield
+        sys.stdout.flush()
+    except Stopped as stop:
+        _fail(f"stopped by {stop.name}", 128 + stop.number)
     except UserError as error:
         _fail(str(error), 2)
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except BrokenPipeError:  # whoever read our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except (MemoryError, RuntimeError) as error:
         if not is_memory(error):
@@ -113,8 +166,8 @@ def _mistakes_in_one_line() -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        place = error.filename or "disk"
         reason = error.strerror or error
+        place = os.fsdecode(error.filename or "disk")  # TensorBoard names files in bytes
         _fail(f"{place}: {reason}; what was saved is kept", 2)
 
 
@@ -145,11 +198,7 @@ def _set_logging() -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-def _stopped(number: int, _: FrameType | None) -> None:
-    name = signal.Signals(number).name
-    _fail(f"stopped by {name}", 128 + number)
-
-
 def _fail(message: str, code: int) -> None:
+    ignore_from_now_on()
     print(f"nmt: {message}", file=sys.stderr)
     raise SystemExit(code)

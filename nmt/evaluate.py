@@ -43,6 +43,7 @@ def _evaluate(config: EvaluateConfig) -> None:
     from nmt.jobs.evaluate import evaluate_run
     from nmt.jobs.located import open_with_text
     from nmt.jobs.test_sets import GivenFiles
+    from nmt.progress import phase
     from nmt.report.tables import score_table
 
     check_usable(config.evaluation.tokenize, "evaluation.tokenize")
@@ -57,8 +58,9 @@ def _evaluate(config: EvaluateConfig) -> None:
     asked = (config.test_sets, config.checkpoint, config.decoding, shown, config.device, files)
     for evaluation in evaluate_run(run, *asked):
         evaluations = Evaluations({name: {seed: evaluation}})
-        rows, _ = compare_on(evaluations, name, config.evaluation)
-        buckets = bucket_infos(evaluations, config.evaluation)
+        with phase(f"{evaluation.test_set}: scores and their bands"):
+            rows, _ = compare_on(evaluations, name, config.evaluation)
+            buckets = bucket_infos(evaluations, config.evaluation)
         write_scores(evaluation, rows, config.evaluation)
         print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {evaluation.folder}")
         print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))

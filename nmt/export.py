@@ -28,8 +28,10 @@ def main() -> None:
 
 def _export(config: ExportConfig) -> None:
     from nmt.jobs.export import export_run
+    from nmt.progress import phase
 
-    folder, file = export_run(config)
+    with phase("loading and converting the model"):
+        folder, file = export_run(config)
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
     megabytes = sum(sizes) / 1e6
     print(f"{folder}: {file} in {config.quantization}, {megabytes:.1f} MB")

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +25,45 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Raises UserError while another process trains in this folder."""
-    with _held(folder / ".lock", folder, wait=False):
-        yield
+def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
+    """Raises UserError while another process trains in this folder.
+
+    Yields a function that raises UserError where it is another folder now: it was deleted, and perhaps begun anew.
+    """
+    with _held(folder / ".lock", folder, wait=False), _kept_open(folder) as number:
+
+        def check() -> None:
+            if not _is_same(folder, number):
+                raise UserError(
+                    f"{folder}: was deleted or moved while this process trained in it; nothing more is written there"
+                )
+
+        yield check
+
+
+@contextmanager
+def _kept_open(folder: Path) -> Iterator[int | None]:
+    """Yields the number of an open folder, which stays what it is when its name is deleted or goes to another one."""
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows, where a folder in use can't be deleted
+        yield None
+        return
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _is_same(folder: Path, number: int | None) -> bool:
+    """Whether the folder of this name is the one that was opened as ``number``."""
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        return False
+    except OSError:  # not to be seen now: whoever writes there will tell
+        return True
+    return number is None or os.path.samestat(status, os.fstat(number))
 
 
 @contextmanager

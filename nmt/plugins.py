@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from nmt.errors import UserError
+from nmt.stopping import Stopped
 
 
 def plugin_hashes() -> dict[str, str]:
@@ -51,5 +52,10 @@ def load_plugins() -> None:
         except ModuleNotFoundError as error:
             hint = f"; {name}.py must lie in the current folder or in a folder of PYTHONPATH" * (error.name == name)
             raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({error}{hint})") from None
+        except Stopped:
+            raise
+        except SystemExit as end:
+            reason = f"it calls sys.exit({end.code!r})"
+            raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({reason})") from None
         except Exception as error:  # it is the user's code: anything may happen
             raise UserError(f"NMT_PLUGINS={name}: cannot be imported ({type(error).__name__}: {error})") from None

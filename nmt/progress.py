@@ -1,19 +1,26 @@
-"""Progress of long work with the time left: a bar on a terminal, else a plain line now and then."""
+"""Progress of long work with the time left: a bar on a terminal, else a plain line now and then. Phases without a count
+are named where they last.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
 
 from tqdm import tqdm
 
+from nmt.messages import not_kept, silent_since
+
 log = logging.getLogger("nmt")
 
 SECONDS_BETWEEN_LINES = 20  # where standard error is a file
+SECONDS_OF_SILENCE = 3.0  # after which the work in hand is named, whatever it is
 
 T = TypeVar("T")
 
@@ -32,22 +39,30 @@ class Progress:
         self.first = first
         self.start = time.monotonic()
         self.last = self.start  # when a line was last written
+        self.done = first
         self.bar: tqdm | None = None
+        self.timer: threading.Timer | None = None
         if sys.stderr.isatty():
             self.bar = tqdm(total=total, initial=first, desc=title, unit=f" {unit}", leave=False, bar_format=shape)
+        else:
+            self.timer = after_silence(self._say)
 
     def update(self, done: float, title: str = "") -> None:
         """Shows that ``done`` of all is done (not: since the last call)."""
+        self.done = done
         if title:
             self.title = title
         if self.bar is not None:
             self.bar.set_description_str(self.title, refresh=False)
             self.bar.update(done - self.bar.n)
             return
-        now = time.monotonic()
-        if now - self.last > SECONDS_BETWEEN_LINES:
-            self.last = now
-            log.info("%s", self.line(done, now - self.start))
+        if time.monotonic() - self.last > SECONDS_BETWEEN_LINES:
+            self._say()
+
+    def _say(self) -> None:
+        self.last = time.monotonic()
+        with not_kept():
+            log.info("%s", self.line(self.done, self.last - self.start))
 
     def line(self, done: float, seconds: float) -> str:
         """Returns the line for ``done`` after so many seconds."""
@@ -67,6 +82,8 @@ class Progress:
         self.close()
 
     def close(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
         if self.bar is not None:
             self.bar.close()
 
@@ -86,3 +103,42 @@ def counted(items: Iterable[T], title: str, unit: str) -> Iterator[T]:
         for number, item in enumerate(items, 1):
             yield item
             progress.update(number)
+
+
+@contextmanager
+def phase(title: str, says_end: bool = True) -> Iterator[None]:
+    """Logs what the block does, once standard error has been silent for a while; and its time, where it was named.
+
+    So a short phase costs no line, and a long one is named while it lasts.
+    """
+    start = time.monotonic()
+    named = threading.Event()
+
+    def name() -> None:
+        named.set()
+        with tqdm.external_write_mode():  # above a bar
+            log.info("%s ...", title)
+
+    timer = after_silence(name)
+    try:
+        yield
+    finally:
+        timer.cancel()
+    seconds = time.monotonic() - start
+    if named.is_set() and says_end and seconds >= SECONDS_OF_SILENCE:
+        log.info("%s: done in %s", title, clock(seconds))
+
+
+def after_silence(say: Callable[[], None]) -> threading.Timer:
+    """Calls ``say`` once standard error has been silent for `SECONDS_OF_SILENCE`, unless the timer is cancelled before.
+
+    Other work may have been silent already: then what begins now is named earlier, or at once.
+    """
+    silent = time.monotonic() - silent_since()
+    timer = threading.Timer(SECONDS_OF_SILENCE - silent, say)
+    timer.daemon = True
+    if silent >= SECONDS_OF_SILENCE:
+        say()
+    else:
+        timer.start()
+    return timer

@@ -72,7 +72,7 @@ class TrainConfig:
     journal: JournalOptions = field(default_factory=JournalOptions)
     run: RunOptions = field(default_factory=RunOptions)
     seed: int = 1
-    device: str = "auto"  # auto, cpu, cuda or cuda:N
+    device: str = "auto"  # auto, cpu, cuda, cuda:N, or mps (untried)
     resume: str = "auto"  # auto goes on from the last checkpoint; never refuses a folder that has one
     cache: str = "data/cache"  # tokenizers and encoded corpora
 

@@ -43,16 +43,21 @@ def _score(config: ScoreConfig) -> None:
     from nmt.corpus.text.writing import Writing
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.open import open_translator
-    from nmt.progress import Progress
+    from nmt.progress import Progress, phase
     from nmt.report.tables import score_table
+    from nmt.streams import check_output
 
-    translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
-    pairs = list(read_parallel(Path(config.source), Path(config.target)))
+    check_output()
+    with phase("loading the model"):
+        translator = open_translator(config.run, config.checkpoint, config.device, config.decoding)
+    with phase("reading the text"):
+        pairs = list(read_parallel(Path(config.source), Path(config.target)))
     sources, targets = texts_to_encode(pairs)
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
         sentences = [pair.source for pair in tags_apart(pairs, translator.tokenizer.symbols)]
-        rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation, sentences)
+        with phase("scoring right and wrong translations"):
+            rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation, sentences)
         by_length = f"source {Writing.of(sentences).unit}"
         by_place = f"place of the mistake, in {Writing.of(targets).unit}"
         for measure, first_column in ((PREFERRED, by_length), (PREFERRED_BY_PLACE, by_place)):

@@ -43,13 +43,20 @@ def _translate(config: TranslateConfig) -> None:
     from nmt.environment import rank_and_count
     from nmt.errors import UserError
     from nmt.jobs.open import open_engine
-    from nmt.progress import counted
+    from nmt.progress import counted, phase
+    from nmt.streams import check_output, standard_input
 
     log = logging.getLogger("nmt")
     rank, processes = rank_and_count()
     if processes > 1 and not config.input:
-        raise UserError("several processes share a file: give input and output")
-    engine, identity = open_engine(config)
+        raise UserError(
+            f"WORLD_SIZE={processes}: several processes share a file: give input and output, or unset WORLD_SIZE"
+        )
+    if not config.input:
+        check_output()
+        standard_input()
+    with phase("loading the model"):
+        engine, identity = open_engine(config)
     cuts = Cuts()
     if config.input:
         work = {key: value for key, value in asdict(config).items() if key not in ("output", "device")}
@@ -58,7 +65,9 @@ def _translate(config: TranslateConfig) -> None:
             warn_of_unknown_tag(lines_of(Path(config.input)), engine.tokenizer)
         cuts = translate_file(engine, Path(config.input), Path(config.output), config.shard_lines, work)
     else:
-        stream = counted(sys.stdin.buffer, "translating", "lines read")
+        if sys.stdin.isatty():
+            log.info("reading lines from the terminal; Ctrl-D on a line of its own ends them")
+        stream = counted(standard_input(), "translating", "lines read")
         watched = tell_unknown_tag(lines_of_stream(stream, "standard input"), engine.tokenizer)
         for lines in chunks(watched, LINES_AT_ONCE):
             first_line = cuts.outputs + 1

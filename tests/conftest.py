@@ -76,6 +76,12 @@ def backward_in_evaluation() -> AbstractContextManager:
     return torch.backends.cudnn.flags(enabled=False)
 
 
+@pytest.fixture(autouse=True)
+def no_lines_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is busy a phase may last, and be named: not within a test."""
+    monkeypatch.setattr("nmt.progress.SECONDS_OF_SILENCE", 1e6, raising=False)
+
+
 @pytest.fixture(autouse=DEVICE.type == "cuda")
 def exact_products() -> None:
     """Fp32 products in fp32, whatever an earlier test chose for the process."""

@@ -55,10 +55,13 @@ def lines_but_of_age(done: subprocess.CompletedProcess[bytes]) -> list[str]:
     return [line for line in lines if "checkpoints/best.safetensors: of an earlier version" not in line]
 
 
-def door_in_process(name: str, *arguments: str, folder: Path, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+def door_in_process(
+    name: str, *arguments: str, folder: Path, text: bytes = b"", closed: str = ""
+) -> subprocess.CompletedProcess[bytes]:
     """Calls the main function of a door in this process, as ``python -m nmt.<name> ...`` would in ``folder``.
 
-    A process of its own takes seconds to start; what a mistake is answered with needs none.
+    A process of its own takes seconds to start; what a mistake is answered with needs none. ``closed`` names a standard
+    stream that the process was started without.
     """
     stdin = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8")
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
@@ -70,7 +73,7 @@ def door_in_process(name: str, *arguments: str, folder: Path, text: bytes = b"")
         patch.setattr(sys, "argv", command)
         patch.chdir(folder)
         for stream, replacement in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
-            patch.setattr(sys, stream, replacement)
+            patch.setattr(sys, stream, None if stream == closed else replacement)
         try:
             main()
         except SystemExit as end:
@@ -84,7 +87,7 @@ def as_found() -> Iterator[None]:
     variables = dict(os.environ)
     threads = torch.get_num_threads()
     products = torch.get_float32_matmul_precision()
-    handlers = {number: signal.getsignal(number) for number in STOPPING}
+    handlers = {number: signal.getsignal(number) for number in (*STOPPING, signal.SIGINT)}
     root = logging.getLogger()
     log_handlers = root.handlers
     level = root.level

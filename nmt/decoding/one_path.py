@@ -56,7 +56,7 @@ def sample(
         else:
             latest = log_probabilities.argmax(dim=-1)  # (A,)
         chosen = log_probabilities.gather(1, latest[:, None])[:, 0]  # (A,)
-        totals[sentences] += chosen.double().cpu()
+        totals[sentences] += chosen.cpu().double()
         for sentence, token in zip(sentences.tolist(), latest.tolist(), strict=True):
             tokens[sentence].append(token)
         length += 1

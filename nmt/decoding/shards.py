@@ -19,7 +19,7 @@ from nmt.decoding.output import opened
 from nmt.digests import bytes_digest, file_digest
 from nmt.errors import UserError
 from nmt.locks import if_free
-from nmt.progress import Progress
+from nmt.progress import Progress, phase
 
 LINES_AT_ONCE = 4096  # sorted by length and translated together
 POLL = 0.5  # seconds between looks at what other processes still work on
@@ -78,8 +78,9 @@ def translate_file(engine: Translates, source: Path, target: Path, shard_lines: 
         raise UserError(f"{target}: exists; delete it to translate again, or name another output")
     if not source.is_file():
         raise UserError(f"{source}: no file; a pipe can be read once only, so give it as standard input")
-    work = _Work(source, target, shard_lines, _stamp(source), _shards(source, shard_lines))
-    text = [str(source), file_digest(source)]  # after its stamp, by which a change from now on is noticed
+    with phase(f"counting the lines of {source}"):
+        work = _Work(source, target, shard_lines, _stamp(source), _shards(source, shard_lines))
+        text = [str(source), file_digest(source)]  # after its stamp, by which a change from now on is noticed
     _claim(work.parts, {**identity, "lines": shard_lines, "source": text})
     with Progress(f"translating {source}", "shards", work.count) as progress:
         while missing := work.missing():
@@ -183,7 +184,7 @@ def _put_if_absent(aside: Path, path: Path) -> None:
         os.link(aside, path)
     except FileExistsError:
         pass
-    except OSError:  # a file system without links
+    except (OSError, AttributeError):  # a file system, or a system, without links
         with if_free(path) as mine:
             if mine and not path.exists():
                 os.replace(aside, path)

@@ -18,7 +18,7 @@ from nmt.decoding.one_path import forbid, sample
 from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.errors import UserError
 from nmt.kernels.limits import limits
-from nmt.kernels.process import has_format, products_in
+from nmt.kernels.process import format_of_sums, has_format, products_in
 from nmt.models.interface import Memory, Model
 from nmt.tokens import END, START
 
@@ -158,7 +158,7 @@ class Translator:
         of_tokens = log_probabilities.gather(-1, target_out[..., None])  # (B, T, 1)
         of_tokens = of_tokens[..., 0]  # (B, T)
         of_tokens = of_tokens.masked_fill(~mask, 0.0)
-        totals = of_tokens.sum(dim=1, dtype=torch.float64)  # (B,)
+        totals = of_tokens.sum(dim=1, dtype=format_of_sums(device))  # (B,)
         hypotheses = []
         for tokens, total in zip(outputs, totals.tolist(), strict=True):
             hypothesis = Hypothesis.ranked(tuple(tokens), total, self.options)

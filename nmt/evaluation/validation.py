@@ -23,6 +23,7 @@ from nmt.evaluation.measures.tokenizers import check_name_of_tokenizer
 from nmt.evaluation.results import HeatMap
 from nmt.kernels.process import products_in
 from nmt.models.interface import Model
+from nmt.progress import phase
 from nmt.training.journal import Look
 from nmt.training.loss import token_loss
 
@@ -70,6 +71,10 @@ class Validation:
 
     def sums(self, model: Model) -> Sums:
         """Negative log-likelihood, target tokens, and the statistics of each measure, over this process's share."""
+        with phase("validating", says_end=False):
+            return self._sums(model)
+
+    def _sums(self, model: Model) -> Sums:
         likelihood, tokens = self._loss(model)
         sums: Sums = {LOSS: [likelihood, tokens]}
         if self.my_pairs:
@@ -168,6 +173,10 @@ class Samples:
         self.draw = draw
 
     def __call__(self, model: Model) -> Look:
+        with phase("translating samples for TensorBoard", says_end=False):
+            return self._look(model)
+
+    def _look(self, model: Model) -> Look:
         translator = Translator(model, self.tokenizer, self.decoding)
         sources = [pair.encoder_input for pair in self.pairs]
         translations = translator.translate(sources, attention_for=range(len(sources)))

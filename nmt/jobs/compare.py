@@ -45,6 +45,8 @@ from nmt.jobs.located import of_typed, telling_where
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
 from nmt.jobs.terms import as_trained
 from nmt.jobs.train import finished_without_text, train_run
+from nmt.messages import keep_messages
+from nmt.progress import phase
 from nmt.run import commit_of, git_commit, machine
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.journal import read_journal
@@ -63,16 +65,19 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     would not be fair.
     """
     check_overrides(config)
-    plan = _plan(config)
-    runs = [Path(planned.config.run.dir) for planned in plan]
-    plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
-    check_fair(config, plan)
-    check_tokenizers(plan)
-    check_runs(config, plan)
+    with phase("checking every system of the comparison"):
+        plan = _plan(config)
+        runs = [Path(planned.config.run.dir) for planned in plan]
+        plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
+        check_fair(config, plan)
+        check_tokenizers(plan)
+        check_runs(config, plan)
     _announce_buckets(config, plan)
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
     with join_ranks(own_device(choose_device(config.device)), minutes) as ranks:
+        if ranks.first:
+            keep_messages(Path(config.runs) / config.name)
         trained = _train_all(config, plan, ranks)
         if not ranks.first:
             return None
@@ -118,7 +123,8 @@ def _announce_buckets(config: CompareConfig, plan: Sequence[Planned]) -> None:
     Raises UserError for a test set without sentences.
     """
     for name in config.test_sets or plan[0].config.corpus.test_names():
-        sources = [pair.source for pair in _pairs(name, plan)]
+        with phase(f"reading test set {name}"):
+            sources = [pair.source for pair in _pairs(name, plan)]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")
         unit = Writing.of(sources).unit
@@ -165,7 +171,10 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     """Scores every test set, and puts together all that a report sees."""
     evaluated = {(member.system, member.seed): member.evaluations for member in trained}
     test_sets = Evaluations.by_test_set(evaluated)
-    parts = [compare_test_set(test_set, config.baseline, config.evaluation) for test_set in test_sets]
+    parts = []
+    for test_set in test_sets:
+        with phase(f"{test_set.test_set}: scores, bands and paired tests"):
+            parts.append(compare_test_set(test_set, config.baseline, config.evaluation))
     unmatched = _unmatched(config, trained)
     fields = judged_only(merged(parts), unmatched)
     rows = fields["rows"]

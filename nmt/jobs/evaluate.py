@@ -15,6 +15,7 @@ from nmt.evaluation.translations_folder import ASKED, take_over
 from nmt.jobs.folders import evaluation_folder
 from nmt.jobs.identity import model_identity, search_identity
 from nmt.jobs.test_sets import GivenFiles, given_test_set, own_test_sets
+from nmt.progress import phase
 from nmt.run import Run
 from nmt.training.precision import choose_device
 
@@ -35,8 +36,10 @@ def evaluate_run(
     ``files`` are a test set that is given instead. ``shown`` sentences of each test set keep their attention weights. A
     line tells of outputs that were cut at the length limit. Raises UserError where the corpus has no test set.
     """
-    sets = [given_test_set(run, files)] if files else list(own_test_sets(run, test_sets))
-    model, file = run.model(checkpoint, choose_device(device_name))
+    with phase("reading the test sets"):
+        sets = [given_test_set(run, files)] if files else list(own_test_sets(run, test_sets))
+    with phase("loading the model"):
+        model, file = run.model(checkpoint, choose_device(device_name))
     translator = Translator(model, run.tokenizer, decoding)
     identity = {
         ASKED: checkpoint,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
@@ -34,8 +34,10 @@ from nmt.jobs.spent import has_ended
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
+from nmt.messages import keep_messages, leave_messages
 from nmt.models.build import build_model
 from nmt.models.interface import Model
+from nmt.progress import phase
 from nmt.report.hparams import record_options
 from nmt.run import BASE, Run, git_commit, machine, open_run, start_run
 from nmt.schemas import TrainConfig
@@ -46,6 +48,7 @@ from nmt.training.journal import Journal, open_journal, read_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
+from nmt.training.sinks.still_there import StillThere
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
 
@@ -57,7 +60,9 @@ MANY_CUT = 10.0  # percent of the outputs of the last validation: then it is tol
 def train_run(config: TrainConfig, ranks: Ranks | None = None) -> tuple[Run, Counters]:
     """Trains the configured run, or goes on with it. Raises UserError for what the user can mend."""
     with open_training(config, ranks) as (run, trainer):
-        return run, trainer.fit()
+        counters = trainer.fit()
+    leave_messages(run.folder)
+    return run, counters
 
 
 def finished_without_text(config: TrainConfig, ranks: Ranks) -> tuple[Run, Counters] | None:
@@ -102,9 +107,12 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         if ranks is None:
             device = own_device(choose_device(config.device))
             ranks = stack.enter_context(join_ranks(device, config.trainer.timeout_minutes))
+        check_place: Callable[[], None] | None = None
         if ranks.first:
-            stack.enter_context(alone_in(Path(config.run.dir)))
+            check_place = stack.enter_context(alone_in(Path(config.run.dir)))
         run, trainer = _prepare(config, ranks)
+        if check_place:
+            run.checkpoints.check_place = check_place
         before = run.checkpoints.all()
         yield run, trainer
         if not ranks.first:
@@ -122,13 +130,15 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
         torch.set_num_threads(config.trainer.threads)
     precision = choose_precision(ranks.device, config.trainer.precision)
 
-    run = _start(config, ranks)
+    with phase("looking at the text and the run's folder"):
+        run = _start(config, ranks)
     config.corpus.check_tokenizer(run.tokenizer)
 
     batches, facts = _batches(run, ranks)
 
     torch.manual_seed(config.seed)
-    model = _model(run).to(ranks.device)
+    with phase("building the model"):
+        model = _model(run).to(ranks.device)
     if ranks.number:  # every rank begins with the same weights, and draws different units for dropout
         torch.manual_seed(config.seed + (ranks.number << 32))
 
@@ -136,7 +146,8 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
     parameters = f"{model.parameter_count():,}"
     log.info("%s: %s parameters, %s on %s, in %s", config.run.name, parameters, precision.name, devices, run.folder)
 
-    validation, look = _validation(run, ranks)
+    with phase("preparing the validation set"):
+        validation, look = _validation(run, ranks)
 
     terms = terms_of(config, precision, ranks) | terms_of_base(run)
     facts |= {name: terms[name] for name in FACTS}
@@ -163,12 +174,17 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
 
     def make() -> dict[str, Any]:
         with telling_where(Path(config.run.dir)):
-            run = start_run(config, lambda: _tokenizer(config), lambda: cached_proportions(config.corpus, cache))
+            run = start_run(config, make_tokenizer, lambda: cached_proportions(config.corpus, cache))
+        keep_messages(folder)
         return {"proportions": asdict(run.proportions), "text": run.text}
 
+    def make_tokenizer() -> Tokenizer:
+        keep_messages(folder)  # the folder is free, or this run's own: otherwise nobody asks for a tokenizer
+        return _tokenizer(config)
+
     cache = Path(config.cache)
-    begun = ranks.first_tells(make, "the run's folder")
     folder = Path(config.run.dir)
+    begun = ranks.first_tells(make, "the run's folder")
     proportions = Proportions.from_dict(begun["proportions"])
     return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, begun["text"])
 
@@ -204,10 +220,12 @@ def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
         parts = (config.corpus, "train", config.cleaning, run.tokenizer, cache, config.joining, guided)
         return cached_pairs(*parts, run.proportions)
 
-    ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
-    pairs = read()
-    batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
-    padding = batcher.padding_share()
+    with phase("encoding the text"):
+        ranks.first_tells(lambda: bool(read()), "the encoded text")  # the first process encodes it for all
+        pairs = read()
+    with phase("sorting pairs into batches"):
+        batcher = Batcher(pairs, config.batching, config.seed, _share(ranks))
+        padding = batcher.padding_share()
     log.info("corpus: %s, padding %.1f %%", pairs.report, 100 * padding)
     _advise("train", pairs.report, config, ranks)
     return batcher, {"pairs": asdict(pairs.report), "padding": padding}
@@ -306,7 +324,8 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
         if BASE in changed:
             tell_other_base(run)
         facts = {**facts, "changed": changed}
-    journal = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
+    opened = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
+    journal = Journal([StillThere(run.checkpoints.check_place), *opened.sinks])
     journal.event("start", step, **facts, commit=git_commit(), machine=machine())
     return journal
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nmt.kernels.limits import limits
-from nmt.kernels.process import product_kind, without_autocast
+from nmt.kernels.process import format_of_sums, product_kind, without_autocast
 
 
 def linear_cross_entropy(
@@ -61,8 +61,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         low_weight = weight.to(kind)
         low_bias = bias.to(kind)
         needs_gradient = any(ctx.needs_input_grad)
-        negative = hidden.new_zeros((), dtype=torch.float64)
-        totals = hidden.new_zeros((), dtype=torch.float64)  # of the logarithms of the sums of exponentials
+        of_sums = format_of_sums(hidden.device)
+        negative = hidden.new_zeros((), dtype=of_sums)
+        totals = hidden.new_zeros((), dtype=of_sums)  # of the logarithms of the sums of exponentials
         if needs_gradient:
             grad_rows = torch.empty_like(rows)
             grad_weight = torch.zeros_like(weight)
@@ -86,9 +87,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             else:
                 logarithms = torch.log_softmax(logits.float(), dim=-1)
                 chosen = logarithms.gather(1, index)
-            negative -= chosen.sum(dtype=torch.float64)
+            negative -= chosen.sum(dtype=of_sums)
             total = of_target - chosen
-            totals += total.sum(dtype=torch.float64)
+            totals += total.sum(dtype=of_sums)
         mean_weight = weight.mean(dim=0)  # (E,)
         sum_rows = rows.sum(dim=0, dtype=torch.float32)  # (E,)
         of_weights = (sum_rows * mean_weight).sum()

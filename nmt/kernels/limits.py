@@ -23,6 +23,7 @@ class Limits:
 LIMITS = {
     "cpu": Limits(loss_rows=512, search_cells=32_768, validation_sentences=64, unread_updates=1, batches_ahead=0),
     "cuda": Limits(loss_rows=8192, search_cells=262_144, validation_sentences=512, unread_updates=50, batches_ahead=4),
+    "mps": Limits(loss_rows=512, search_cells=32_768, validation_sentences=64, unread_updates=1, batches_ahead=0),
 }
 
 

@@ -5,7 +5,6 @@ Everything here is a side effect on the process; `prepare` is called once a devi
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,19 +65,32 @@ def product_kind(tensor: Tensor) -> torch.dtype:
 
 def has_format(precision: str, device: torch.device) -> bool:
     """Whether products can be made in this format on the device."""
+    if device.type == "mps":
+        return precision in ("fp32", "bf16", "fp16")
     return device.type != "cpu" or precision in ("fp32", "bf16")
+
+
+def format_of_sums(device: torch.device) -> torch.dtype:
+    """Returns the format in which long sums are made: double precision, which Metal has not."""
+    if device.type == "mps":
+        return torch.float32
+    return torch.float64
 
 
 def synchronize(device: torch.device) -> None:
     """Waits until all that was asked of the device is done, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def kernels_in_use(device: torch.device) -> str:
     """Names what decides which kernels run: the GPU, or the instructions of the processor that PyTorch uses."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return "Metal"
     return torch.backends.cpu.get_cpu_capability()
 
 
@@ -86,6 +98,8 @@ def has_bf16(device: torch.device) -> bool:
     """Whether the device has instructions for products in bf16. A GPU that only emulates them has not."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return False  # which Macs have them can't be asked
     return torch.cpu._is_avx512_bf16_supported()  # AMX machines have it too
 
 
@@ -105,8 +119,10 @@ def _keep_freed_memory() -> None:
     trim_threshold = -1  # both from malloc.h
     mmap_threshold = -3
     try:
+        import ctypes
+
         set_option = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # another C library
+    except (ImportError, OSError, AttributeError):  # another C library
         return
     # Setting either threshold ends glibc's own adaptation, so the second is set only where the first was accepted:
     # older versions take no more than 32 MiB.

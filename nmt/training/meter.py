@@ -50,6 +50,7 @@ class Meter:
 
     def __init__(self) -> None:
         self.part_norms: dict[str, float] = {}
+        self.in_words = ""  # the last reading, for the console
         self.restart()
 
     def count(self, batches: list[Batch]) -> None:
@@ -76,6 +77,7 @@ class Meter:
             "tokens_per_second": tokens / max(seconds, 1e-9),
             "padding": 1 - real / max(cells, 1),
         }
+        self.in_words = f"  loss {values['loss']:.3f}  {values['tokens_per_second']:,.0f} tok/s"
         self.restart()
         return values
 

@@ -27,18 +27,23 @@ class Precision:
         return torch.amp.GradScaler(self.device.type, enabled=self.name == "fp16")
 
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
 def choose_device(name: str) -> torch.device:
-    """``auto`` takes a GPU where there is one. Raises UserError for one that is not there."""
+    """``auto`` takes an NVIDIA GPU where there is one; ``mps`` is a Mac's. Raises UserError for one not there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(f"device={name}: {nearest(name, ('auto', 'cpu', 'cuda'))}") from None
-    if device.type not in ("cpu", "cuda"):
-        raise UserError(f"device={name}: not a device this can use; {nearest(name, ('auto', 'cpu', 'cuda'))}")
+        raise UserError(f"device={name}: {nearest(name, DEVICES)}") from None
+    if device.type not in DEVICES:
+        raise UserError(f"device={name}: not a device this can use; {nearest(name, DEVICES)}")
     if device.type == "cuda" and (not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count()):
         raise UserError(f"device={name}: no such GPU is visible; use device=cpu or device=auto")
+    if device.type == "mps" and (not torch.backends.mps.is_available() or device.index):
+        raise UserError(f"device={name}: this PyTorch finds no such GPU of a Mac; use device=cpu or device=auto")
     return device
 
 

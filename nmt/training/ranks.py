@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from nmt.environment import rank_and_count
+from nmt.environment import check_meeting, number_of, rank_and_count
 from nmt.errors import UserError
 
 log = logging.getLogger("nmt")
@@ -29,7 +29,9 @@ PREPARATION = timedelta(days=2)  # what the first process may take for the corpu
 
 def processes_here() -> int:
     """Returns how many processes torchrun started on this machine; 1 without it."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    _, count = rank_and_count()
+    here = number_of("LOCAL_WORLD_SIZE") or 1
+    return min(count, here)  # 1 where a launcher left it
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
     if count == 1:
         yield Ranks(device=device)
         return
+    check_meeting()
     if number:
         log.setLevel(logging.WARNING)
     timeout = timedelta(minutes=minutes)
@@ -216,9 +219,10 @@ def join_ranks(device: torch.device, minutes: float) -> Iterator[Ranks]:
 
 def own_device(device: torch.device) -> torch.device:
     """The GPU of this process among those of its machine."""
-    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+    number = number_of("LOCAL_RANK")
+    _, processes = rank_and_count()
+    if device.type != "cuda" or device.index is not None or number is None or processes == 1:
         return device
-    number = int(os.environ["LOCAL_RANK"])
     count = torch.cuda.device_count()
     if number >= count:
         raise UserError(f"torchrun started process {number} on a machine of {count} GPUs; lower --nproc-per-node")

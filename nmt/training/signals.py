@@ -1,4 +1,4 @@
-"""Signals end a run after the update in hand; a second Ctrl-C ends it at once."""
+"""Signals end a run after the update in hand; a second Ctrl-C ends it at once. Those ignored at the start stay so."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from types import FrameType, TracebackType
 from typing import Any
 
-# Besides Ctrl-C and kill: what Slurm and submitit send before they take the machine away.
-CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+from nmt.stopping import Stop, heard
+
 AGAIN = 1.0  # seconds after which a second Ctrl-C is meant as such
 
 
@@ -36,7 +36,7 @@ class Signals:
 
     def __enter__(self) -> Signals:
         try:
-            for number in CAUGHT:
+            for number in heard():
                 self._before[number] = signal.signal(number, self._note)
         except ValueError:  # only the main thread may set handlers
             self._before = {}
@@ -60,4 +60,7 @@ class Signals:
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if self.number and isinstance(handler, Stop):  # the door's: the process ends already
+                handler.is_ending = True
+            if handler is not None:  # None: it was set outside Python
+                signal.signal(number, handler)

@@ -136,6 +136,7 @@ class Trainer:
             # A signal may have broken off the validation of the step that the run goes on from.
             if self._missed_validation() and self._validate(journal):
                 return True
+            journal.progress(min(self._budget_spent(), 1.0), f"step {progress.step}")
             self._restart_clock()
             for batches, position in self.clock.waiting_for(groups):
                 step = progress.step + 1
@@ -170,6 +171,7 @@ class Trainer:
                     return False
                 if step % options.log_every == 0:
                     self._report(journal)
+                journal.progress(min(self._budget_spent(), 1.0), f"step {step}{self.meter.in_words}")
                 if self._budget_spent() >= 1 or self._validation_due():
                     if self._validate(journal):
                         return True
@@ -310,9 +312,6 @@ class Trainer:
             gradient_norm_of=self.meter.part_norms,
             **values,
         )
-        speed = f"{values['tokens_per_second']:,.0f} tok/s"
-        title = f"step {progress.step}  loss {values['loss']:.3f}  {speed}"
-        journal.progress(min(self._budget_spent(), 1.0), title)
 
     def _validate(self, journal: Journal) -> bool:
         """Evaluates the weights, keeps a checkpoint, and says whether the run is over. Collective.

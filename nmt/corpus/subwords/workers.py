@@ -14,17 +14,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from nmt.corpus.batches.encoded import Ids
 from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, cores
 from nmt.errors import UserError
+from nmt.stopping import ENDING, ignore_from_now_on
 
 SLICE = 10_000  # pairs that are drawn together: with fewer, more of their words are met for the first time
 FEW = 2_000  # pairs that are drawn here: no process is worth its start
 MOST = 8  # processes
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # for the process that trains
 
 
 class SamplingWorkers:
@@ -81,16 +82,26 @@ class SamplingWorkers:
         paths = [str(path) for path in (self.tokenizer.source_path, self.tokenizer.target_path) if path]
         root = str(Path(__file__).parents[3])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # as it stays in the new process
-        try:
+        with _signals_blocked():
             return subprocess.Popen(
                 [sys.executable, "-m", __name__, str(self.rate), *paths],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": path},
             )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Blocks signals that end a process, as they stay in one that starts within: they are for the one that trains."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where `main` ignores them
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send(process: subprocess.Popen[bytes], sources: Sequence[str], targets: Sequence[str], seed: int) -> None:
@@ -126,7 +137,10 @@ def _draw(
 
 def main() -> None:
     """Draws for another process until that ends."""
-    os.nice(5)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(5)
+    if not hasattr(signal, "pthread_sigmask"):
+        ignore_from_now_on()
     rate, source, *target = sys.argv[1:]
     target_path = Path(target[0]) if target else None
     tokenizer = Tokenizer(Path(source), target_path)

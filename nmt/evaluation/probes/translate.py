@@ -20,7 +20,7 @@ from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
-from nmt.progress import Progress
+from nmt.progress import Progress, phase
 
 PICTURED = 24  # sentences of up to so many words (or characters) keep the attention of every head:
 PICTURED_WORDS = 25
@@ -58,8 +58,12 @@ def evaluate(
     with Progress(f"translating {name}", "sentences", len(pairs)) as progress:
         translations = translator.translate(inputs, attention_for=set(chosen), progress=progress.update)
     seconds = time.monotonic() - start
-    gradients = _gradients(translator, pairs, unit)
-    forced = translator.force(inputs, references, attention_for=set(chosen))
+    with phase(f"{name}: gradients by source word"):
+        gradients = _gradients(translator, pairs, unit)
+    with phase(f"{name}: log-probabilities of the references"):
+        forced = translator.force(inputs, references, attention_for=set(chosen))
+    with phase(f"{name}: attention of every head"):
+        pictures = _pictures(translator, pairs, chosen, unit)
     evaluation = Evaluation(
         test_set=name,
         sources=sources,
@@ -70,7 +74,7 @@ def evaluate(
         heat_maps=_heat_maps(translations, chosen),
         scores=[translation.score for translation in translations],
         reference_scores=[translation.score for translation in forced],
-        pictures=_pictures(translator, pairs, chosen, unit),
+        pictures=pictures,
         links=_links(translator, pairs, forced, chosen),
         gradients=gradients,
         known_links=known_links,
@@ -80,7 +84,8 @@ def evaluate(
         precision=translator.options.precision,
         tags=tags,
     )
-    write_evaluation(folder, evaluation, identity)
+    with phase(f"{name}: writing the evaluation"):
+        write_evaluation(folder, evaluation, identity)
     return evaluation
 
 

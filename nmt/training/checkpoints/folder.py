@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Checkpoints:
         self.folder = folder
         self.keep = keep
         self.origin = origin
+        self.check_place: Callable[[], None] = _trusted  # raises UserError where the run's folder is another one now
         self._told = False  # that there are checkpoints which keep no origin
         self._writer: threading.Thread | None = None
         self._given_up = threading.Event()
@@ -66,6 +67,7 @@ class Checkpoints:
         ``best``: whole weights, where ``state`` is one part of several.
         """
         self.wait()
+        self.check_place()
         state = replace(_copy(state), origin=self.origin)
         if best:
             best = replace(_copy(best), origin=self.origin)
@@ -267,6 +269,10 @@ class Checkpoints:
         return checkpoints
 
 
+def _trusted() -> None:
+    """Checks nothing: for checkpoints that are only read, and in notebooks."""
+
+
 def _step_of(path: Path) -> str:
     return path.stem[-8:]
 
@@ -285,7 +291,7 @@ def _link(path: Path, place: Path) -> None:
     aside.unlink(missing_ok=True)
     try:
         os.link(path, aside)
-    except OSError:  # a file system without links
+    except (OSError, AttributeError):  # a file system, or a system, without links
         shutil.copyfile(path, aside)
     os.replace(aside, place)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from nmt.errors import leave_disk_errors_to_caller
 from nmt.training.sinks.sink import Event, Look, Sink
+
+log = logging.getLogger("nmt")
 
 MARKDOWN = "\\`*_{}[]()<>#+-.!|~=&\t"  # characters that would mean something else than themselves
 
@@ -32,8 +35,12 @@ class TensorBoard(Sink):
             writer.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             self._writer.close()
+        except FileNotFoundError:  # the folder was deleted, which `StillThere` tells
+            log.warning("%s: the last points for TensorBoard are lost", self._folder)
 
     def _open(self) -> Any:
         if self._writer is None:
