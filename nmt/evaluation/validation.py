@@ -21,7 +21,7 @@ from nmt.evaluation.measures.bleu import Bleu
 from nmt.evaluation.measures.chrf import Chrf
 from nmt.evaluation.measures.tokenizers import check_name_of_tokenizer
 from nmt.evaluation.results import HeatMap
-from nmt.kernels.process import products_in
+from nmt.kernels.process import format_of_sums, products_in
 from nmt.models.interface import Model
 from nmt.progress import phase
 from nmt.training.journal import Look
@@ -107,7 +107,7 @@ class Validation:
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:
-        total = torch.zeros((), dtype=torch.float64, device=model.device)  # there, so that nothing waits for it
+        total = torch.zeros((), dtype=format_of_sums(model.device), device=model.device)
         tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)

@@ -14,9 +14,7 @@ class Limits:
     loss_rows: int  # target tokens whose logits exist at once; on a CPU, so that they stay near the processor
     search_cells: int  # source cells times beam in one batch: long sentences come in smaller batches
     validation_sentences: int  # in one batch of a validation's search
-    unread_updates: (
-        int  # whose likelihood and gradient norm wait on the device to be read together: reading waits for it
-    )
+    unread_updates: int  # whose numbers wait on the device to be read together, since reading waits for it
     batches_ahead: int  # that a thread makes while the device is at work
 
 

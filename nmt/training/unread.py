@@ -23,7 +23,7 @@ class Unread:
 
     def add(self, likelihood: Tensor, norm: Tensor) -> None:
         """Adds those of an update, both numbers on the device."""
-        self._numbers += [likelihood.double(), norm.double()]
+        self._numbers += [likelihood, norm.to(likelihood.dtype)]
 
     @property
     def is_full(self) -> bool:

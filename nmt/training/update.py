@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.errors import UserError, is_memory
 from nmt.kernels.limits import limits
+from nmt.kernels.process import format_of_sums
 from nmt.models.interface import Model
 from nmt.tokens import END
 from nmt.training.loss import guided_loss, token_loss
@@ -78,14 +79,14 @@ class Update:
         """Leaves the gradient of the summed loss over ``tokens``, the count of all ranks' batches, in the parameters.
 
         ``most``: the largest number of batches on any rank. Sharded ranks with fewer run empty ones, since every
-        backward pass is collective. Returns the negative log-likelihood of this rank's batches (a number in double
-        precision, on the device). Raises UserError where one sentence does not fit into memory.
+        backward pass is collective. Returns the negative log-likelihood of this rank's batches (a number, on the
+        device). Raises UserError where one sentence does not fit into memory.
         """
         device = self.precision.device
         self.scaler.scale(torch.zeros((), device=device))  # it must exist though there be no batch
         is_done = False
         while not is_done:
-            total = torch.zeros((), dtype=torch.float64, device=device)
+            total = torch.zeros((), dtype=format_of_sums(device), device=device)
             try:
                 for piece, weight in self._pieces(batches, most):
                     with self.precision.autocast():
