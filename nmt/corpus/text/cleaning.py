@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.lines import is_blank
 from nmt.corpus.text.writing import ALIKE, SCRIPTS, TOGETHER, Proportions, script_of
 from nmt.errors import UserError, nearest
 
 DUPLICATES = ("keep", "drop")
 MUCH = 0.1  # of the pairs, left out by one limit: worth a warning
-# Of characters that nobody sees: spaces, controls, and formats such as U+200B and U+FEFF.
-INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 
 @dataclass
@@ -126,7 +124,7 @@ def clean(
 def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> str:
     """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
     source, target, *_ = pair
-    if _is_blank(source) or _is_blank(target):
+    if is_blank(source) or is_blank(target):
         return "empty"
     length = max(proportions.source.length(source), proportions.target.length(target))
     if length > options.max_words:
@@ -138,10 +136,6 @@ def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> st
     if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
         return "other_script"
     return ""
-
-
-def _is_blank(text: str) -> bool:
-    return all(unicodedata.category(character) in INVISIBLE for character in text)
 
 
 def _is_written_in(script: str, text: str) -> bool:

@@ -20,6 +20,7 @@ WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
 UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
 NO_WORD = -1
+LONGEST_LINK = 30  # characters: no sentence has words for longer numbers
 ENOUGH = 1000  # texts with other white space than spaces, by which it is told how links count words
 
 Words = Sequence[tuple[int, ...]]  # of each piece, the words that it holds a part of
@@ -82,10 +83,10 @@ def _parsed(item: str, place: str) -> tuple[Link, str]:
     for mark in "-p?":
         source, found, target = item.partition(mark)
         if found:
-            if source.isdecimal() and target.isdecimal():
+            if source.isdecimal() and target.isdecimal() and len(item) < LONGEST_LINK:
                 return (int(source), int(target)), mark
             break
-    raise UserError(f"{place}: '{item}' is no link; write i-j (sure) or ipj (possible), from 0")
+    raise UserError(f"{place}: '{item[:LONGEST_LINK]}' is no link; write i-j (sure) or ipj (possible), from 0")
 
 
 def count_spaces_alone(linked: Iterable[tuple[Pair, Sequence[Link]]]) -> bool:
