@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nmt.config import compose_train, flat
-from nmt.corpus.text.tags import tags_apart
+from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import Writing
 from nmt.errors import UserError
 from nmt.evaluation.buckets import make_buckets
@@ -113,7 +113,7 @@ def _announce_buckets(config: CompareConfig, train_config: TrainConfig) -> None:
     Raises UserError for a test set without sentences.
     """
     for name in config.test_sets or train_config.corpus.test_names():
-        pairs = tags_apart(train_config.corpus.read(name), train_config.tokenizer.symbols)
+        pairs = as_read(train_config.corpus.read(name), train_config.tokenizer)
         sources = [pair.source for pair in pairs]
         if not sources:
             raise UserError(f"corpus.tests: test set '{name}' is empty; nothing can be scored")

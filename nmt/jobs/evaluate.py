@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from nmt.corpus.text.tags import tags_apart, tell_untagged
+from nmt.corpus.text.tags import as_read, tell_untagged
 from nmt.decoding.cuts import Cuts
 from nmt.decoding.lines import warn_of_unknown_tag
 from nmt.decoding.options import DecodingOptions
@@ -44,7 +44,7 @@ def evaluate_run(
     }
     evaluations = []
     for name in names:
-        pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
+        pairs = list(as_read(corpus.read(name), run.tokenizer))
         if corpus.is_tagged:
             tell_untagged(pairs, f"test set '{name}'", f"corpus.test_tags={{{name}: '<TAG>'}}")
         inputs = [pair.encoder_input for pair in pairs]

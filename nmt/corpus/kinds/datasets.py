@@ -126,7 +126,7 @@ class DatasetsOptions(PlacedCorpus):
         place = str(self._folder.resolve())
         if self._folder.is_dir() and re.search(r"[*?\[\]]", place):
             raise UserError(
-                f"corpus.path={place}: the `datasets` library takes * ? [ ] in a folder's name for wildcards; rename the "
+                f"corpus.path={place}: to the `datasets` library * ? [ ] in a folder's name are wildcards; rename the "
                 "folder, or read its files with corpus=files"
             )
         return datasets.load_dataset_builder(self._found_at, self.name or None)

@@ -20,10 +20,12 @@ from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
+    ENOUGH,
     at_any_white_space,
     check_links,
     count_spaces_alone,
     read_links,
+    tell_from_one,
     tell_spaces_alone,
 )
 from nmt.errors import UserError, nearest
@@ -108,7 +110,10 @@ class FilesOptions(PlacedCorpus):
 
     @cached_property
     def _links_count_spaces_alone(self) -> bool:
-        lines = (line.possible for line in read_links(existing(self.links)))
+        path = existing(self.links)
+        first = [line.possible for line in itertools.islice(read_links(path), ENOUGH)]
+        tell_from_one(first, f"corpus.links={self.links}")
+        lines = (line.possible for line in read_links(path))
         spaces_alone = count_spaces_alone(zip(self._read_places("train"), lines, strict=False))
         if spaces_alone:
             tell_spaces_alone(f"corpus.links={self.links}")

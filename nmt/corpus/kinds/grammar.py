@@ -114,10 +114,7 @@ def _drawn(rng: random.Random, options: GrammarOptions, lengths: _Lengths, seen:
                 f"corpus: the built-in grammar has only {done} distinct sentences of {low} to {high} words "
                 f"for the {lengths.count} asked for; ask for fewer pairs"
             )
-        if lengths.uniform:
-            wanted = rng.randint(low, high)
-        else:
-            wanted = _drawn_length(rng, options)
+        wanted = rng.randint(low, high) if lengths.uniform else _drawn_length(rng, options)
         if not low <= wanted <= high:
             continue
         pair = _pair(Grammar(rng).sentence(wanted))
