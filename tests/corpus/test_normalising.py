@@ -10,7 +10,10 @@ from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions
+from nmt.decoding.options import DecodingOptions
 from nmt.errors import UserError
+from nmt.jobs.evaluate import evaluate_run
+from nmt.run import open_run
 from tests.processes import door_in_process
 
 COMPOSED = [("Café %d ﬁn", "schöne Grüße %d"), ("un été %d", "ein Ärger %d")]
@@ -79,46 +82,53 @@ def test_a_run_keeps_its_form_in_whatever_reads_text(tmp_path, text):
     place = f"{text}/t.{{language}}"
     command = [
         *("corpus=files", "corpus.source_language=fr", f"corpus.train={place}", f"corpus.valid={place}"),
-        *(f"corpus.tests={{test: '{place}'}}", "tokenizer.vocabulary_size=300", "tokenizer.normalise=nfc"),
+        *(
+            f"corpus.tests={{test: '{tmp_path}/few.{{language}}'}}",
+            "tokenizer.vocabulary_size=300",
+            "tokenizer.normalise=nfc",
+        ),
+        *("validation.bleu_sentences=0", "validation.samples=0"),
         *("model=lstm_attention", "model.embedding_size=8", "model.encoder_size=8", "model.decoder_size=8"),
         *("trainer.max_steps=2", "trainer.precision=fp32", "device=cpu", "run.dir=run", "cleaning.duplicates=drop"),
     ]
+    for language in ("fr", "de"):
+        lines = (text / f"t.{language}").read_text().splitlines()
+        few = [*lines[:2], *lines[40:42]]
+        (tmp_path / f"few.{language}").write_text("".join(f"{line}\n" for line in few))
     done = door_in_process("train", *command, folder=tmp_path)
     assert done.returncode == 0 and b"40 of 80 pairs kept" in done.stderr, done.stderr.decode()
     printed = []
     for form in ("NFC", "NFD"):
         (tmp_path / "source").write_text(unicodedata.normalize(form, "un été\nCafé 7 ﬁn\n"))
         (tmp_path / "target").write_text(unicodedata.normalize(form, "ein Ärger\nGrüße 7\n"))
-        said = [
-            door_in_process("translate", "run=run", "device=cpu", folder=tmp_path, text=lines)
-            for lines in [(tmp_path / "source").read_bytes()]
-        ]
+        lines = (tmp_path / "source").read_bytes()
+        of_form = [door_in_process("translate", "run=run", "device=cpu", folder=tmp_path, text=lines).stdout]
         for name in ("score", "align"):
-            said.append(door_in_process(name, "run=run", "source=source", "target=target", folder=tmp_path))
-        printed.append([one.stdout for one in said])
+            done = door_in_process(name, "run=run", "source=source", "target=target", "device=cpu", folder=tmp_path)
+            of_form.append(done.stdout)
+        printed.append(of_form)
     assert printed[0] == printed[1] and all(printed[0])
-    done = door_in_process("evaluate", "run=run", "decoding.beam_size=1", "device=cpu", folder=tmp_path)
-    assert done.returncode == 0, done.stderr.decode()
-    [references] = (tmp_path / "run/evaluations").glob("test/**/reference.txt")
-    lines = references.read_text().splitlines()
-    assert lines[:40] == lines[40:], "both spellings are one reference"
+    [evaluation] = evaluate_run(open_run(tmp_path / "run"), [], "best", DecodingOptions(beam_size=1), 0, "cpu")
+    assert evaluation.references[:2] == evaluation.references[2:], "both spellings are one reference"
     changed = door_in_process("train", *command, "tokenizer.normalise=nfkc", "trainer.max_steps=3", folder=tmp_path)
     assert changed.returncode == 2 and b"tokenizer.normalise=nfc, not nfkc" in changed.stderr
 
 
-def test_the_rarest_characters_are_spelt_in_bytes_where_pieces_are_few(tmp_path):
+def test_the_rarest_characters_are_spelt_in_bytes_where_pieces_are_few(tmp_path, tiny_pairs):
     """Each ideograph comes once: as pieces they would not fit, and the message says what would do."""
-    rows = [("".join(map(chr, range(first, first + 10))) + " die" * 400, "die") for first in range(0x4E00, 0x5000, 10)]
+    rows = []
+    for place, pair in enumerate(tiny_pairs):
+        rows.append((pair.source + chr(0x4E00 + 2 * place) + chr(0x4E01 + 2 * place), pair.target))
     with pytest.raises(
         UserError, match=r"say tokenizer\.vocabulary_size=\d+ or more, or tokenizer\.character_c"
     ) as few:
-        train_tokenizer(lambda: rows, TokenizerOptions(vocabulary_size=500), tmp_path / "few")
+        train_tokenizer(lambda: rows, TokenizerOptions(vocabulary_size=700), tmp_path / "few")
     least = int(str(few.value).partition("say tokenizer.vocabulary_size=")[2].split()[0])
-    for size, coverage in ((least, 1.0), (500, 0.98)):
+    for size, coverage in ((least, 1.0), (700, 0.98)):
         options = TokenizerOptions(vocabulary_size=size, character_coverage=coverage)
         tokenizer = train_tokenizer(lambda: rows, options, tmp_path / str(size))
         assert tokenizer.source_size == size
-        for source, _ in rows:
+        for source, _ in rows[::10]:
             assert tokenizer.decode_target(tokenizer.encode_target(source)) == source
     with pytest.raises(UserError, match="more characters"):
         train_tokenizer(lambda: rows, TokenizerOptions(vocabulary_size=least - 1), tmp_path / "fewer")

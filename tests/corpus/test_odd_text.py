@@ -6,14 +6,24 @@ import gzip
 import json
 
 import pytest
+import torch
 
+from nmt.corpus.batches.batcher import BatchingOptions
 from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.batches.position import Position
+from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.kinds.datasets import DatasetsOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
+from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.corpus.text.lines import lines_of, lines_of_stream
+from nmt.decoding.options import DecodingOptions
+from nmt.decoding.translator import Translator
 from nmt.errors import UserError
+from nmt.models.build import build_model
+from nmt.models.interface import Vocabulary
+from nmt.models.recurrent import RecurrentOptions
 
 FIRST = Pair("a cat", "eine Katze")
 LAST = Pair("a dog", "ein Hund")
@@ -135,3 +145,35 @@ def test_pairs_with_nul_characters_and_pairs_without_links_are_counted(tokenizer
     assert "2 hold NUL characters" in str(report) and "2 pairs have no links" in str(report)
     assert "is the file UTF-8?" in report.advice(CleaningOptions())
     assert CleaningReport(**json.loads(json.dumps({"read": 1}))).kept == 0  # a record from before these counts
+
+
+def test_a_stream_tells_what_it_left_out(tmp_path, tokenizer, caplog):
+    caplog.set_level("INFO", "nmt")
+    (tmp_path / "t.tsv").write_text("a cat\teine Katze\n\n" * 20)
+    options = StreamOptions(
+        FilesOptions(train=[f"{tmp_path}/t.tsv"]),
+        CleaningOptions(),
+        ConcatenationOptions(),
+        BatchingOptions(tokens=64, stream=True, block=10),
+        sampling=0.0,
+        seed=1,
+    )
+    groups = Stream(options, tokenizer).groups(Position(), 1)
+    for _, position in groups:
+        if position.epoch:
+            break
+    groups.close()
+    said = [record.message for record in caplog.records if "kept" in record.message]
+    assert said[:2] == [
+        "corpus: 5 of 10 pairs kept (left out: 5 empty) so far",
+        "corpus: 20 of 40 pairs kept (left out: 20 empty)",
+    ]
+
+
+def test_a_line_with_nothing_to_be_seen_is_translated_into_nothing(tokenizer):
+    torch.manual_seed(1)
+    sizes = Vocabulary(tokenizer.source_size, tokenizer.target_size, True)
+    model = build_model(RecurrentOptions(embedding_size=4, encoder_size=4, decoder_size=4), sizes).eval()
+    options = DecodingOptions(beam_size=1, min_length=3)
+    blank, _, text = Translator(model, tokenizer, options).translate(["\u200b", "\ufeff \u00ad", "the man"])
+    assert (blank.text, blank.log_probability) == ("", 0.0) and text.log_probability < 0
