@@ -17,11 +17,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmt import shapes
 from nmt.errors import UserError, nearest
 from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
+from nmt.shapes import shape_values
 from nmt.verbatim import install, read_yaml
 
 _PACKAGE = Path(__file__).parent
@@ -34,7 +34,7 @@ T = TypeVar("T")
 def register() -> None:
     """Tells Hydra of every options class: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
     install()
-    shapes.install()
+    shape_values()
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
         store.store(name=f"{door}_schema", node=_with_open_dictionaries(schema))

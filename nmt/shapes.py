@@ -35,7 +35,7 @@ OPTIONS = "holds options of its own; set those, as in trainer.max_steps=100"
 _apply_overrides = ConfigLoaderImpl._apply_overrides_to_config  # Hydra's own
 
 
-def install() -> None:
+def shape_values() -> None:
     """Puts the functions of this module in the place of Hydra's own."""
     ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply_overrides)  # type: ignore[method-assign, assignment]
     ConfigLoaderImpl._compose_config_from_defaults_list = compose_from_defaults  # type: ignore[method-assign, assignment]

@@ -105,12 +105,10 @@ def test_a_record_that_cannot_be_read_is_named_by_its_line(tmp_path, line):
 def test_brackets_in_a_folder_s_name_are_no_pattern(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    (folder / "part-1.en").write_text("a cat\n")
-    (folder / "part-1.de").write_text("eine Katze\n")
-    if name == "a?":
-        (tmp_path / "ab").mkdir()
-        (tmp_path / "ab/part-2.en").write_text("another folder's\n")
-    assert pairs_of(folder / "part-*.{language}") == [FIRST]
+    (folder / "part-1.tsv").write_text("a cat\teine Katze\n")
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "ab/part-2.tsv").write_text("another\tfolder\n")
+    assert pairs_of(folder / "part-*.tsv") == [FIRST]
 
 
 def test_brackets_in_the_folder_of_a_data_set_are_told(tmp_path):

@@ -169,8 +169,9 @@ class Stream:
         """Logs, in the first process, what was kept of the first block, and of all until the first epoch ends."""
         if self.share.rank or self._told or not (is_first or is_end):
             return
+        how_far = "" if is_end else " so far"
         if self.report.kept < self.report.read or is_end:
-            log.info("corpus: %s%s", self.report, "" if is_end else " so far")
+            log.info("corpus: %s%s", self.report, how_far)
         self._told = is_end
 
     def _encoded(

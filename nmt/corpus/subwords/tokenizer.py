@@ -378,9 +378,9 @@ def _refusal(error: RuntimeError, options: TokenizerOptions) -> NotForThisText:
     if most:
         mend = f"this text has too few different pieces; say tokenizer.vocabulary_size={most[1]} or less"
     elif least:
-        mend = f"this text has more characters; say tokenizer.vocabulary_size={least[1]} or more"
-        if options.byte_fallback and options.character_coverage == 1:
-            mend += ", or tokenizer.character_coverage=0.9995, which spells the rarest in bytes"
+        bytes_would_do = options.byte_fallback and options.character_coverage == 1
+        spelt = " (a tokenizer.character_coverage below 1 spells the rarest in bytes)" if bytes_would_do else ""
+        mend = f"this text has more characters{spelt}; say tokenizer.vocabulary_size={least[1]} or more"
     else:
         mend = f"not for this text ({reason.strip()}); try another size or tokenizer.kind=char"
     return NotForThisText(f"tokenizer.vocabulary_size={options.vocabulary_size}: {mend}")
