@@ -22,7 +22,8 @@ from nmt.errors import UserError, nearest
 from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
-from nmt.verbatim import install
+from nmt.shapes import shape_values
+from nmt.verbatim import install, read_yaml
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
@@ -34,6 +35,7 @@ T = TypeVar("T")
 def register() -> None:
     """Tells Hydra of every options class: ``<door>_schema``, ``corpus/<kind>_schema``, ``model/<name>_schema``."""
     install()
+    shape_values()
     store = ConfigStore.instance()
     for door, schema in DOORS.items():
         store.store(name=f"{door}_schema", node=_with_open_dictionaries(schema))
@@ -240,7 +242,7 @@ def load_train(path: Path) -> TrainConfig:
     Raises UserError for a file that is absent, damaged, or has options that this version doesn't know.
     """
     try:
-        loaded = DictConfig(OmegaConf.load(path))
+        loaded = DictConfig(read_yaml(path.read_text(encoding="utf-8")))
         schema = OmegaConf.structured(TrainConfig)
         for group, (key, kinds) in KINDS.items():
             name = loaded[group][key]

@@ -58,7 +58,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """Returns a hint for a misspelt name: ``did you mean 'x'? (known: ...)``."""
     names = sorted(known)
     listed = ", ".join(names)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'? (known: {listed})"
     return f"known: {listed}"

@@ -39,7 +39,8 @@ def _score(config: ScoreConfig) -> None:
 
     from nmt.corpus.kinds.files import read_parallel
     from nmt.corpus.pair import texts_to_encode
-    from nmt.corpus.text.tags import tags_apart
+    from nmt.corpus.text.lines import is_blank
+    from nmt.corpus.text.tags import as_read
     from nmt.corpus.text.writing import Writing
     from nmt.evaluation.probes.contrast import PREFERRED, PREFERRED_BY_PLACE, contrast
     from nmt.jobs.open import open_translator
@@ -55,7 +56,7 @@ def _score(config: ScoreConfig) -> None:
     sources, targets = texts_to_encode(pairs)
     if config.wrong:
         wrong = [pair.target for pair in read_parallel(Path(config.source), Path(config.wrong))]
-        sentences = [pair.source for pair in tags_apart(pairs, translator.tokenizer.symbols)]
+        sentences = [pair.source for pair in as_read(pairs, translator.tokenizer)]
         with phase("scoring right and wrong translations"):
             rows = contrast(translator, sources, targets, wrong, config.run, config.evaluation, sentences)
         by_length = f"source {Writing.of(sentences).unit}"
@@ -70,7 +71,7 @@ def _score(config: ScoreConfig) -> None:
             lines = sources[start : start + BLOCK]
             forced = translator.force(lines, targets[start : start + BLOCK], first_line=start + 1)
             for line, translation in zip(lines, forced, strict=True):
-                score = translation.score if line.strip() else -math.inf
+                score = translation.score if not is_blank(line) else -math.inf
                 print(f"{score:.6f}")
             sys.stdout.flush()
             progress.update(start + len(lines))

@@ -29,8 +29,8 @@ NULL = ("null", "~", "")
 TAG = "tag:yaml.org,2002:"
 # What Hydra takes as it is: a word that is no number and no truth value.
 _WORD = re.compile(r"(?!(?:true|false|inf|nan|null)$)[A-Za-z_](?:[\w/.+*@:-]|\$\{[^{}]*\})*", re.ASCII | re.IGNORECASE)
-# A value, or values of a sweep, in which nothing but commas and ${...} has a meaning for Hydra.
-_PLAIN = re.compile(r"""(?:[^'"\\()\[\]{}$]|\$\{[^{}]*\}|\$(?!\{))+""")
+# A value, or values of a sweep, in which nothing but commas and ${...} has a meaning for Hydra; {language} has none.
+_PLAIN = re.compile(r"""(?:[^'"\\()\[\]{}$]|\$\{[^{}]*\}|\$(?!\{)|\{\w+\})+""")
 _COMMA = re.compile(r",(?![^{}]*\})")  # not within ${...}
 # A part in quotes; or a member of a list or dictionary that begins with ~, which may have {language} within it.
 _HOME = re.compile(r"""'[^']*'|"[^"]*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\})*)""")
@@ -112,7 +112,10 @@ class Visitor(HydraOverrideVisitor):
         return pair
 
     def visitPrimitive(self, ctx: Any) -> Any:
-        value = super().visitPrimitive(ctx)
+        try:
+            value = super().visitPrimitive(ctx)
+        except ValueError:  # Python reads no number of thousands of digits
+            return QuotedString(ctx.getText().strip(), Quote.single)
         if value is None or isinstance(value, str | QuotedString):
             return value
         kind = type_of(self.path)
@@ -140,7 +143,7 @@ class FileConfigSource(file_config_source.FileConfigSource):
         text = path.read_text(encoding="utf-8")
         header = ConfigSource._get_header_dict(text[:512])
         group, _, _ = config_path.rpartition("/")
-        config = OmegaConf.create(_read(text, _place(header.get("package"), group)))
+        config = OmegaConf.create(read_yaml(text, _place(header.get("package"), group)))
         return ConfigResult(provider=self.provider, path=f"{self.scheme()}://{self.path}", config=config, header=header)
 
 
@@ -152,7 +155,10 @@ def _place(package: str | None, group: str) -> tuple[str, ...]:
     return tuple(part for part in name.split(".") if part)
 
 
-def _read(text: str, place: tuple[str, ...]) -> Any:
+def read_yaml(text: str, place: tuple[str, ...] = ()) -> Any:
+    """Returns what a YAML file of options holds, their texts as they stand there; ``place`` names the options that the
+    file is read into.
+    """
     loader = get_yaml_loader()(text)
     try:
         node = loader.get_single_node()

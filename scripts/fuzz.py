@@ -18,8 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import torch
 
+from nmt.corpus.kinds.datasets import DatasetsOptions
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.subwords.tokenizer import Sampling, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
@@ -96,7 +99,8 @@ class Fuzzer:
         return path
 
     def lines(self, content: bytes) -> None:
-        expected = content.decode("utf-8", "replace").removesuffix("\n").split("\n") if content else []
+        text = content.decode("utf-8", "replace").removeprefix("\ufeff")  # a byte order mark is no text
+        expected = text.removesuffix("\n").split("\n") if text else []
         read = list(lines_of(self.write("lines.txt", content)))
         assert read == [line.rstrip("\r") for line in expected]
 
@@ -116,6 +120,27 @@ class Fuzzer:
             left_out = report.empty + report.too_long + report.odd_ratio
             assert report.read == len(found) == len(kept) + left_out
             assert all("\n" not in pair.source + pair.target for pair in found)
+
+    def records(self, content: bytes) -> None:
+        """Texts of a parquet file, whatever bytes they are, by `files` and by the `datasets` library."""
+        half = len(content) // 2
+        columns = {"source": [content[:half]], "target": [content[half:]]}
+        columns = {
+            name: pyarrow.array(cells, pyarrow.binary()).view(pyarrow.string()) for name, cells in columns.items()
+        }
+        pyarrow.parquet.write_table(pyarrow.table(columns), self.folder / "train.parquet")
+        by_library = DatasetsOptions(
+            path=str(self.folder / "train.parquet"), source_column="source", target_column="target", streaming=True
+        )
+        by_us = FilesOptions(train=[str(self.folder / "train.parquet")])
+        read = []
+        for corpus in (by_us, by_library):
+            try:
+                read.append(list(corpus.read("train")))
+            except UserError as error:
+                assert "\n" not in str(error), error
+                read.append([])
+        assert read[0] == read[1], read
 
     def links(self, content: bytes) -> None:
         for row in read_links(self.write("links", content)):
@@ -150,7 +175,8 @@ def main() -> None:
         # Of a thousand inputs, how many each target gets: what is slow gets fewer.
         shares: dict[str, tuple[Callable[[bytes], None], int]] = {
             "lines": (fuzzer.lines, 400),
-            "pairs": (fuzzer.pairs, 200),
+            "pairs": (fuzzer.pairs, 199),
+            "records": (fuzzer.records, 1),
             "links": (fuzzer.links, 300),
             "tokenizer": (fuzzer.tokenizer, 95),
             "translate": (fuzzer.translate, 5),

@@ -26,6 +26,7 @@ FLOORS = {
     "report": 4,
     "schemas": 5,
     "option_types": 6,
+    "shapes": 6,
     "verbatim": 6,
     "config": 6,
     "run": 7,

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.lines import is_blank
 from nmt.decoding.export_record import MADE, OWN, checked_files, read_record, stamps, write_record
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
@@ -159,7 +160,7 @@ class Engine:
         sources: dict[int, list[str]] = {}  # pieces, by the number of the row
         by_limit: dict[int, list[int]] = {}  # the library has one limit a call, and a sentence must not have another's
         for row, line in enumerate(lines):
-            if line.strip():
+            if not is_blank(line):
                 sources[row] = self._pieces(line, first_line + row)
                 by_limit.setdefault(self._limit(sources[row]), []).append(row)
         for limit, rows in by_limit.items():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nmt.corpus.batches.batch import pad
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.lines import is_blank
 from nmt.decoding.beam import beam_search
 from nmt.decoding.hypothesis import Hypothesis, Translation
 from nmt.decoding.lines import cut_source, one_line
@@ -97,7 +98,7 @@ class Translator:
         sources: list[list[int]] = []
         for number, line in enumerate(lines, first_line):
             ids: list[int] = []
-            if line.strip():
+            if not is_blank(line):
                 ids = self.tokenizer.encode_source(line)
             sources.append(cut_source(ids, limit, number, f"decoding.max_source_tokens={limit}"))
         return sources

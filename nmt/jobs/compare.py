@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nmt.config import compose_train, flat
 from nmt.corpus.pair import Pair
-from nmt.corpus.text.tags import tags_apart
+from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import Writing
 from nmt.errors import Absent, UserError
 from nmt.evaluation.buckets import make_buckets
@@ -139,7 +139,7 @@ def _pairs(name: str, plan: Sequence[Planned]) -> list[Pair]:
     folders = [Path(planned.config.run.dir) for planned in plan]
     with telling_where(folders[0]):
         try:
-            return list(tags_apart(config.corpus.read(name), config.tokenizer.symbols))
+            return list(as_read(config.corpus.read(name), config.tokenizer))
         except Absent:
             for folder in folders:
                 held = held_pairs(folder / "evaluations" / name)

@@ -11,7 +11,7 @@ from pathlib import Path
 from nmt.config import load_train
 from nmt.corpus.kinds.files import read_parallel
 from nmt.corpus.pair import Pair
-from nmt.corpus.text.tags import tags_apart, tell_untagged
+from nmt.corpus.text.tags import as_read, tell_untagged
 from nmt.digests import record_digest
 from nmt.errors import Absent, UserError
 from nmt.evaluation.held import held_pairs, is_of_one_text
@@ -65,7 +65,7 @@ def _own_test_set(run: Run, name: str) -> SentencePairs:
     if given_before:
         return SentencePairs(name, given_before[0])
     try:
-        pairs = list(tags_apart(corpus.read(name), run.tokenizer.symbols))
+        pairs = list(as_read(corpus.read(name), run.tokenizer))
         _tell_other_text(run, name)
     except Absent as absent:
         return SentencePairs(name, _held(run, name, absent))
@@ -108,7 +108,7 @@ def given_test_set(run: Run, files: GivenFiles) -> SentencePairs:
     Raises UserError for files that can't be read or are not of one length, and for a name that is another test set's.
     """
     raw = read_parallel(Path(files.source), Path(files.reference))
-    pairs = list(tags_apart(raw, run.tokenizer.symbols))
+    pairs = list(as_read(raw, run.tokenizer))
     if not pairs:
         raise UserError(f"{files.source}: empty; nothing can be scored")
     name = _own_name(run, files, pairs)

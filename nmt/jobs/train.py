@@ -22,7 +22,7 @@ from nmt.corpus.batches.position import Share
 from nmt.corpus.batches.stream import Stream, StreamOptions
 from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
-from nmt.corpus.text.tags import tags_apart, tell_untagged
+from nmt.corpus.text.tags import as_read, tell_untagged
 from nmt.corpus.text.writing import Proportions
 from nmt.errors import Absent, UserError
 from nmt.evaluation.measures.tokenizers import check_usable
@@ -174,7 +174,7 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
 
     def make() -> dict[str, Any]:
         with telling_where(Path(config.run.dir)):
-            run = start_run(config, make_tokenizer, lambda: cached_proportions(config.corpus, cache))
+            run = start_run(config, make_tokenizer, lambda: _proportions(config))
         keep_messages(folder)
         return {"proportions": asdict(run.proportions), "text": run.text}
 
@@ -182,11 +182,14 @@ def _start(config: TrainConfig, ranks: Ranks) -> Run:
         keep_messages(folder)  # the folder is free, or this run's own: otherwise nobody asks for a tokenizer
         return _tokenizer(config)
 
-    cache = Path(config.cache)
     folder = Path(config.run.dir)
     begun = ranks.first_tells(make, "the run's folder")
     proportions = Proportions.from_dict(begun["proportions"])
     return Run(folder, config, Tokenizer.load(folder / "tokenizer"), proportions, begun["text"])
+
+
+def _proportions(config: TrainConfig) -> Proportions:
+    return cached_proportions(config.corpus, Path(config.cache), config.tokenizer.normalise)
 
 
 def _tokenizer(config: TrainConfig) -> Tokenizer:
@@ -195,7 +198,7 @@ def _tokenizer(config: TrainConfig) -> Tokenizer:
     if base and config.finetuning.vocabulary == "keep":
         return base
     cache = Path(config.cache)
-    proportions = cached_proportions(config.corpus, cache)
+    proportions = _proportions(config)
     of_text = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, cache, proportions)
     if not base:
         return of_text
@@ -291,9 +294,9 @@ def _validation(run: Run, ranks: Ranks) -> tuple[Validation, Samples | None]:
     _advise("valid", encoded.report, config, ranks)
     batcher = Batcher(encoded, config.batching, seed=0, share=_share(ranks))
     if config.corpus.is_tagged:
-        read = tags_apart(config.corpus.read("valid"), run.tokenizer.symbols)
+        read = as_read(config.corpus.read("valid"), run.tokenizer)
         tell_untagged(read, "corpus.valid", "corpus.valid_tag='<TAG>'")
-    read = tags_apart(config.corpus.read("valid"), run.tokenizer.symbols)
+    read = as_read(config.corpus.read("valid"), run.tokenizer)
     readable = clean(read, config.cleaning, CleaningReport(), proportions)
     pairs = list(itertools.islice(readable, config.validation.bleu_sentences))
     batch_size = limits(ranks.device).validation_sentences

@@ -38,6 +38,7 @@ def test_the_same_seed_gives_the_same_corpus_and_another_seed_another():
         ({"test_bounds": [10, 5]}, r"corpus\.test_bounds=\[10, 5\]: numbers from 3 on"),
         ({"test_bounds": [2, 5]}, r"corpus\.test_bounds=\[2, 5\]"),
         ({"median_words": 0.0}, r"corpus\.median_words=0\.0: must be above 0"),
+        ({"sigma": 1e300}, r"corpus\.sigma=1e\+300: must be 0 to 10"),
     ],
 )
 def test_options_that_no_sentence_fits_are_refused_at_once(values, message):

@@ -10,7 +10,7 @@ from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport
-from nmt.corpus.text.links import read_links, words_of
+from nmt.corpus.text.links import read_gold, read_links, words_of
 from nmt.errors import UserError
 
 
@@ -145,3 +145,28 @@ def test_a_joined_pair_that_is_too_long_is_not_counted_with_those_read(tokenizer
     report = CleaningReport(read=2, kept=2, joined=1)
     encode_pairs([Pair("a dog", "ein Hund"), Pair("a " * 99, "ein " * 99, joined=True)], tokenizer, report, 50)
     assert (report.kept, report.joined, report.too_long) == (2, 0, 0)
+
+
+@pytest.mark.parametrize("line", ["0-" + "9" * 5000, "9" * 5000 + "-0"], ids=["target", "source"])
+def test_a_link_to_a_number_of_any_length_is_named_by_its_line(tmp_path, line):
+    (tmp_path / "links").write_text(f"0-0\n{line}\n")
+    with pytest.raises(UserError, match=r"links, line 2: .* is no link") as caught:
+        list(read_links(tmp_path / "links"))
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("use", ["gold", "corpus.links"])
+def test_links_of_no_first_word_are_asked_about(tmp_path, caplog, use):
+    pairs = [Pair("a b c", "d e f"), Pair("g h i", "j k l")]
+    (tmp_path / "t.en").write_text("a b c\ng h i\n")
+    (tmp_path / "t.de").write_text("d e f\nj k l\n")
+    for name, first in (("from_1", "1-1 2p2"), ("from_0", "0-1 2-2")):
+        place = tmp_path / name
+        place.write_text(f"{first}\n1-2\n")
+        if use == "gold":
+            read_gold(place, pairs)
+        else:
+            corpus = FilesOptions(train=[f"{tmp_path}/t.{{language}}"], links=str(place))
+            assert len(list(corpus.read("train"))) == len(list(corpus.read("train"))) == 2
+    [asked] = [record.message for record in caplog.records if "count from 1?" in record.message]
+    assert asked.startswith(f"{use}={tmp_path}/from_1: ")

@@ -18,7 +18,8 @@ from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
-from nmt.corpus.text.tags import tags_apart
+from nmt.corpus.text.normalising import NONE, normalised_pairs
+from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
@@ -88,13 +89,16 @@ def _damage(folder: Path) -> str:
     return f"{different[0]} is not what was written" if different else ""
 
 
-def cached_proportions(corpus: Corpus, cache: Path) -> Proportions:
-    """Returns what the first pairs of the training text tell of its writing, measured where the cache has nothing."""
+def cached_proportions(corpus: Corpus, cache: Path, form: str = NONE) -> Proportions:
+    """Returns what the first pairs of the training text, in a form of Unicode, tell of its writing; measured where the
+    cache has nothing.
+    """
     fingerprint = corpus.fingerprint("train")
-    key = _key(PROPORTIONS_FORMAT, fingerprint)
+    more = [] if form == NONE else [form]
+    key = _key(PROPORTIONS_FORMAT, fingerprint, *more)
 
     def make(folder: Path) -> None:
-        proportions = Proportions.of(itertools.islice(corpus.read("train"), MEASURED))
+        proportions = Proportions.of(normalised_pairs(itertools.islice(corpus.read("train"), MEASURED), form))
         _check_unchanged(corpus, "train", fingerprint)
         (folder / "proportions.json").write_text(json.dumps(asdict(proportions)))
 
@@ -128,15 +132,14 @@ def cached_tokenizer(
     proportions: Proportions = ALIKE,
 ) -> Tokenizer:
     """Returns the tokenizer of this training text and these options, trained where the cache has none."""
-    read_as = replace(cleaning, train_words=0)  # neither limit nor sampling changes the tokenizer
-    made_as = replace(options, sampling=0.0)
+    read_as = replace(cleaning, train_words=0)  # which leaves the tokenizer as it is
     more = proportions.for_key()
     fingerprint = corpus.fingerprint("train")
-    key = _key(TOKENIZER_FORMAT, fingerprint, asdict(read_as), asdict(made_as), *more)
+    key = _key(TOKENIZER_FORMAT, fingerprint, asdict(read_as), options.for_key(), *more)
     report = CleaningReport()
 
     def read() -> Iterator[tuple[str, str]]:
-        for pair in clean(tags_apart(corpus.read("train"), options.symbols), cleaning, report, proportions):
+        for pair in clean(as_read(corpus.read("train"), options), cleaning, report, proportions):
             yield pair.encoder_input, pair.target
 
     def make(folder: Path) -> None:
@@ -180,7 +183,7 @@ def cached_pairs(
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(tags_apart(corpus.read(split), tokenizer.symbols), cleaning, report, proportions)
+        pairs = clean(as_read(corpus.read(split), tokenizer), cleaning, report, proportions)
         if joining is not None:
             pairs = with_joined(pairs, joining, report, proportions)
         shown = counted(pairs, f"encoding {split}", "pairs")

@@ -160,6 +160,7 @@ def encode_pairs(
             if links is not None:
                 linked = _linked_pieces(pair, source, target, tokenizer)
                 report.unlinked += bool(pair.links and not linked)
+                report.linkless += not pair.links
                 links.append(linked)
     rows_of_links = None if links is None else links.made()
     return EncodedPairs(sources.made(), targets.made(), report, rows_of_links)

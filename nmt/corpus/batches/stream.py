@@ -25,7 +25,7 @@ from nmt.corpus.subwords.workers import SLICE, SamplingWorkers
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.corpus.text.lines import chunks
-from nmt.corpus.text.tags import tags_apart
+from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import ALIKE, Proportions
 from nmt.errors import UserError
 
@@ -89,6 +89,7 @@ class Stream:
         self.most = most
         self.report = CleaningReport()  # of all that was read
         self._advised = False
+        self._told = False
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         for block in self._ahead(replace(position, batch=0)):
@@ -153,14 +154,25 @@ class Stream:
             )
             if epoch > begin.epoch and not self.report.kept:
                 raise UserError(f"corpus.train: no usable pair ({self.report}); at least one is needed")
-            if begin.block == position.block and not self.share.rank:  # once, of the first block
+            is_first = begin.block == position.block
+            if is_first and not self.share.rank:  # once
                 warn_of_unknown("train", self.report)
+            self._tell_report(is_first, epoch > begin.epoch)
             advice = self.report.advice(self.options.cleaning)
             if advice and not self._advised and not self.share.rank:
                 log.warning("corpus.train: %s", advice)
                 self._advised = True
             yield _Block(begin, pairs, after)
             begin = after
+
+    def _tell_report(self, is_first: bool, is_end: bool) -> None:
+        """Logs, in the first process, what was kept of the first block, and of all until the first epoch ends."""
+        if self.share.rank or self._told or not (is_first or is_end):
+            return
+        how_far = "" if is_end else " so far"
+        if self.report.kept < self.report.read or is_end:
+            log.info("corpus: %s%s", self.report, how_far)
+        self._told = is_end
 
     def _encoded(
         self, mixture: _Mixture, number: int, workers: SamplingWorkers, ended: threading.Event
@@ -169,7 +181,7 @@ class Stream:
         options = self.options
         sources = RaggedBuilder(self.tokenizer.source_size)
         targets = RaggedBuilder(self.tokenizer.target_size)
-        read = tags_apart(mixture.block(options.batching.block), self.tokenizer.symbols)
+        read = as_read(mixture.block(options.batching.block), self.tokenizer)
         pairs = clean(read, options.cleaning.for_training(), self.report, options.proportions)
         if options.joining.share:
             pairs = with_joined(pairs, options.joining, self.report, options.proportions)

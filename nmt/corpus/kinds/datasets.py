@@ -45,6 +45,8 @@ class DatasetsOptions(PlacedCorpus):
         [place] = self.places(split)
         loaded = self._loaded(place)
         self._check_columns(loaded.column_names)
+        if loaded.column_names:  # what the others hold may be what Python can't
+            loaded = loaded.select_columns(self._columns)
         if hasattr(loaded, "__len__") and first >= len(loaded):  # skip() takes only the number of a record
             return
         for number, record in self._records(loaded, place, first):
@@ -121,6 +123,12 @@ class DatasetsOptions(PlacedCorpus):
     def _builder(self) -> Any:
         import datasets
 
+        place = str(self._folder.resolve())
+        if self._folder.is_dir() and re.search(r"[*?\[\]]", place):
+            raise UserError(
+                f"corpus.path={place}: to the `datasets` library * ? [ ] in a folder's name are wildcards; rename the "
+                "folder, or read its files with corpus=files"
+            )
         return datasets.load_dataset_builder(self._found_at, self.name or None)
 
     def _reading_options(self, builder: Any) -> dict[str, Any]:

@@ -9,22 +9,28 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
+from nmt.corpus.kinds.parquet import parquet_records
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
 from nmt.corpus.pair import Pair
-from nmt.corpus.text.lines import MARK, lines_of
+from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
+    ENOUGH,
     at_any_white_space,
     check_links,
     count_spaces_alone,
     read_links,
+    tell_from_one,
     tell_spaces_alone,
 )
 from nmt.errors import Absent, UserError, nearest
+
+LONG = 1000  # digits of a number
 
 
 @dataclass
@@ -104,7 +110,10 @@ class FilesOptions(PlacedCorpus):
 
     @cached_property
     def _links_count_spaces_alone(self) -> bool:
-        lines = (line.possible for line in read_links(existing(self.links)))
+        path = existing(self.links)
+        first = [line.possible for line in itertools.islice(read_links(path), ENOUGH)]
+        tell_from_one(first, f"corpus.links={self.links}")
+        lines = (line.possible for line in read_links(path))
         spaces_alone = count_spaces_alone(zip(self._read_places("train"), lines, strict=False))
         if spaces_alone:
             tell_spaces_alone(f"corpus.links={self.links}")
@@ -116,7 +125,7 @@ class FilesOptions(PlacedCorpus):
         if len(paths) == 2:
             return read_parallel(*paths)
         [path] = paths
-        form = path.name.removesuffix(".gz").rpartition(".")[2]
+        form = path.name.lower().removesuffix(".gz").rpartition(".")[2]
         if form == "tsv":
             return _read_tsv(path)
         if form == "jsonl":
@@ -155,7 +164,7 @@ class FilesOptions(PlacedCorpus):
         tag = self._tag(split, number)
         files = (self.read_file(name) for name in self._expanded(place))
         for pair in itertools.islice(itertools.chain.from_iterable(files), first, None):
-            own_tag = f"{tag} " if tag and pair.source.strip() else ""
+            own_tag = f"{tag} " if tag and not is_blank(pair.source) else ""
             yield pair._replace(tag=own_tag, place=number) if own_tag or number else pair
 
     def _tag(self, split: str, number: int = 0) -> str:
@@ -177,7 +186,7 @@ class FilesOptions(PlacedCorpus):
             return [place]
         pattern = str(Path(place))
         of_source = pattern.replace("{language}", self.source_language)
-        names = sorted(glob.glob(of_source))
+        names = sorted(glob.glob("*".join(map(glob.escape, of_source.split("*")))))
         if not names:
             raise Absent(
                 f"{of_source}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data"
@@ -192,37 +201,46 @@ class FilesOptions(PlacedCorpus):
 
     def _read_jsonl(self, path: Path) -> Iterator[Pair]:
         for number, line in enumerate(lines_of(path), 1):
+            if is_blank(line):
+                yield Pair("", "")
+                continue
+            place = f"{path}, line {number}"
             try:
-                record = json.loads(line)
+                record = json.loads(line, parse_int=_whole)
             except json.JSONDecodeError as error:
-                raise UserError(f"{path}, line {number}: not valid JSON ({error.msg})") from None
-            yield self._pair_of(record, f"{path}, line {number}")
+                raise UserError(f"{place}: not valid JSON ({error.msg})") from None
+            except RecursionError:
+                raise UserError(f"{place}: brackets within brackets, too many to read; leave out the field") from None
+            yield self._pair_of(record, place)
 
     def _read_parquet(self, path: Path) -> Iterator[Pair]:
-        import pyarrow
-        import pyarrow.parquet
+        for number, record in enumerate(parquet_records(path, self._names), 1):
+            yield self._pair_of(record, f"{path}, row {number}")
 
-        try:
-            file = pyarrow.parquet.ParquetFile(path)
-            records = itertools.chain.from_iterable(batch.to_pylist() for batch in file.iter_batches())
-            for number, record in enumerate(records, 1):
-                yield self._pair_of(record, f"{path}, row {number}")
-        except pyarrow.ArrowInvalid as error:
-            raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
+    @property
+    def _names(self) -> list[tuple[str, str]]:
+        """The names under which a record may hold both texts: the first ones that it has are taken."""
+        return [(self.source_language, self.target_language), ("source", "target")]
 
     def _pair_of(self, record: Any, place: str) -> Pair:
         """``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
         languages = (self.source_language, self.target_language)
+        if record is None:
+            return Pair("", "")
         if isinstance(record, dict):
-            names = [languages, ("source", "target")]
             translation = record.get("translation", record)
             texts = translation if isinstance(translation, dict) else record
-            for source, target in names:
+            for source, target in self._names:
                 if source in texts and target in texts:
                     return pair_of_texts(texts, source, target, place)
             if translation is None:
                 return Pair("", "")
         raise UserError(f"{place}: no text under '{languages[0]}' and '{languages[1]}', or 'source' and 'target'")
+
+
+def _whole(digits: str) -> int | Decimal:
+    """Returns a whole number of any length: Python itself refuses to read a very long one."""
+    return int(digits) if len(digits) < LONG else Decimal(digits)
 
 
 def existing(name: str) -> Path:
@@ -260,6 +278,8 @@ def _unequal(source: Path, source_lines: int, target: Path, target_lines: int) -
 def _read_tsv(path: Path) -> Iterator[Pair]:
     for number, line in enumerate(lines_of(path), 1):
         cells = line.split("\t")
+        if len(cells) == 1 and is_blank(line):
+            cells = ["", ""]
         if len(cells) != 2:
             raise UserError(f"{path}, line {number}: {len(cells)} columns where source, tab, target are expected")
         source, target = cells

@@ -18,6 +18,7 @@ from nmt.corpus.pair import Link, Pair
 from nmt.errors import UserError
 
 MIN_WORDS = 3
+MOST_SIGMA = 10  # of lengths: with more, hardly any sentence is between one word and a million
 
 
 @dataclass
@@ -54,6 +55,8 @@ class GrammarOptions(GeneratedCorpus):
             )
         if self.median_words <= 0:
             raise UserError(f"corpus.median_words={self.median_words}: must be above 0")
+        if not 0 <= self.sigma <= MOST_SIGMA:
+            raise UserError(f"corpus.sigma={self.sigma:g}: must be 0 to {MOST_SIGMA}; natural text has about 0.7")
 
     def generate(self, split: str) -> tuple[Pair, ...]:
         """No source sentence is in two splits, or twice in one.
@@ -111,10 +114,7 @@ def _drawn(rng: random.Random, options: GrammarOptions, lengths: _Lengths, seen:
                 f"corpus: the built-in grammar has only {done} distinct sentences of {low} to {high} words "
                 f"for the {lengths.count} asked for; ask for fewer pairs"
             )
-        if lengths.uniform:
-            wanted = rng.randint(low, high)
-        else:
-            wanted = round(rng.lognormvariate(math.log(options.median_words), options.sigma))
+        wanted = rng.randint(low, high) if lengths.uniform else _drawn_length(rng, options)
         if not low <= wanted <= high:
             continue
         pair = _pair(Grammar(rng).sentence(wanted))
@@ -122,6 +122,14 @@ def _drawn(rng: random.Random, options: GrammarOptions, lengths: _Lengths, seen:
             seen.add(pair.source)
             done += 1
             yield pair
+
+
+def _drawn_length(rng: random.Random, options: GrammarOptions) -> int:
+    """Returns a log-normal length in words; 0, which no sentence has, for one beyond all numbers."""
+    try:
+        return round(rng.lognormvariate(math.log(options.median_words), options.sigma))
+    except OverflowError:
+        return 0
 
 
 def _pair(sentence: Both) -> Pair:

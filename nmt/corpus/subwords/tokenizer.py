@@ -8,15 +8,17 @@ import random
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import sentencepiece
 
+from nmt.corpus.subwords.model_file import form_of, keep_form, merged, symbols_of
 from nmt.corpus.subwords.stand_ins import MARK, AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
+from nmt.corpus.text.normalising import NONE, check_form, normalised
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
 from nmt.tokens import END, PADDING, START, UNKNOWN
@@ -24,6 +26,7 @@ from nmt.tokens import END, PADDING, START, UNKNOWN
 RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
 KINDS = ("bpe", "unigram", "char", "word")
 BYTES = 256  # pieces for what is spelled in bytes
+LEAST_COVERAGE = 0.98  # of the characters, as SentencePiece allows
 LONGEST = 100_000  # bytes of a training sentence: SentencePiece skips longer ones
 
 T = TypeVar("T")
@@ -31,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass
 class TokenizerOptions:
-    """Subwords by SentencePiece. Text is never normalised: what is decoded is what was encoded
+    """Subwords by SentencePiece. Unless ``normalise`` says otherwise, what is decoded is what was encoded
     (but for U+2581, which a model takes for a space if its training text had nothing of the kind, see stand_ins.py)."""
 
     kind: str = "bpe"  # bpe, unigram, char or word
@@ -43,8 +46,14 @@ class TokenizerOptions:
     sampling: float = 0.0
     symbols: list[str] = field(default_factory=list)  # never split, such as <2de> or <bt>
     pairs: int = 1_000_000  # of a larger text so many, drawn evenly, train the model: they are held in memory
+    # Share of the text's characters that have pieces; the rarest others are spelt in bytes, or are unknown.
+    character_coverage: float = 1.0
+    # All text, of training, tests and translation, in one Unicode form: nfc (e and an accent are é) or nfkc (ﬁ is fi).
+    normalise: str = "none"
 
     COUNTS: ClassVar[frozenset[str]] = frozenset({"pairs"})
+    # Options that came later: a cache's name tells them only where they are not at their defaults.
+    LATER: ClassVar[dict[str, object]] = {"character_coverage": 1.0, "normalise": NONE}
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -58,6 +67,14 @@ class TokenizerOptions:
                 raise UserError(
                     f"tokenizer.symbols: '{symbol}' can't be one; without spaces, each once, not {RESERVED}"
                 )
+        if not LEAST_COVERAGE <= self.character_coverage <= 1:
+            raise UserError(
+                f"tokenizer.character_coverage={self.character_coverage:g}: must be {LEAST_COVERAGE} to 1 (all of them)"
+            )
+        check_form(self.normalise, "tokenizer.normalise")
+        for symbol in self.symbols:
+            if normalised(symbol, self.normalise) != symbol:
+                raise UserError(f"tokenizer.symbols: '{symbol}' is none in normalise={self.normalise}; write it so")
         if self.vocabulary_size < self.least_pieces:
             with_symbols = f" and {len(self.symbols)} symbols" if self.symbols else ""
             raise UserError(
@@ -66,6 +83,14 @@ class TokenizerOptions:
             )
         if self.pairs < 1:
             raise UserError(f"tokenizer.pairs={self.pairs}: must be 1 or more")
+
+    def for_key(self) -> dict[str, object]:
+        """Returns what the name of a cache tells of these options: sampling makes no other tokenizer."""
+        values = asdict(self) | {"sampling": 0.0}
+        for name, default in self.LATER.items():
+            if values[name] == default:
+                del values[name]
+        return values
 
     @property
     def least_pieces(self) -> int:
@@ -106,6 +131,7 @@ class Tokenizer:
         self.target_path = target
         self._source = _load(source)
         self._target = _load(target) if target else self._source
+        self.normalise = form_of(self._source)  # of all text that is encoded
         self._source_stand_ins = _stand_ins_of(self._source)
         self._target_stand_ins = _stand_ins_of(self._target)
 
@@ -124,7 +150,7 @@ class Tokenizer:
     @cached_property
     def symbols(self) -> list[str]:
         """The pieces of the source side that are never split, such as <2de>."""
-        symbols = _symbols_of(self._source)
+        symbols = symbols_of(self._source)
         return [symbol for symbol in symbols if not symbol.startswith(MARK)]  # kind=word has each with the mark, too
 
     def keeps_whole(self, word: str) -> bool:
@@ -158,12 +184,16 @@ class Tokenizer:
 
     def encode_sources(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
         """Encodes many source sentences, on all cores where nothing is sampled; END follows each."""
-        rows = _encode(self._source, texts, self._source_stand_ins, sampling)
+        rows = _encode(self._source, self._readable(texts, self._source_stand_ins), sampling)
         return [[*ids, END] for ids in rows]
 
     def encode_targets(self, texts: Sequence[str], sampling: Sampling | None = None) -> list[list[int]]:
         """Encodes many target sentences, on all cores where nothing is sampled, without START and END."""
-        return _encode(self._target, texts, self._target_stand_ins, sampling)
+        return _encode(self._target, self._readable(texts, self._target_stand_ins), sampling)
+
+    def _readable(self, texts: Sequence[str], stand_ins: StandIns) -> list[str]:
+        """Returns what a model reads of texts: normalised where it was trained so, with its stand-ins."""
+        return [stand_ins.put(normalised(text, self.normalise)) for text in texts]
 
     def decode_target(self, ids: Iterable[int]) -> str:
         """Returns the text of ids; PADDING, START and END are no part of it."""
@@ -178,12 +208,14 @@ class Tokenizer:
 
     def spelt_source(self, text: str) -> list[str]:
         """Returns the pieces of a source sentence, END too; one that is unknown as the text that it stands for."""
-        pieces = self._source.encode(self._source_stand_ins.put(text), out_type=str)
+        [readable] = self._readable([text], self._source_stand_ins)
+        pieces = self._source.encode(readable, out_type=str)
         return [*pieces, *self.source_pieces([END])]
 
     def spelt_target(self, text: str) -> list[str]:
         """Returns the pieces of a target sentence; one that is unknown as the text that it stands for."""
-        return self._target.encode(self._target_stand_ins.put(text), out_type=str)
+        [readable] = self._readable([text], self._target_stand_ins)
+        return self._target.encode(readable, out_type=str)
 
     def target_ids(self, pieces: Iterable[str]) -> list[int]:
         return [self._target.piece_to_id(piece) for piece in pieces]
@@ -214,12 +246,8 @@ def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
 
 
 def _encode(
-    processor: sentencepiece.SentencePieceProcessor,
-    texts: Sequence[str],
-    stand_ins: StandIns,
-    sampling: Sampling | None,
+    processor: sentencepiece.SentencePieceProcessor, readable: list[str], sampling: Sampling | None
 ) -> list[list[int]]:
-    readable = [stand_ins.put(text) for text in texts]
     if sampling is None:
         threads = cores() if len(readable) > 1 else 1
         return processor.encode(readable, num_threads=threads)
@@ -236,16 +264,7 @@ def cores() -> int:
 
 def _stand_ins_of(processor: sentencepiece.SentencePieceProcessor) -> StandIns:
     pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
-    return stand_ins_of(pieces, partial(_symbols_of, processor))
-
-
-def _symbols_of(processor: sentencepiece.SentencePieceProcessor) -> list[str]:
-    from sentencepiece import sentencepiece_model_pb2
-
-    format: Any = sentencepiece_model_pb2  # its classes are made at run time
-    model = format.ModelProto.FromString(processor.serialized_model_proto())
-    user_defined = format.ModelProto.SentencePiece.USER_DEFINED
-    return [piece.piece for piece in model.pieces if piece.type == user_defined]
+    return stand_ins_of(pieces, partial(symbols_of, processor))
 
 
 def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: TokenizerOptions, folder: Path) -> Tokenizer:
@@ -255,8 +274,11 @@ def train_tokenizer(read: Callable[[], Iterable[Sequence[Any]]], options: Tokeni
     for name, columns in sides.items():
         title = f"reading text for the tokenizer ({options.kind}, {name})"
         pairs = _reservoir(counted(read(), title, "pairs"), options.pairs)
-        sentences = _sentences(pairs, columns, AllStandIns(options.symbols))
-        _train_model(sentences, options, folder / f"{name}.model")
+        sentences = _sentences(pairs, columns, AllStandIns(options.symbols), options.normalise)
+        model = folder / f"{name}.model"
+        _train_model(sentences, options, model)
+        if options.normalise != NONE:
+            keep_form(model, options.normalise)
     return Tokenizer.load(folder)
 
 
@@ -267,37 +289,19 @@ def extended(base: Tokenizer, more: Tokenizer, folder: Path) -> Tokenizer:
     """
     if base.joint != more.joint:
         raise UserError("tokenizer.joint: must be as in the run to begin with, to extend its vocabulary")
+    if base.normalise != more.normalise:
+        raise UserError(
+            f"tokenizer.normalise={more.normalise}: must be as in the run to begin with ({base.normalise}), to extend "
+            "its vocabulary"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     paths = [(base.source_path, more.source_path, folder / "source.model")]
     if base.target_path and more.target_path:
         paths.append((base.target_path, more.target_path, folder / "target.model"))
     for first, second, path in paths:
-        both = _merged(first.read_bytes(), second.read_bytes())
+        both = merged(first.read_bytes(), second.read_bytes())
         path.write_bytes(both)
     return Tokenizer.load(folder)
-
-
-def _merged(first: bytes, second: bytes) -> bytes:
-    """New pieces come after all others in the order in which pieces are merged or preferred."""
-    from sentencepiece import sentencepiece_model_pb2
-
-    format: Any = sentencepiece_model_pb2  # its classes are made at run time
-    kinds = format.ModelProto.SentencePiece
-    model = format.ModelProto.FromString(first)
-    other = format.ModelProto.FromString(second)
-    if model.trainer_spec.model_type != other.trainer_spec.model_type:
-        raise UserError("tokenizer.kind: must be as in the run to begin with, to extend its vocabulary")
-    known = {piece.piece for piece in model.pieces}
-    least = min(piece.score for piece in model.pieces)
-    for piece in other.pieces:
-        if piece.piece in known or piece.type == kinds.BYTE:
-            continue
-        added = model.pieces.add()
-        added.CopyFrom(piece)
-        if piece.type == kinds.NORMAL:
-            added.score = least + min(piece.score, 0.0) - 1.0
-    model.trainer_spec.vocab_size = len(model.pieces)
-    return model.SerializeToString()
 
 
 def _reservoir(pairs: Iterable[T], count: int) -> list[T]:
@@ -317,10 +321,12 @@ def _reservoir(pairs: Iterable[T], count: int) -> list[T]:
     return [pair for _, pair in held]
 
 
-def _sentences(pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], stand_ins: StandIns) -> Iterator[str]:
+def _sentences(
+    pairs: Iterable[Sequence[Any]], columns: tuple[int, ...], stand_ins: StandIns, form: str
+) -> Iterator[str]:
     for pair in pairs:
         for column in columns:
-            yield from _short_enough(stand_ins.put(pair[column]))
+            yield from _short_enough(stand_ins.put(normalised(pair[column], form)))
 
 
 def _short_enough(sentence: str) -> Iterator[str]:
@@ -347,7 +353,7 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 model_writer=file,
                 model_type=options.kind,
                 vocab_size=options.vocabulary_size,
-                character_coverage=1.0,
+                character_coverage=options.character_coverage,
                 byte_fallback=options.byte_fallback and subwords,
                 hard_vocab_limit=options.kind == "bpe",
                 normalization_rule_name="identity",
@@ -361,10 +367,10 @@ def _train_model(sentences: Iterator[str], options: TokenizerOptions, path: Path
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise _refusal(error, options.vocabulary_size) from None
+            raise _refusal(error, options) from None
 
 
-def _refusal(error: RuntimeError, size: int) -> NotForThisText:
+def _refusal(error: RuntimeError, options: TokenizerOptions) -> NotForThisText:
     """Returns what SentencePiece says of a size that does not fit the text, with the size that does."""
     reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
     most = re.search(r"set it to a value <= (\d+)", reason)
@@ -372,7 +378,9 @@ def _refusal(error: RuntimeError, size: int) -> NotForThisText:
     if most:
         mend = f"this text has too few different pieces; say tokenizer.vocabulary_size={most[1]} or less"
     elif least:
-        mend = f"this text has more characters; say tokenizer.vocabulary_size={least[1]} or more"
+        bytes_would_do = options.byte_fallback and options.character_coverage == 1
+        spelt = " (a tokenizer.character_coverage below 1 spells the rarest in bytes)" if bytes_would_do else ""
+        mend = f"this text has more characters{spelt}; say tokenizer.vocabulary_size={least[1]} or more"
     else:
         mend = f"not for this text ({reason.strip()}); try another size or tokenizer.kind=char"
-    return NotForThisText(f"tokenizer.vocabulary_size={size}: {mend}")
+    return NotForThisText(f"tokenizer.vocabulary_size={options.vocabulary_size}: {mend}")

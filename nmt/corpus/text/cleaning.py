@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.lines import is_blank
 from nmt.corpus.text.writing import ALIKE, SCRIPTS, TOGETHER, Proportions, script_of
 from nmt.errors import UserError, nearest
 
 DUPLICATES = ("keep", "drop")
+REASONS = ("empty", "too_long", "odd_ratio", "other_script", "duplicate")  # why a pair is left out, as it is counted
 MUCH = 0.1  # of the pairs, left out by one limit: worth a warning
-# Of characters that nobody sees: spaces, controls, and formats such as U+200B and U+FEFF.
-INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 
 @dataclass
@@ -59,6 +58,8 @@ class CleaningReport:
     duplicate: int = 0
     joined: int = 0  # added to those kept
     unlinked: int = 0  # of those kept and joined: their links do not fit their words, and teach nothing
+    linkless: int = 0  # the same, where links are asked for: they have none, and teach no alignment
+    with_nul: int = 0  # of those kept: hold U+0000, which is no text
     tokens: int = 0  # of the pairs kept, once encoded
     unknown: int = 0  # of those tokens, that the tokenizer has no piece for
 
@@ -72,7 +73,8 @@ class CleaningReport:
         setattr(self, reason, getattr(self, reason) + 1)
 
     def advice(self, options: CleaningOptions) -> str:
-        """Names the limits that leave out more than a tenth of the pairs; empty where none does.
+        """Names the limits that leave out more than a tenth of the pairs, and counts those that are hardly text; empty
+        where there is nothing to say.
 
         ``train_words`` is there to leave out long pairs: where it is set, they are as expected.
         """
@@ -82,14 +84,17 @@ class CleaningReport:
         if self.too_long > MUCH * self.read and not options.train_words:
             option = f"cleaning.max_words={options.max_words}, max_tokens={options.max_tokens}"
             limits.append(f"{self.too_long / self.read:.0%} as too long ({option})")
-        if not limits:
-            return ""
-        return f"left out {' and '.join(limits)}; raise that if these pairs are good"
+        advice = []
+        if limits:
+            advice.append(f"left out {' and '.join(limits)}; raise that if these pairs are good")
+        if self.with_nul:
+            advice.append(f"{self.with_nul:,} pairs hold NUL characters, which no text has: is the file UTF-8?")
+        return "; ".join(advice)
 
     def __str__(self) -> str:
         reasons = []
         for name, count in asdict(self).items():
-            if count and name not in ("read", "kept", "joined", "tokens", "unknown", "unlinked"):
+            if count and name in REASONS:
                 reasons.append(f"{count:,} {name.replace('_', ' ')}")
         text = f"{self.kept:,} of {self.read:,} pairs kept"
         if reasons:
@@ -98,6 +103,10 @@ class CleaningReport:
             text += f", {self.joined:,} joined ones added"
         if self.unlinked:
             text += f", links of {self.unlinked:,} pairs do not fit and teach nothing"
+        if self.linkless:
+            text += f", {self.linkless:,} pairs have no links"
+        if self.with_nul:
+            text += f", {self.with_nul:,} hold NUL characters"
         return text
 
 
@@ -120,13 +129,14 @@ def clean(
             report.leave_out(reason)
         else:
             report.kept += 1
+            report.with_nul += "\0" in pair.source or "\0" in pair.target
             yield pair
 
 
 def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> str:
     """Returns the count of the report that a pair belongs to; empty for a pair worth training on."""
     source, target, *_ = pair
-    if _is_blank(source) or _is_blank(target):
+    if is_blank(source) or is_blank(target):
         return "empty"
     length = max(proportions.source.length(source), proportions.target.length(target))
     if length > options.max_words:
@@ -138,10 +148,6 @@ def _unfit(pair: Pair, options: CleaningOptions, proportions: Proportions) -> st
     if not _is_written_in(options.source_script, source) or not _is_written_in(options.target_script, target):
         return "other_script"
     return ""
-
-
-def _is_blank(text: str) -> bool:
-    return all(unicodedata.category(character) in INVISIBLE for character in text)
 
 
 def _is_written_in(script: str, text: str) -> bool:

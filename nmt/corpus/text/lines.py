@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import re
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,11 @@ from nmt.errors import UserError
 T = TypeVar("T")
 
 MARK = "\ufeff"  # the byte order mark, which begins a file and is no text of it
+# Categories of characters that nobody sees: spaces, controls, and formats such as U+200B and U+FEFF.
+INVISIBLE = ("Zs", "Zl", "Zp", "Cc", "Cf")
+# What a text of two or four bytes a character begins with.
+WIDE_MARKS = {"UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "UTF-16": (b"\xff\xfe", b"\xfe\xff")}
+SAMPLE = 4096  # bytes of a line, by which it is told how its characters are written
 
 # What compressed files and archives begin with. None of it begins a text, even where it is valid UTF-8.
 PACKERS = {
@@ -38,7 +44,7 @@ def lines_of(path: Path, ours: bool = False) -> Iterator[str]:
     A byte order mark at the beginning is dropped; of a file that nmt itself wrote (``ours``) all is text. Raises
     UserError that names the line where the bytes are not UTF-8, or says what is wrong with a compressed file.
     """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
     done = 0
     try:
         with opener(path, "rb") as file:
@@ -61,7 +67,8 @@ def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "", ours: b
     """Yields the lines of a binary stream as text, without their end.
 
     A byte order mark at the beginning is dropped; in what nmt itself wrote (``ours``) it is text. Raises UserError with
-    ``place``, the line and the ``mend`` where the bytes are not UTF-8, and with the packer where they are packed.
+    ``place``, the line and the ``mend`` where the bytes are not UTF-8, with the packer where they are packed, and where
+    the lines end with carriage returns alone.
     """
     lines = iter(stream)
     first = next(lines, b"")
@@ -71,14 +78,52 @@ def lines_of_stream(stream: Iterable[bytes], place: str, mend: str = "", ours: b
         if packer:
             raise UserError(f"{place}: compressed by {packer}; unpack it (a gzipped file may be named .gz instead)")
         first = first.removeprefix(MARK.encode())
+        _check_line_ends(first, place)
     if first:
         lines = itertools.chain([first], lines)
     for number, line in enumerate(lines, 1):
+        if number == 1 or b"\0" in line:
+            _check_encoding(line, f"{place}, line {number}", ours)
         try:
             text = line.rstrip(ends).decode("utf-8")
         except UnicodeDecodeError as error:
             raise UserError(f"{place}, line {number}: not valid UTF-8 ({error.reason}){mend}") from None
         yield text
+
+
+def _check_line_ends(first: bytes, place: str) -> None:
+    """Raises UserError for a first line that is all of its file and holds line ends of another kind."""
+    returns = first.rstrip(b"\r").count(b"\r")
+    if returns and not first.endswith(b"\n"):
+        count = first.count(b"\r")
+        raise UserError(
+            f"{place}: one line, {count:,} carriage returns; lines must end with a newline: convert the file, as by "
+            "tr '\\r' '\\n'"
+        )
+
+
+def _check_encoding(line: bytes, place: str, ours: bool) -> None:
+    """Raises UserError for text of two or four bytes a character, which may be valid UTF-8 with a NUL in each."""
+    if ours:
+        return
+    for encoding, marks in WIDE_MARKS.items():
+        if line.startswith(marks):
+            raise UserError(f"{place}: not valid UTF-8 but {encoding}; convert the file to UTF-8")
+    sample = line.rstrip(b"\r\n\0")[:SAMPLE]
+    even = sample[::2].count(0)
+    odd = sample[1::2].count(0)
+    fewer, more = sorted((even, odd))
+    if more < 3 or 4 * more < len(sample):  # a stray one, which cleaning counts
+        return
+    encoding = "UTF-16" if 8 * fewer < more else "UTF-32"
+    raise UserError(
+        f"{place}: not UTF-8 but, by its NUL bytes, {encoding} without a byte order mark; convert the file to UTF-8"
+    )
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing that can be seen."""
+    return all(unicodedata.category(character) in INVISIBLE for character in text)
 
 
 def _check_is_gzipped(path: Path) -> None:

@@ -20,6 +20,7 @@ WORD_START = "\u2581"  # how SentencePiece marks that a piece begins a word
 END_PIECE = "</s>"
 UNKNOWN_PIECE = "<unk>"  # a whole word where all pieces are words
 NO_WORD = -1
+LONGEST_LINK = 30  # characters: no sentence has words for longer numbers
 ENOUGH = 1000  # texts with other white space than spaces, by which it is told how links count words
 
 Words = Sequence[tuple[int, ...]]  # of each piece, the words that it holds a part of
@@ -57,6 +58,7 @@ def read_gold(path: Path, pairs: Sequence[Pair]) -> list[Links]:
     if len(lines) != len(pairs):
         raise UserError(f"{path}: {len(lines):,} lines for {len(pairs):,} sentence pairs; one a pair is needed")
     possible = [line.possible for line in lines]
+    tell_from_one(possible, f"gold={path}")
     spaces_alone = count_spaces_alone(zip(pairs, possible, strict=True))
     if spaces_alone:
         tell_spaces_alone(f"gold={path}")
@@ -67,6 +69,20 @@ def read_gold(path: Path, pairs: Sequence[Pair]) -> list[Links]:
             line = Links(at_any_white_space(line.sure, pair), at_any_white_space(line.possible, pair))
         gold.append(line)
     return gold
+
+
+def tell_from_one(linked: Iterable[Sequence[Link]], links: str) -> None:
+    """Warns of links none of which is of a first word; ``links`` is the option with its value.
+
+    The first words of sentences are linked now and then, so the file seems to count words from 1, and nothing fits.
+    """
+    are_some = False
+    for of_pair in linked:
+        if any(source == 0 or target == 0 for source, target in of_pair):
+            return
+        are_some = are_some or bool(of_pair)
+    if are_some:
+        log.warning("%s: no link is of a first word (word 0) on either side; does the file count from 1?", links)
 
 
 def tell_spaces_alone(links: str) -> None:
@@ -82,10 +98,10 @@ def _parsed(item: str, place: str) -> tuple[Link, str]:
     for mark in "-p?":
         source, found, target = item.partition(mark)
         if found:
-            if source.isdecimal() and target.isdecimal():
+            if source.isdecimal() and target.isdecimal() and len(item) < LONGEST_LINK:
                 return (int(source), int(target)), mark
             break
-    raise UserError(f"{place}: '{item}' is no link; write i-j (sure) or ipj (possible), from 0")
+    raise UserError(f"{place}: '{item[:LONGEST_LINK]}' is no link; write i-j (sure) or ipj (possible), from 0")
 
 
 def count_spaces_alone(linked: Iterable[tuple[Pair, Sequence[Link]]]) -> bool:

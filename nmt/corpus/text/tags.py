@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.lines import is_blank
+from nmt.corpus.text.normalising import normalised_pairs
 
 log = logging.getLogger("nmt")
 
@@ -29,6 +32,23 @@ def tags_apart(pairs: Iterable[Pair], symbols: Sequence[str]) -> Iterator[Pair]:
             known = "" if tag.split() == pair.tag.split() else pair.tag  # said and written: it comes once
             pair = pair._replace(source=sentence, links=links, tag=known + tag)
         yield pair
+
+
+class Reader(Protocol):
+    """What text is read for: a tokenizer, or the options of one."""
+
+    @property
+    def symbols(self) -> list[str]: ...
+
+    @property
+    def normalise(self) -> str: ...
+
+
+def as_read(pairs: Iterable[Pair], reader: Reader) -> Iterator[Pair]:
+    """Yields the pairs of a corpus as they are cleaned, encoded and scored: in the tokenizer's form of Unicode, and
+    with the tags that are its symbols apart.
+    """
+    return tags_apart(normalised_pairs(pairs, reader.normalise), reader.symbols)
 
 
 def _leading(symbols: Sequence[str]) -> re.Pattern[str]:
@@ -57,7 +77,7 @@ def tell_untagged(pairs: Iterable[Pair], place: str, option: str = "") -> None:
     """
     mend = f"say {option}, or write it there" if option else "write it there"
     for pair in pairs:
-        if pair.source.strip():
+        if not is_blank(pair.source):
             if not pair.tag:
                 log.warning("%s: no tag, and all of corpus.train has one; %s", place, mend)
             return

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.lines import is_blank
 
 AUTO = "auto"  # the tokenizer follows the script
 SCRIPTS = (
@@ -146,7 +147,7 @@ class Proportions:
         targets: list[str] = []
         logarithms = 0.0
         for source, target, *_ in pairs:
-            if source.strip() and target.strip():
+            if not is_blank(source) and not is_blank(target):
                 sources.append(source)
                 targets.append(target)
                 logarithms += math.log(len(target) / len(source))

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from nmt.corpus.text.lines import is_blank
 from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -72,7 +73,7 @@ def _check(sources: Sequence[str], right: Sequence[str], wrong: Sequence[str], u
     if not sources:
         raise UserError("no triples to compare: the files are empty")
     for number, (source, right_one, wrong_one) in enumerate(zip(sources, right, wrong, strict=True), 1):
-        if not source.strip():
+        if is_blank(source):
             raise UserError(f"line {number}: an empty source")
         if unit.of(right_one) == unit.of(wrong_one):
             raise UserError(f"line {number}: the right and the wrong side are the same ('{right_one[:60]}')")

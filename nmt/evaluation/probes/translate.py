@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.corpus.pair import Pair, texts_to_encode
+from nmt.corpus.text.lines import is_blank
 from nmt.corpus.text.links import Link
 from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
@@ -102,7 +103,7 @@ def _links(
 
 def _gradients(translator: Translator, pairs: Sequence[Pair], unit: Unit) -> dict[int, list[list[float]]]:
     """Of `PROBES` sentences spread evenly over lengths, none of them empty."""
-    readable = [row for row, pair in enumerate(pairs) if pair.source.strip() and pair.target.strip()]
+    readable = [row for row, pair in enumerate(pairs) if not is_blank(pair.source) and not is_blank(pair.target)]
     lengths = unit.lengths(pairs[row].source for row in readable)
     probed = [readable[place] for place in evenly_over_lengths(lengths, PROBES)]
     inputs, references = texts_to_encode([pairs[row] for row in probed])

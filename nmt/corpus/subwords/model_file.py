@@ -1,0 +1,67 @@
+"""What stands in the file of a SentencePiece model besides its way to segment: symbols, form of Unicode, pieces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from nmt.corpus.text.normalising import NONE
+from nmt.errors import UserError
+
+NORMALISER = "nmt:"  # before the form
+
+
+def symbols_of(processor: sentencepiece.SentencePieceProcessor) -> list[str]:
+    """Returns the pieces that are the user's own, never split."""
+    format = _model_format()
+    model = format.ModelProto.FromString(processor.serialized_model_proto())
+    user_defined = format.ModelProto.SentencePiece.USER_DEFINED
+    return [piece.piece for piece in model.pieces if piece.type == user_defined]
+
+
+def form_of(processor: sentencepiece.SentencePieceProcessor) -> str:
+    """Returns the form that a model's text is normalised to: its file tells it, as the name of its normaliser."""
+    content = processor.serialized_model_proto()
+    if NORMALISER.encode() not in content:
+        return NONE
+    name = _model_format().ModelProto.FromString(content).normalizer_spec.name
+    return name.removeprefix(NORMALISER) if name.startswith(NORMALISER) else NONE
+
+
+def keep_form(path: Path, form: str) -> None:
+    """Writes into a model's file how its text is normalised. SentencePiece itself leaves the text as it is."""
+    model = _model_format().ModelProto.FromString(path.read_bytes())
+    model.normalizer_spec.name = NORMALISER + form
+    path.write_bytes(model.SerializeToString())
+
+
+def merged(first: bytes, second: bytes) -> bytes:
+    """Returns the first model with the pieces that only the second has.
+
+    New pieces come after all others in the order in which pieces are merged or preferred.
+    """
+    format = _model_format()
+    kinds = format.ModelProto.SentencePiece
+    model = format.ModelProto.FromString(first)
+    other = format.ModelProto.FromString(second)
+    if model.trainer_spec.model_type != other.trainer_spec.model_type:
+        raise UserError("tokenizer.kind: must be as in the run to begin with, to extend its vocabulary")
+    known = {piece.piece for piece in model.pieces}
+    least = min(piece.score for piece in model.pieces)
+    for piece in other.pieces:
+        if piece.piece in known or piece.type == kinds.BYTE:
+            continue
+        added = model.pieces.add()
+        added.CopyFrom(piece)
+        if piece.type == kinds.NORMAL:
+            added.score = least + min(piece.score, 0.0) - 1.0
+    model.trainer_spec.vocab_size = len(model.pieces)
+    return model.SerializeToString()
+
+
+def _model_format() -> Any:
+    from sentencepiece import sentencepiece_model_pb2
+
+    return sentencepiece_model_pb2  # its classes are made at run time
