@@ -35,7 +35,7 @@ from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.models.interface import Model
 from nmt.report.board import record_options
-from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
+from nmt.run import Run, git_commit, has_begun, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
@@ -43,6 +43,7 @@ from nmt.training.journal import Journal, open_journal, read_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
+from nmt.training.sinks.jsonl import tell_checkpoint
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
 
@@ -72,6 +73,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
             device = own_device(choose_device(config.device))
             ranks = stack.enter_context(join_ranks(device, config.trainer.timeout_minutes))
         if ranks.first:
+            has_begun(config)  # before anything is written in a folder that is somebody's
             stack.enter_context(alone_in(Path(config.run.dir)))
         run, trainer = _prepare(config, ranks)
         before = run.checkpoints.all()
@@ -273,6 +275,7 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
         facts = {**facts, "changed": changed}
     journal = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
     journal.event("start", step, **facts, commit=git_commit(), machine=machine())
+    run.checkpoints.on_first = partial(tell_checkpoint, run.folder)
     return journal
 
 

@@ -17,7 +17,7 @@ import sentencepiece
 
 from nmt.corpus.subwords.stand_ins import MARK, AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
-from nmt.errors import UserError, nearest
+from nmt.errors import Damaged, UserError, nearest, not_read
 from nmt.progress import counted
 from nmt.tokens import END, PADDING, START, UNKNOWN
 
@@ -189,27 +189,44 @@ class Tokenizer:
         return [self._target.piece_to_id(piece) for piece in pieces]
 
     def save(self, folder: Path) -> None:
+        """Writes the models into a folder, each aside and then in its place; other files there stay as they are.
+
+        Raises UserError where another tokenizer's target model would be taken for one of this.
+        """
+        target = folder / "target.model"
+        if self.target_path is None and os.path.lexists(target):
+            raise UserError(f"{target}: of another tokenizer; move it away")
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.source_path, folder / "source.model")
+        _put(self.source_path, folder / "source.model")
         if self.target_path:
-            shutil.copyfile(self.target_path, folder / "target.model")
+            _put(self.target_path, target)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Raises UserError when the folder holds no tokenizer or a damaged one."""
+        """Raises Absent, Unreadable or Damaged where the folder holds no tokenizer, or one that can't be used."""
         source = folder / "source.model"
         target = folder / "target.model"
-        if target.exists():
+        if os.path.lexists(target):
             return cls(source, target)
         return cls(source, None)
+
+
+def _put(source: Path, place: Path) -> None:
+    """Copies a file: under its name there is the old one or the new one, whole."""
+    aside = place.with_suffix(".partial")
+    shutil.copyfile(source, aside)
+    os.replace(aside, place)
 
 
 def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
     processor = sentencepiece.SentencePieceProcessor()
     try:
-        processor.load(str(path))
-    except (OSError, RuntimeError):
-        raise UserError(f"{path}: no SentencePiece model, or a damaged one; train the run again") from None
+        model = path.read_bytes()
+        processor.load_from_serialized_proto(model)
+    except OSError as error:
+        raise not_read(error, path) from None
+    except RuntimeError:
+        raise Damaged(f"{path}: no SentencePiece model, or a damaged one; put a copy of it back") from None
     return processor
 
 
