@@ -34,7 +34,7 @@ def not_read(error: OSError, place: Path | str) -> UserError:
 
     A link to what is not there, such as a disk that is not mounted, is there itself.
     """
-    if isinstance(error, FileNotFoundError) and not os.path.lexists(place):
+    if isinstance(error, FileNotFoundError) and not os.path.islink(place):
         return Absent(f"{place}: no such file or folder")
     return Unreadable(f"{place}: cannot be read ({error.strerror or error}); what is there is kept as it is")
 

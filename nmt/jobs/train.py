@@ -291,6 +291,6 @@ def _record_best(run: Run, best_score: float | None) -> None:
 def _tell_cuts(run: Run) -> None:
     """Logs that many outputs of the last validation did not end, though its limit leaves room for every reference."""
     validations = [event for event in read_journal(run.folder) if event["event"] == "valid"]
-    percent = validations[-1].get("cut", 0.0) if validations else 0.0
-    if percent >= MANY_CUT:
+    percent = validations[-1].get("cut") if validations else None
+    if isinstance(percent, float) and percent >= MANY_CUT:
         log.warning("last validation: %.0f %% of the outputs did not end and were cut at the length limit", percent)

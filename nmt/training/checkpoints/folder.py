@@ -315,7 +315,7 @@ class Checkpoints:
             has_best = BEST in names_in(self.folder)
             return [self.best] if has_best else self._any_steps()[-1:]
         if is_step(which):
-            return [self._of_step(int(which), f"{option}={which}")]
+            return [self._of_step(which, option)]
         path = Path(which)
         try:
             path.stat()
@@ -326,17 +326,17 @@ class Checkpoints:
             raise fault from None
         return [path]
 
-    def _of_step(self, step: int, said: str) -> Path:
+    def _of_step(self, which: str, option: str) -> Path:
         """Returns the checkpoint of a step. Raises Absent, which names those that are kept."""
         kept = self.all()
         for path in kept:
-            if step_of(path) == step:
+            if str(step_of(path)) == which.lstrip("0"):
                 return path
         names = [str(step_of(path)) for path in kept]
         if BEST in names_in(self.folder):
             names.append("best")
         kept_names = ", ".join(names) or "none"
-        raise Absent(f"{said}: no such checkpoint in {self.folder}; kept: {kept_names}")
+        raise Absent(f"{option}={which}: no such checkpoint in {self.folder}; kept: {kept_names}")
 
     def _any_steps(self) -> list[Path]:
         checkpoints = self.steps() or self.all()

@@ -7,19 +7,18 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from nmt.errors import not_read
+from nmt.errors import Absent, not_read
 
 BEST = "best.safetensors"
 _NUMBER = "(?:[0-9]{8}|[1-9][0-9]{8,})"
 _CHECKPOINT = re.compile(rf"(step|interim)-({_NUMBER})(?:\.safetensors)?")
 # What is written aside, renamed before it is deleted, or is safetensors' own temporary file.
 _LEFT = re.compile(rf"(?:best|(?:step|interim)-{_NUMBER}(?:\.(?:old|gone|new))?)\.partial|\.tmp[A-Za-z0-9]{{6}}")
-_LONGEST = 18  # digits of a step
 
 
 def is_step(text: str) -> bool:
     """Whether a text is the number of a step."""
-    return text.isascii() and text.isdecimal() and len(text) <= _LONGEST
+    return text.isascii() and text.isdecimal()
 
 
 def is_checkpoint(name: str, kind: str = "") -> bool:
@@ -52,9 +51,10 @@ def names_in(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        if isinstance(error, FileNotFoundError) and not os.path.lexists(folder):
+        fault = not_read(error, folder)
+        if isinstance(fault, Absent):
             return []
-        raise not_read(error, folder) from None
+        raise fault from None
 
 
 def was_cut(names: Collection[str]) -> bool:

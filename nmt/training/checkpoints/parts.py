@@ -71,8 +71,7 @@ def part_path(folder: Path, number: int, count: int) -> Path:
 
 
 def part_paths(folder: Path) -> list[Path]:
-    """Returns all parts of a checkpoint, in order. Raises Damaged where one is missing, Unreadable where none is seen.
-    """
+    """Returns all parts of a checkpoint, in order. Raises Unreadable, and Damaged where one is missing."""
     names = names_in(folder)
     matches = list(filter(None, map(_PART.fullmatch, names)))
     if not matches:
