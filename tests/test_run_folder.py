@@ -212,7 +212,7 @@ def test_a_comparison_refuses_a_folder_that_is_somebody_s_before_it_trains(tmp_p
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "7", '"text"', "[" * 100_000, '{"commit": 5, "data": {"train": 1}}', "\udcff"]
+    "content", ["[]", "7", '"text"', "[" * 100_000, '{"commit": 5, "data": {"train": 1}}']
 )
 def test_a_record_that_is_no_record_tells_nothing_and_stops_nothing(run, content):
     (run / "provenance.json").write_bytes(content.encode("utf-8", "surrogateescape"))

@@ -126,7 +126,11 @@ class Checkpoints:
         if is_best:
             aside = place.with_suffix(".partial")
             self._touch(aside)
-            save_state(state, self.best)
+            try:
+                save_state(state, self.best)
+            except UserError:
+                aside.unlink()
+                raise
             _link(self.best, place)
             aside.unlink()
         else:
