@@ -211,11 +211,9 @@ def test_a_comparison_refuses_a_folder_that_is_somebody_s_before_it_trains(tmp_p
     assert not (tmp_path / "runs/pair/first").exists()
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "7", '"text"', "[" * 100_000, '{"commit": 5, "data": {"train": 1}}']
-)
+@pytest.mark.parametrize("content", ["[]", "7", '"text"', "[" * 100_000, '{"commit": 5, "data": {"train": 1}}'])
 def test_a_record_that_is_no_record_tells_nothing_and_stops_nothing(run, content):
-    (run / "provenance.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    (run / "provenance.json").write_bytes(content.encode())
     assert commit_of(open_run(run)) in ("not recorded", "5")
     assert start_run(config_of(run), no_tokenizer).folder == run
 

@@ -8,11 +8,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-
-import torch
 
 from nmt.errors import Absent, Damaged, Newer, Unreadable, UserError, nearest, not_read
 from nmt.training.checkpoints.aside import keep_aside, remove
@@ -20,7 +18,7 @@ from nmt.training.checkpoints.file import save_state
 from nmt.training.checkpoints.names import BEST, is_checkpoint, is_left, is_step, names_in, step_of, was_cut
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.parts import load_counters, load_origin, load_state, part_path
-from nmt.training.checkpoints.state import Counters, Tensors, TrainState, tensors_under
+from nmt.training.checkpoints.state import Counters, Tensors, TrainState, copied, evaluated_weights, mean
 from nmt.training.ranks import Ranks
 
 log = logging.getLogger("nmt")
@@ -71,9 +69,9 @@ class Checkpoints:
         ``best``: whole weights, where ``state`` is one part of several.
         """
         self.wait()
-        state = replace(_copy(state), origin=self.origin)
+        state = replace(copied(state), origin=self.origin)
         if best:
-            best = replace(_copy(best), origin=self.origin)
+            best = replace(copied(best), origin=self.origin)
         copies = (state, is_best, best)
         self._writer = threading.Thread(target=self._write, args=copies)
         self._writer.start()
@@ -275,9 +273,9 @@ class Checkpoints:
         for path in files:
             state = load_state(path)
             self._check(state, path)
-            weights.append(_model_weights(state))
+            weights.append(evaluated_weights(state))
         if which == "average":
-            return average(weights), self.folder
+            return mean(weights), self.folder
         return weights[0], files[0]
 
     def newest_origin(self) -> Origin | None:
@@ -351,14 +349,6 @@ class Checkpoints:
         raise Absent(f"{self.folder}: no checkpoint; train the run first, or put its checkpoints back")
 
 
-def _copy(state: TrainState) -> TrainState:
-    """A copy in the processor's memory, which training does not touch."""
-    tensors = {}
-    for name, tensor in state.tensors.items():
-        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
-    return replace(state, progress=replace(state.progress), tensors=tensors)
-
-
 def _link(path: Path, place: Path) -> None:
     """Gives a file a second name: one copy on disk."""
     aside = place.with_suffix(".new.partial")
@@ -382,18 +372,3 @@ def _swap(new: Path, place: Path) -> None:
         place.rename(old)
     new.rename(place)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _model_weights(state: TrainState) -> Tensors:
-    """The running average where the run keeps one, else the weights."""
-    return tensors_under("average", state.tensors) or tensors_under("model", state.tensors)
-
-
-def average(checkpoints: Iterable[Tensors]) -> Tensors:
-    """The mean of each tensor over checkpoints, summed in double precision."""
-    checkpoints = list(checkpoints)
-    means = {}
-    for name, tensor in checkpoints[0].items():
-        stacked = torch.stack([weights[name].double() for weights in checkpoints])
-        means[name] = stacked.mean(0).to(tensor.dtype)
-    return means

@@ -38,7 +38,7 @@ class JsonLines(Sink):
         values = event.values
         if event.kind == "start":
             values = {**values, TELLS: True}
-        self._file.write(_line(event.kind, event.step, values))
+        _append(self._file, _line(event.kind, event.step, values))
 
     def close(self) -> None:
         self._file.close()
@@ -61,7 +61,7 @@ class Line:
 def tell_checkpoint(folder: Path, step: int) -> None:
     """Adds to the journal in a folder that the first checkpoint of its run is whole; any thread may call it."""
     with open(folder / NAME, "ab", buffering=0) as file:
-        file.write(_line(WHOLE, step, {}))
+        _append(file, _line(WHOLE, step, {}))
 
 
 def tells_of_checkpoint(folder: Path) -> bool:
@@ -95,6 +95,13 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
 
 def _line(kind: str, step: int, values: dict[str, Any]) -> bytes:
     return json.dumps({"event": kind, "step": step, **values}).encode() + b"\n"
+
+
+def _append(file: io.FileIO, line: bytes) -> None:
+    """Writes a line at once, or in pieces up to where a disk is full. Raises OSError there."""
+    while line:
+        written = file.write(line)
+        line = line[written:]
 
 
 def _lines(path: Path) -> Iterator[Line]:
