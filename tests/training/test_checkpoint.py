@@ -18,7 +18,6 @@ from nmt.corpus.batches.position import Position
 from nmt.errors import UserError
 from nmt.training.checkpoints.file import save_state
 from nmt.training.checkpoints.folder import Checkpoints
-from nmt.training.checkpoints.names import was_cut
 from nmt.training.checkpoints.parts import load_state, part_path
 from nmt.training.checkpoints.state import Counters, TrainState, load_weights, weights_of
 from nmt.training.ranks import Ranks
@@ -283,6 +282,8 @@ def test_a_run_that_was_killed_while_a_step_replaced_itself_has_the_new_one(tmp_
 
 def test_a_checkpoint_that_knows_of_a_best_comes_after_it(tmp_path, monkeypatch):
     """Or a run that was killed in between would go on without its best weights."""
+    from nmt.training.checkpoints.names import was_cut
+
     for count in (1, 2):
         folder = tmp_path / str(count)
         with monkeypatch.context() as patched:
@@ -486,13 +487,12 @@ def test_a_checkpoint_that_one_process_can_not_read_ends_all(tmp_path, monkeypat
 
     def read(path: Path, number: int = 0, count: int = 1) -> TrainState:
         if number == 1 and "2" in path.name:
-            raise PermissionRefused(f"{path}: cannot be read")
+            raise Unreadable(f"{path}: cannot be read")
         return load_state(path)
 
-    class PermissionRefused(UserError):
-        pass
+    class Unreadable(UserError):
+        """Known by its name, which passes between processes."""
 
-    PermissionRefused.__name__ = "Unreadable"
     monkeypatch.setattr("nmt.training.checkpoints.folder.load_state", read)
 
     def go_on(rank: Ranks) -> None:
