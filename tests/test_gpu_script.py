@@ -26,7 +26,6 @@ import gpu_steps
 from gpu_setting import Setting
 
 from nmt.kernels.attention import plain_attention
-from nmt.models import transformer
 
 SLEEPER = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
 SLEEPER += "open(sys.argv[1], 'w').write(str(child.pid)); child.wait()"
@@ -141,20 +140,6 @@ def test_launches_are_counted_by_either_interface_and_nothing_else_is():
     assert gpu_steps.count_launches(events) == 111
 
 
-def test_without_masks_only_the_causal_one_stays():
-    torch.manual_seed(0)
-    query, key, value = torch.randn(3, 2, 4, 5, 8).unbind()  # (B, H, T, D) each
-    causal = torch.ones(5, 5, dtype=torch.bool).tril()
-    padding = torch.ones(2, 1, 1, 5, dtype=torch.bool)
-    padding[0, ..., -2:] = False
-    before = transformer.attention
-    with gpu_steps.without_masks():
-        for given, meant in ((causal, causal), (padding, None), (None, None)):
-            context, _ = transformer.attention(query, key, value, given)
-            torch.testing.assert_close(context, plain_attention(query, key, value, meant)[0])
-    assert transformer.attention is before
-
-
 def test_packed_heads_are_cut_where_sentences_end(tmp_path, monkeypatch):
     library = pytest.importorskip("torch.nn.attention.varlen")
 
@@ -208,8 +193,8 @@ def test_the_check_runs_on_a_cpu_and_skips_what_that_has_not(tmp_path):
     assert {"cuDNN", "cuDNN, padding mask", "variable length, packed", "waits for the device"} <= set(skipped)
     measured = [row for row in rows if row.what.endswith("as it is")]
     assert len(measured) == 2 and all(row.value > 0 for row in measured)
-    variants = {row.what.partition("tokens, ")[2] for row in rows if "tokens, " in row.what}
-    assert variants == {variant.name for variant in (*gpu_steps.VARIANTS, gpu_steps.SLOW)}
+    variants = {row.what.partition("tokens, ")[2] for row in rows if "tokens, " in row.what and row.status == "ok"}
+    assert variants == {variant.name for variant in gpu_steps.VARIANTS} | {gpu_steps.COMPILED.name}
     assert not list(tmp_path.glob("out/*.partial"))
 
 
