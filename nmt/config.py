@@ -18,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from nmt.errors import UserError, nearest
+from nmt.errors import Absent, UserError, nearest, not_read
 from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
@@ -239,7 +239,7 @@ def _runs_below(folder: Path) -> str:
 def load_train(path: Path) -> TrainConfig:
     """Reads the configuration of a run: data only. Names choose among known options, and none of them names code.
 
-    Raises UserError for a file that is absent, damaged, or has options that this version doesn't know.
+    Raises Absent or Unreadable, and UserError for a file that is damaged or has options that this version doesn't know.
     """
     try:
         loaded = DictConfig(read_yaml(path.read_text(encoding="utf-8")))
@@ -250,8 +250,11 @@ def load_train(path: Path) -> TrainConfig:
                 raise UserError(f"{path}: {group}.{key}={name}: {nearest(str(name), kinds)}")
             schema[group] = OmegaConf.structured(kinds[name])
         merged = DictConfig(OmegaConf.merge(schema, loaded))
-    except FileNotFoundError:
-        raise UserError(f"{path.parent}: no run here (config.yaml is absent); {_runs_below(path.parent)}") from None
+    except OSError as error:
+        fault = not_read(error, path)
+        if isinstance(fault, Absent):
+            fault = Absent(f"{path.parent}: no run here (config.yaml is absent); {_runs_below(path.parent)}")
+        raise fault from None
     except UserError:
         raise
     except Exception as error:  # YAML and OmegaConf raise many kinds

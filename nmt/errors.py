@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -31,8 +32,11 @@ class Newer(UserError):
 
 
 def not_read(error: OSError, place: Path | str) -> UserError:
-    """Returns what to raise where a file or folder could not be opened or read: Absent or Unreadable."""
-    if isinstance(error, FileNotFoundError):
+    """Returns what to raise where a file or folder could not be opened or read: Absent or Unreadable.
+
+    A link to what is not there, such as a disk that is not mounted, is there itself.
+    """
+    if isinstance(error, FileNotFoundError) and not os.path.islink(place):
         return Absent(f"{place}: no such file or folder")
     return Unreadable(f"{place}: cannot be read ({error.strerror or error}); what is there is kept as it is")
 

@@ -6,9 +6,9 @@ import json
 import logging
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Set
+from contextlib import suppress
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from importlib import metadata
@@ -20,15 +20,17 @@ import torch
 from nmt.config import flat, load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import ALIKE, Proportions
-from nmt.errors import UserError
+from nmt.errors import Absent, Unreadable, UserError, not_read
 from nmt.kernels.process import prepare
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.names import BEST, is_left, names_in, was_cut
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import load_weights
+from nmt.training.sinks.jsonl import tells_of_checkpoint
 
 log = logging.getLogger("nmt")
 
@@ -51,6 +53,8 @@ WATCHES = option_names("WATCHES")
 CHANGES_BITS = option_names("CHANGES_BITS")
 RECORD = "provenance.json"
 BASE = "finetuning.run"
+# What a run writes: in a folder without any of these names, one may begin.
+WRITTEN = ("config.yaml", "tokenizer", "checkpoints", "journal.jsonl", RECORD, "evaluations", "export")
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
@@ -109,7 +113,11 @@ def open_run(folder: str | Path) -> Run:
     """Opens the run in a folder. Raises UserError when the folder is no run."""
     path = Path(folder)
     config = load_train(path / "config.yaml")
-    return Run(path, config, Tokenizer.load(path / "tokenizer"), recorded_proportions(path) or ALIKE)
+    tokenizer = Tokenizer.load(path / "tokenizer")
+    proportions = ALIKE
+    with suppress(Unreadable):  # a run that is only used needs no record of its text
+        proportions = recorded_proportions(path) or ALIKE
+    return Run(path, config, tokenizer, proportions)
 
 
 def start_run(
@@ -121,40 +129,106 @@ def start_run(
     ``measure`` said of the training text when it began.
 
     It also keeps its own ``config.yaml``, until it is trained under this one (`record_config`).
-    Raises UserError when the folder holds a run of another configuration, or one at all with ``resume=never``.
+    Raises UserError for a folder in which it may neither begin nor go on: see `has_begun`.
     """
     folder = Path(config.run.dir)
+    is_begun = has_begun(config)
     text = {split: config.corpus.fingerprint(split) for split in ("train", "valid")}
-    if Checkpoints(folder / "checkpoints").all():
+    if is_begun:
         tokenizer = Tokenizer.load(folder / "tokenizer")
-        _check_same_run(folder, config, tokenizer, text)
+        _check_same_text(folder, config, tokenizer, text)
         proportions = _begun_with(folder, measure)
-        is_new = False
     else:
         tokenizer = make_tokenizer()
         proportions = measure()
-        is_new = True
-        # A start that never came to a checkpoint left these.
-        shutil.rmtree(folder / "tokenizer", ignore_errors=True)
-        (folder / RECORD).unlink(missing_ok=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if is_new:
+        if not is_begun:
+            Checkpoints(folder / "checkpoints").clear_cut_start()
             save(config, folder / "config.yaml", Path.cwd())
             tokenizer.save(folder / "tokenizer")
         record = folder / RECORD
-        if not record.exists():  # of the first start; later ones are in the journal
+        if not is_begun or not os.path.lexists(record):  # of the first start; later ones are in the journal
             content = provenance(config, text) | {"proportions": asdict(proportions)}
-            record.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            aside = record.with_suffix(".partial")
+            aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            os.replace(aside, record)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
     return Run(folder, config, tokenizer, proportions, text)
+
+
+def has_begun(config: TrainConfig) -> bool:
+    """Whether the folder of this configuration holds a run of it to go on with; where not, one may begin there.
+
+    It reads alone. A run begins in a folder without any name that a run writes, and where a start of this very
+    configuration never came to a checkpoint. Raises UserError for every other folder: it is somebody's, or holds a run
+    of another configuration, or one at all with ``resume=never``; and where that can't be seen.
+    """
+    folder = Path(config.run.dir)
+    present = [name for name in WRITTEN if name in names_in(folder)]
+    if not present:
+        return False
+    if "config.yaml" not in present:
+        raise UserError(f"{folder}: holds {present[0]} and no config.yaml: no run began it; name another run.dir")
+    checkpoints = Checkpoints(folder / "checkpoints")
+    is_trained = bool(checkpoints.all())
+    if is_trained and config.resume == "never":
+        raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or move it away")
+    if is_trained:
+        checkpoints.progress()  # what can't be read, or is of a newer version, is said before anything else
+        _record_of(folder)
+    _check_same_options(folder, config, is_trained)
+    if not is_trained:
+        _check_nothing_kept(folder)
+    return is_trained
+
+
+def _check_same_options(folder: Path, config: TrainConfig, is_trained: bool) -> None:
+    """Raises UserError where ``config.yaml`` differs in more than what may change when a run goes on."""
+    try:
+        before = load_train(folder / "config.yaml")
+    except (Absent, Unreadable):
+        raise
+    except UserError as error:
+        raise UserError(f"{error}; put it back, or name another run.dir") from None
+    may_differ = MAY_CHANGE
+    if is_trained:
+        may_differ = MAY_CHANGE | {BASE}  # a run that has begun does not need its base, wherever that is now
+    change = difference(asdict(before), asdict(config), may_differ)
+    if change:
+        key, old, new = change
+        raise _another_run(folder, key, old, new)
+
+
+def _another_run(folder: Path, key: str, old: Any, new: Any) -> UserError:
+    return UserError(f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or move this one away")
+
+
+def _check_nothing_kept(folder: Path) -> None:
+    """Raises UserError where a run without a checkpoint to go on from had one, or keeps anything in its place."""
+    place = folder / "checkpoints"
+    names = names_in(place)
+    if not was_cut(names):
+        kept = next(name for name in sorted(names, reverse=True) if not is_left(name))
+        mend = "put its checkpoints back, or name another run.dir"
+        if BEST in names:
+            kept = BEST
+            mend += f" and begin with these weights (finetuning.run={folder})"
+        raise UserError(f"{place}: holds {kept} and no checkpoint to go on from; {mend}")
+    if tells_of_checkpoint(folder):
+        raise UserError(
+            f"{place}: holds no checkpoint, and {folder / 'journal.jsonl'} tells that there was one; put its "
+            "checkpoints back (is their disk mounted?), or name another run.dir"
+        )
+    names_in(folder / "tokenizer")  # a link to what is not there, or no folder: nothing is written over it
 
 
 def _begun_with(folder: Path, measure: Callable[[], Proportions]) -> Proportions:
     """Returns the proportions of text that a trained run goes on with: its own, also where today's would differ."""
     recorded = recorded_proportions(folder)
     if recorded is None:
+        log.info("%s: damaged or absent; how its text was measured is taken from the text of today", folder / RECORD)
         return measure()
     if recorded == ALIKE and measure().for_key():
         log.info("%s: was begun when cleaning counted words in every script, and goes on with those pairs", folder)
@@ -165,12 +239,32 @@ def recorded_proportions(folder: Path) -> Proportions | None:
     """Returns what a run recorded of its training text; None where it has no record that can be read.
 
     A record from before has nothing of it: text was then cleaned in words on both sides, whatever its script.
+    Raises Unreadable.
     """
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return Proportions.from_dict(record["proportions"]) if "proportions" in record else ALIKE
-    except (OSError, ValueError, KeyError, TypeError):
+    record = _record_of(folder)
+    if record is None:
         return None
+    if "proportions" not in record:
+        return ALIKE
+    try:
+        return Proportions.from_dict(record["proportions"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _record_of(folder: Path) -> dict[str, Any] | None:
+    """Returns what a run recorded when it began; None where that is absent or damaged. Raises Unreadable."""
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        fault = not_read(error, path)
+        if isinstance(fault, Unreadable):
+            raise fault from None
+        return None
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def record_config(run: Run, paths_from: Path | None) -> None:
@@ -184,22 +278,14 @@ def record_config(run: Run, paths_from: Path | None) -> None:
         raise UserError(f"{run.folder}: cannot be written ({error.strerror})") from None
 
 
-def _check_same_run(folder: Path, config: TrainConfig, tokenizer: Tokenizer, text: dict[str, str]) -> None:
-    """Raises UserError where the run in ``folder`` may not go on with this configuration."""
-    if config.resume == "never":
-        raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or delete it")
+def _check_same_text(folder: Path, config: TrainConfig, tokenizer: Tokenizer, text: dict[str, str]) -> None:
+    """Raises UserError where the run in ``folder`` was not trained on this text, or is not what it was trained as."""
     before = load_train(folder / "config.yaml")
     origin = Run(folder, before, tokenizer).checkpoints.newest_origin()
     trained_on = origin.text if origin else {}
-    may_differ = MAY_CHANGE | {BASE}  # a run that has begun does not need its base, wherever that is now
-    change = difference(asdict(before), asdict(config), may_differ) or _other_text(
-        folder, before, config, text, trained_on
-    )
+    change = _other_text(folder, before, config, text, trained_on)
     if change:
-        key, old, new = change
-        raise UserError(
-            f"{folder}: its run has {key}={old}, not {new}; name another run.dir, or delete it to start again"
-        )
+        raise _another_run(folder, *change)
 
 
 def _other_text(
@@ -209,7 +295,7 @@ def _other_text(
 
     ``text`` has those of today; ``trained_on`` has those that the newest checkpoint keeps, where it keeps any.
     """
-    records = [record for record in (trained_on, _recorded_text(folder)) if record]
+    records = [record for record in (trained_on, _recorded_text(folder)) if record.keys() >= text.keys()]
     for record in records:
         for split, current in text.items():
             if record[split] == current:
@@ -225,12 +311,12 @@ def _other_text(
 
 
 def _recorded_text(folder: Path) -> dict[str, Any]:
-    """Returns the fingerprints in the record of a run; none where it is absent or damaged."""
-    try:
-        data = json.loads((folder / RECORD).read_text(encoding="utf-8"))["data"]
-        return {split: data[split] for split in ("train", "valid")}
-    except (OSError, ValueError, KeyError, TypeError):
+    """Returns the fingerprints in the record of a run; none where it is absent or damaged. Raises Unreadable."""
+    record = _record_of(folder) or {}
+    data = record.get("data")
+    if not isinstance(data, dict) or not data.keys() >= {"train", "valid"}:
         return {}
+    return {split: data[split] for split in ("train", "valid")}
 
 
 def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str = "") -> tuple[str, Any, Any] | None:
@@ -271,11 +357,10 @@ def provenance(config: TrainConfig, text: dict[str, str]) -> dict[str, Any]:
 
 def commit_of(run: Run) -> str:
     """Returns the commit that a run was first started at."""
-    try:
-        record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
-        return record["commit"] or "not recorded"
-    except (OSError, ValueError, KeyError):
-        return "not recorded"
+    record: dict[str, Any] = {}
+    with suppress(Unreadable):  # nothing but a line of the report depends on it
+        record = _record_of(run.folder) or {}
+    return str(record.get("commit") or "not recorded")
 
 
 def git_commit() -> str:

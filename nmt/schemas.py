@@ -25,6 +25,7 @@ from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.published import PublishedOptions
 from nmt.evaluation.validation import ValidationOptions
 from nmt.training.checkpoints.folder import NAMED
+from nmt.training.checkpoints.names import is_step
 from nmt.training.finetuning import FinetuningOptions
 from nmt.training.journal import JournalOptions
 from nmt.training.optim import OptimizerOptions
@@ -269,7 +270,7 @@ class CompareConfig:
             raise UserError("seeds=[]: one or more are needed")
         _check_each_once("seeds", self.seeds)
         _check_each_once("test_sets", self.test_sets)
-        if self.checkpoint not in NAMED and not self.checkpoint.isdigit():
+        if self.checkpoint not in NAMED and not is_step(self.checkpoint):
             raise UserError(f"checkpoint={self.checkpoint}: {nearest(self.checkpoint, NAMED)}, or a step number")
 
 

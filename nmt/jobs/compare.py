@@ -43,13 +43,13 @@ from nmt.jobs.fairness import (
 from nmt.jobs.finetuning import settled
 from nmt.jobs.located import of_typed, telling_where
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
+from nmt.jobs.run_info import run_info
 from nmt.jobs.terms import as_trained
 from nmt.jobs.train import finished_without_text, train_run
 from nmt.messages import keep_messages
 from nmt.progress import phase
 from nmt.run import commit_of, git_commit, machine
 from nmt.schemas import CompareConfig, TrainConfig
-from nmt.training.journal import read_journal
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
 from nmt.training.terms import FACTS
@@ -178,7 +178,7 @@ def _gather(config: CompareConfig, command: str, trained: Sequence[Trained]) -> 
     unmatched = _unmatched(config, trained)
     fields = judged_only(merged(parts), unmatched)
     rows = fields["rows"]
-    runs = [_run_info(member) for member in trained]
+    runs = [run_info(member) for member in trained]
     firsts = _first_seeds(trained)
     return Comparison(
         name=config.name,
@@ -292,38 +292,3 @@ def _published(config: CompareConfig, trained: Sequence[Trained], rows: Sequence
         reason = next(filter(None, reasons), "")
         verdicts.append(judge(published, first.system, rows_of_seed, reason))
     return [published for published in verdicts if published]
-
-
-def _run_info(member: Trained) -> RunInfo:
-    """Puts together what the journal and the checkpoint say of a run."""
-    progress = member.progress
-    events = read_journal(member.run.folder)
-    start = next(event for event in events if event["event"] == "start")
-    curve = []
-    for event in events:
-        if event["event"] == "valid":
-            names = [name for name in ("step", "seconds", "tokens", "loss", "bleu") if event.get(name) is not None]
-            curve.append({name: event[name] for name in names})
-    speeds = sorted(event["tokens_per_second"] for event in events if event["event"] == "train")
-    speed_overall = progress.tokens / max(progress.seconds, 1e-9)  # where the run was too short for a report
-    speed = speeds[len(speeds) // 2] if speeds else speed_overall
-    precision = start["precision"]
-    if progress.parts and progress.parts[0].terms:
-        precision = member.fact("precision")
-    return RunInfo(
-        system=member.system,
-        seed=str(member.seed),
-        parameters=start["parameters"],
-        steps=progress.step,
-        tokens=progress.tokens,
-        seconds=progress.seconds,
-        tokens_per_second=speed,
-        best_step=progress.best_step,
-        precision=precision,
-        decoding_seconds=sum(evaluation.seconds for evaluation in member.evaluations),
-        folder=str(member.run.folder),
-        threads=member.fact("threads"),
-        kernels=member.fact("kernels"),
-        context=start.get("context"),
-        curve=curve,
-    )

@@ -17,9 +17,10 @@ from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.finetuning import has_base, other_base
 from nmt.jobs.spent import MEND, UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
-from nmt.run import BASE, CHANGES_BITS, WATCHES, difference
+from nmt.run import BASE, CHANGES_BITS, WATCHES, difference, has_begun
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
+from nmt.training.checkpoints.names import is_step
 from nmt.training.checkpoints.state import Counters
 from nmt.training.journal import read_journal
 from nmt.training.optim import FALLING
@@ -117,6 +118,7 @@ def check_runs(config: CompareConfig, plan: Sequence[Planned]) -> None:
         folder = Path(planned.config.run.dir)
         progress = Checkpoints(folder / "checkpoints").progress()
         if progress is None:
+            has_begun(planned.config)  # a folder that is somebody's is told before any system is trained
             continue
         trained = as_trained(folder, progress)
         fault = (
@@ -205,7 +207,7 @@ def _other_budget(config: CompareConfig, planned: TrainConfig, trained: TrainCon
 
 def _selects(config: CompareConfig, planned: TrainConfig) -> bool:
     """Whether one validation more may change which weights are compared."""
-    is_by_step = config.checkpoint == "last" or config.checkpoint.isdigit()
+    is_by_step = config.checkpoint == "last" or is_step(config.checkpoint)
     return not is_by_step or planned.trainer.patience > 0 or planned.optimizer.schedule == "plateau"
 
 

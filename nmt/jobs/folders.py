@@ -14,6 +14,7 @@ from nmt.digests import bytes_digest
 from nmt.run import Run
 from nmt.schemas import CompareConfig
 from nmt.training.checkpoints.folder import NAMED
+from nmt.training.checkpoints.names import is_step
 
 BEST = "best"  # the checkpoint that is taken where none is named
 LONGEST = 180  # of a folder's name; file systems end at 255 bytes
@@ -66,7 +67,7 @@ def _other_search(decoding: DecodingOptions, usual: DecodingOptions) -> dict[str
 
 def _checkpoint_name(checkpoint: str, weights: str) -> str:
     """Returns a checkpoint's name as part of a folder's; that of a file is followed by the start of its digest."""
-    if checkpoint in NAMED or checkpoint.isdigit():
+    if checkpoint in NAMED or is_step(checkpoint):
         return checkpoint
     stem = re.sub(r"[^\w.+-]", "_", Path(checkpoint).name)
     return f"{stem[:60]}-{weights[:8]}"

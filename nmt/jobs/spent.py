@@ -8,7 +8,7 @@ from nmt.training.selection import Selection
 from nmt.training.trainer_options import TrainerOptions
 
 UNITS = {"steps": "updates", "tokens": "target tokens", "epochs": "epochs", "minutes": "minutes"}
-MEND = "give the comparison another name=, or delete the run"  # for a run that is not what a comparison tells
+MEND = "give the comparison another name=, or move the run away"  # for a run that is not what a comparison tells
 WAITING = 0.01  # of matched minutes: between an update and the next look at the clock
 
 

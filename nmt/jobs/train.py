@@ -39,7 +39,7 @@ from nmt.models.build import build_model
 from nmt.models.interface import Model
 from nmt.progress import phase
 from nmt.report.hparams import record_options
-from nmt.run import BASE, Run, git_commit, machine, open_run, start_run
+from nmt.run import BASE, Run, git_commit, has_begun, machine, open_run, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters
@@ -48,6 +48,7 @@ from nmt.training.journal import Journal, open_journal, read_journal
 from nmt.training.optim import FALLING
 from nmt.training.precision import choose_device, choose_precision
 from nmt.training.ranks import Ranks, join_ranks, own_device, processes_here
+from nmt.training.sinks.jsonl import tell_checkpoint
 from nmt.training.sinks.still_there import StillThere
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer import Trainer
@@ -109,6 +110,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
             ranks = stack.enter_context(join_ranks(device, config.trainer.timeout_minutes))
         check_place: Callable[[], None] | None = None
         if ranks.first:
+            has_begun(config)  # before anything is written in a folder that is somebody's
             check_place = stack.enter_context(alone_in(Path(config.run.dir)))
         run, trainer = _prepare(config, ranks)
         if check_place:
@@ -330,6 +332,7 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
     opened = open_journal(run.folder, step, config.journal, config.run.name, flat(asdict(config)))
     journal = Journal([StillThere(run.checkpoints.check_place), *opened.sinks])
     journal.event("start", step, **facts, commit=git_commit(), machine=machine())
+    run.checkpoints.on_first = partial(tell_checkpoint, run.folder)
     return journal
 
 
@@ -345,6 +348,6 @@ def _record_best(run: Run, progress: Counters) -> None:
 def _tell_cuts(run: Run) -> None:
     """Logs that many outputs of the last validation did not end, though its limit leaves room for every reference."""
     validations = [event for event in read_journal(run.folder) if event["event"] == "valid"]
-    percent = validations[-1].get("cut", 0.0) if validations else 0.0
-    if percent >= MANY_CUT:
+    percent = validations[-1].get("cut") if validations else None
+    if isinstance(percent, float) and percent >= MANY_CUT:
         log.warning("last validation: %.0f %% of the outputs did not end and were cut at the length limit", percent)

@@ -1,4 +1,8 @@
+import builtins
+import logging
+import os
 import shutil
+import threading
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +20,7 @@ from nmt.training.checkpoints.file import save_state
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.parts import load_state, part_path
 from nmt.training.checkpoints.state import Counters, TrainState, load_weights, weights_of
+from nmt.training.ranks import Ranks
 from nmt.training.sharding import rows_of
 
 
@@ -277,6 +282,8 @@ def test_a_run_that_was_killed_while_a_step_replaced_itself_has_the_new_one(tmp_
 
 def test_a_checkpoint_that_knows_of_a_best_comes_after_it(tmp_path, monkeypatch):
     """Or a run that was killed in between would go on without its best weights."""
+    from nmt.training.checkpoints.names import was_cut
+
     for count in (1, 2):
         folder = tmp_path / str(count)
         with monkeypatch.context() as patched:
@@ -289,7 +296,9 @@ def test_a_checkpoint_that_knows_of_a_best_comes_after_it(tmp_path, monkeypatch)
                     checkpoints = Checkpoints(folder)
                     checkpoints.save(state_at(1), is_best=True)
                     checkpoints.wait()
+        assert was_cut([path.name for path in folder.iterdir()]), "the run may begin anew"
         assert Checkpoints(folder).best.exists() and Checkpoints(folder).latest() is None
+        assert not was_cut([path.name for path in folder.iterdir()]), "the best alone is kept"
 
 
 def killed(*_):
@@ -329,3 +338,215 @@ def test_a_process_that_does_not_write_its_part_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"00002-of-00002\.safetensors: its process has not written it"):
         checkpoints.wait()
     assert earlier.is_dir() and checkpoints.latest().progress.step == 1
+
+
+def saved(folder: Path, *steps: int, keep: int = 3, best: int = 0) -> Checkpoints:
+    """A run's checkpoints at these steps, whose weights are their steps."""
+    checkpoints = Checkpoints(folder, keep)
+    for step in steps:
+        checkpoints.save(state_at(step, float(step)), is_best=step == best)
+        checkpoints.wait()
+    return checkpoints
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+COPIES = (
+    "step-00000024-good.safetensors",
+    "step-00000024.safetensors.bak",
+    "step-00000024 (copy).safetensors",
+    "step-00000024.copy",
+    "step-000000024.safetensors",
+    "xstep-00000024.safetensors",
+    "interim-00000024-old.safetensors",
+    "step-00000024-good.partial",
+    "notes.partial",
+)
+
+
+def test_copies_that_a_user_made_are_neither_used_nor_deleted(tmp_path):
+    checkpoints = saved(tmp_path, 1, 2)
+    for name in COPIES:
+        shutil.copyfile(tmp_path / "step-00000001.safetensors", tmp_path / name)
+    (tmp_path / "own.partial").mkdir()
+    assert checkpoints.latest().progress.step == 2
+    assert checkpoints.weights("last")[0]["w"][0] == 2
+    saved(tmp_path, 3, 4, 5, keep=1)
+    assert [path.name for path in checkpoints.all()] == ["step-00000005.safetensors"]
+    assert {*COPIES, "own.partial"} == {path.name for path in tmp_path.iterdir()} - {"step-00000005.safetensors"}
+
+
+def linked_in_a_circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def linked_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [linked_in_a_circle, linked_to_nothing, a_folder])
+@pytest.mark.parametrize("name", ["step-00000002.safetensors", "best.safetensors"])
+def test_what_can_not_be_read_ends_the_command_and_is_not_passed_over(tmp_path, spoil, name):
+    checkpoints = saved(tmp_path, 1, 2, best=1)
+    spoil(tmp_path / name)
+    before = content_of(tmp_path)
+    for use in (checkpoints.latest, lambda: checkpoints.weights("best" if "best" in name else "2")):
+        with pytest.raises(UserError, match=f"{name}: cannot be read") as refusal:
+            use()
+        assert "damaged" not in str(refusal.value) and "delete" not in str(refusal.value)
+    assert content_of(tmp_path) == before
+
+
+def test_what_the_system_does_not_let_us_read_is_neither_absent_nor_damaged(tmp_path, monkeypatch):
+    """As another user's file; and a disk that answers with an error."""
+    checkpoints = saved(tmp_path, 1, 2)
+    opened = builtins.open
+    fault = PermissionError(13, "Permission denied")
+
+    def refused(file, *arguments, **more):
+        if str(file).endswith("2.safetensors"):
+            raise fault
+        return opened(file, *arguments, **more)
+
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(UserError, match=r"step-00000002\.safetensors: cannot be read \(Permission denied\)"):
+        checkpoints.latest()
+    fault = OSError(5, "Input/output error")
+    for read in (checkpoints.latest, checkpoints.progress, checkpoints.newest_origin):
+        with pytest.raises(UserError, match=r"step-00000002\.safetensors: cannot be read \(Input/output error\)"):
+            read()
+
+
+@pytest.mark.parametrize("kind", ["a link to nothing", "a file"])
+def test_a_folder_that_can_not_be_listed_is_not_empty(tmp_path, kind):
+    folder = tmp_path / "checkpoints"
+    if kind == "a file":
+        folder.write_text("mine")
+    else:
+        folder.symlink_to("nowhere")
+    checkpoints = Checkpoints(folder)
+    for ask in (checkpoints.all, checkpoints.latest, checkpoints.progress, lambda: checkpoints.weights("best")):
+        with pytest.raises(UserError, match="checkpoints: cannot be read"):
+            ask()
+
+
+def made_newer(path: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("nmt.training.checkpoints.file.VERSION", 99)
+        save_state(load_state(path), path)
+
+
+def test_a_newer_checkpoint_ends_the_command_whatever_older_ones_there_are(tmp_path, monkeypatch):
+    checkpoints = saved(tmp_path, 1, 2)
+    made_newer(tmp_path / "step-00000002.safetensors", monkeypatch)
+    before = content_of(tmp_path)
+    for ask in (checkpoints.latest, checkpoints.progress, checkpoints.newest_origin):
+        with pytest.raises(UserError, match=r"step-00000002\.safetensors: written in format 99.*update nmt"):
+            ask()
+    made_newer(tmp_path / "step-00000001.safetensors", monkeypatch)
+    with pytest.raises(UserError, match="update nmt"):
+        checkpoints.latest()
+    assert before.keys() == content_of(tmp_path).keys()
+
+
+def test_a_damaged_checkpoint_is_kept_beside_the_one_that_is_made_in_its_place(tmp_path, caplog):
+    checkpoints = saved(tmp_path, 1, 2)
+    for damage in (b"half", b"another"):
+        (tmp_path / "step-00000002.safetensors").write_bytes(damage)
+        assert checkpoints.latest().progress.step == 1
+        saved(tmp_path, 2)
+    assert "step-00000002.safetensors: kept as step-00000002.damaged.safetensors" in caplog.text
+    assert (tmp_path / "step-00000002.damaged.safetensors").read_bytes() == b"half"
+    assert (tmp_path / "step-00000002.damaged-2.safetensors").read_bytes() == b"another"
+    assert [path.name for path in checkpoints.all()] == ["step-00000001.safetensors", "step-00000002.safetensors"]
+
+
+def test_where_all_are_damaged_nobody_is_told_to_delete_them(tmp_path):
+    checkpoints = saved(tmp_path, 1)
+    (tmp_path / "step-00000001.safetensors").write_bytes(b"half")
+    with pytest.raises(UserError, match="every checkpoint is damaged") as refusal:
+        checkpoints.latest()
+    assert "delete" not in str(refusal.value) and (tmp_path / "step-00000001.safetensors").read_bytes() == b"half"
+
+
+def test_a_checkpoint_that_one_process_can_not_read_ends_all(tmp_path, monkeypatch):
+    """And none of them goes on from the one before."""
+    saved(tmp_path, 1, 2)
+    ranks = [Ranks(number, 2) for number in range(2)]
+    ranks[1] = Ranks(1, 2, store=ranks[0].store)
+    endings: dict[int, str] = {}
+
+    def read(path: Path, number: int = 0, count: int = 1) -> TrainState:
+        if number == 1 and "2" in path.name:
+            raise Unreadable(f"{path}: cannot be read")
+        return load_state(path)
+
+    class Unreadable(UserError):
+        """Known by its name, which passes between processes."""
+
+    monkeypatch.setattr("nmt.training.checkpoints.folder.load_state", read)
+
+    def go_on(rank: Ranks) -> None:
+        try:
+            state = Checkpoints(tmp_path).latest(rank, sharded=True)
+            endings[rank.number] = f"step {state.progress.step}"
+        except UserError as error:
+            endings[rank.number] = str(error)
+
+    threads = [threading.Thread(target=go_on, args=(rank,)) for rank in ranks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("step-00000002.safetensors: cannot be read" in endings[number] for number in range(2)), endings
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o027])
+def test_checkpoints_have_the_mode_that_the_umask_asks_for(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        saved(tmp_path / "file", 1, best=1)
+        saved_in_parts(tmp_path / "parts", 1)
+    finally:
+        os.umask(before)
+    files = [path for path in tmp_path.rglob("*.safetensors") if path.is_file()]
+    assert len(files) == 4 and {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~mask}
+
+
+def test_a_step_is_found_whatever_wrote_it_and_those_that_are_kept_are_named(tmp_path):
+    checkpoints = saved(tmp_path, 6, 8, 10, best=8)
+    state = state_at(242, 242.0)
+    state.progress.judged = 10
+    checkpoints.save(state, is_best=False)
+    checkpoints.wait()
+    assert [path.name for path in checkpoints.files("242")] == ["interim-00000242.safetensors"]
+    assert checkpoints.weights("242")[0]["w"][0] == 242
+    with pytest.raises(UserError, match=r"checkpoint=7: no such checkpoint in .*; kept: 6, 8, 10, 242, best"):
+        checkpoints.weights("7")
+    with pytest.raises(UserError, match="kept: 6, 8, 10"):
+        checkpoints.weights("9" * 5000)
+
+
+def test_of_how_many_checkpoints_the_average_is_is_told(tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        saved(tmp_path, 2, 4, 6).weights("average")
+    assert "checkpoint=average: the mean of 3 checkpoints (steps 2, 4, 6)" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["²", "٣", "1²"])
+def test_only_digits_are_the_number_of_a_step(tmp_path, name):
+    from nmt.schemas import CompareConfig, SystemOptions
+
+    with pytest.raises(UserError, match=f"checkpoint={name}: no such file"):
+        saved(tmp_path, 3).files(name)
+    with pytest.raises(UserError, match=f"checkpoint={name}: .*or a step number"):
+        CompareConfig(name="x", baseline="a", systems={"a": SystemOptions("demo/fixed")}, checkpoint=name)

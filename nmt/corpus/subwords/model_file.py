@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
 
 from nmt.corpus.text.normalising import NONE
-from nmt.errors import UserError
+from nmt.errors import Damaged, UserError, not_read
 
 NORMALISER = "nmt:"  # before the form
+
+
+def put_copy(source: Path, place: Path) -> None:
+    """Copies a file: under its name there is the old one or the new one, whole."""
+    aside = place.with_suffix(".partial")
+    shutil.copyfile(source, aside)
+    os.replace(aside, place)
+
+
+def load_model(path: Path) -> sentencepiece.SentencePieceProcessor:
+    """Raises Absent, Unreadable or Damaged."""
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        model = path.read_bytes()
+        processor.load_from_serialized_proto(model)
+    except OSError as error:
+        raise not_read(error, path) from None
+    except RuntimeError:
+        raise Damaged(f"{path}: no SentencePiece model, or a damaged one; put a copy of it back") from None
+    return processor
 
 
 def symbols_of(processor: sentencepiece.SentencePieceProcessor) -> list[str]:

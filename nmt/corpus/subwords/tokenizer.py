@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
@@ -15,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import sentencepiece
 
-from nmt.corpus.subwords.model_file import form_of, keep_form, merged, symbols_of
+from nmt.corpus.subwords.model_file import form_of, keep_form, load_model, merged, put_copy, symbols_of
 from nmt.corpus.subwords.stand_ins import MARK, AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.corpus.text.normalising import NONE, check_form, normalised
@@ -129,8 +128,8 @@ class Tokenizer:
     def __init__(self, source: Path, target: Path | None):
         self.source_path = source
         self.target_path = target
-        self._source = _load(source)
-        self._target = _load(target) if target else self._source
+        self._source = load_model(source)
+        self._target = load_model(target) if target else self._source
         self.normalise = form_of(self._source)  # of all text that is encoded
         self._source_stand_ins = _stand_ins_of(self._source)
         self._target_stand_ins = _stand_ins_of(self._target)
@@ -221,28 +220,26 @@ class Tokenizer:
         return [self._target.piece_to_id(piece) for piece in pieces]
 
     def save(self, folder: Path) -> None:
+        """Writes the models into a folder, each aside and then in its place; other files there stay as they are.
+
+        Raises UserError where another tokenizer's target model would be taken for one of this.
+        """
+        target = folder / "target.model"
+        if self.target_path is None and os.path.lexists(target):
+            raise UserError(f"{target}: of another tokenizer; move it away")
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self.source_path, folder / "source.model")
+        put_copy(self.source_path, folder / "source.model")
         if self.target_path:
-            shutil.copyfile(self.target_path, folder / "target.model")
+            put_copy(self.target_path, target)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:
-        """Raises UserError when the folder holds no tokenizer or a damaged one."""
+        """Raises Absent, Unreadable or Damaged where the folder holds no tokenizer, or one that can't be used."""
         source = folder / "source.model"
         target = folder / "target.model"
-        if target.exists():
+        if os.path.lexists(target):
             return cls(source, target)
         return cls(source, None)
-
-
-def _load(path: Path) -> sentencepiece.SentencePieceProcessor:
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.load(str(path))
-    except (OSError, RuntimeError):
-        raise UserError(f"{path}: no SentencePiece model, or a damaged one; train the run again") from None
-    return processor
 
 
 def _encode(

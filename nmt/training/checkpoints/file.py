@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,14 +20,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nmt.corpus.batches.position import Position
-from nmt.errors import UserError
+from nmt.errors import Absent, Damaged, Newer, UserError, not_read
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import Counters, Tensors, TrainState
 from nmt.training.terms import Part
 
 VERSION = 5
 _FIRST_ATTENTION = re.compile(r"^(\w+)\.attention\.")
-_DAMAGES = (OSError, KeyError, ValueError, TypeError, AttributeError, safetensors.SafetensorError)
+_DAMAGES = (KeyError, ValueError, TypeError, AttributeError, RecursionError, safetensors.SafetensorError)
 
 
 def save_state(state: TrainState, path: Path) -> None:
@@ -45,7 +46,9 @@ def save_state(state: TrainState, path: Path) -> None:
     aside = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        mode = _usual_mode(aside)
         save_file(tensors, aside, metadata)
+        os.chmod(aside, mode)
         with open(aside, "rb") as file:
             os.fsync(file.fileno())
         os.replace(aside, path)
@@ -56,31 +59,38 @@ def save_state(state: TrainState, path: Path) -> None:
         ) from None
 
 
+def _usual_mode(path: Path) -> int:
+    """Returns the mode of a new file at ``path``: what the umask leaves of rw-rw-rw-.
+
+    safetensors makes its files for their owner alone, and nobody else could use a run that is shared.
+    """
+    path.unlink(missing_ok=True)
+    path.touch()
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 def load_file(path: Path) -> TrainState:
     """Reads a state, or one process's part of it.
 
-    Raises UserError for a file that is absent, cut short, altered, or of a newer version.
+    Raises Absent, Unreadable, Damaged (cut short or altered) or Newer.
     """
     with opened(path) as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
         version = int(metadata["version"])
-        fields = json.loads(metadata["progress"])
         digest = metadata["digest"]
         first_rows = json.loads(metadata.get("first_rows", "{}"))
         origin = _origin(metadata)
-    if version > VERSION:
-        raise UserError(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
+        counters = _counters(metadata, path)
     if _digest(tensors, metadata) != digest:
-        raise UserError(f"{path}: damaged checkpoint (its digest differs); delete it to go on from the one before")
-    counters = _counters(fields, path)
+        raise _damaged("its digest differs", path)
     return TrainState(counters, _upgraded(tensors, version), first_rows=first_rows, origin=origin)
 
 
 def read_origin(path: Path) -> Origin | None:
     """Reads the origin of a state, or of one process's part of it, from the file's head; None where it keeps none.
 
-    Raises UserError for a file that is absent or damaged.
+    Raises Absent, Unreadable, Damaged or Newer.
     """
     with opened(path) as file:
         return _origin(file.metadata() or {})
@@ -91,31 +101,51 @@ def _origin(metadata: Mapping[str, str]) -> Origin | None:
 
 
 def read_counters(path: Path) -> Counters:
-    """Reads how far the run of a checkpoint file has come, not its tensors. Raises UserError for a damaged file."""
+    """Reads how far the run of a checkpoint file has come, not its tensors.
+
+    Raises Absent, Unreadable, Damaged or Newer.
+    """
     with opened(path) as file:
-        fields = json.loads((file.metadata() or {})["progress"])
-        return _counters(fields, path)
+        return _counters(file.metadata() or {}, path)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Opens a safetensors file. Raises UserError where it is absent, or damaged as far as it is read."""
+    """Opens a safetensors file. Raises Absent, Unreadable, Newer, or Damaged as far as it is read."""
     try:
+        with open(path, "rb") as probe:  # safetensors takes a file that may not be read for one that is absent
+            probe.read(1)
         with safetensors.safe_open(path, "pt") as file:
+            _check_version(file.metadata() or {}, path)
             yield file
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such checkpoint") from None
+    except OSError as error:
+        fault = not_read(error, path)
+        if isinstance(fault, Absent):
+            fault = Absent(f"{path}: no such checkpoint")
+        raise fault from None
     except _DAMAGES as error:
-        raise UserError(f"{path}: damaged checkpoint ({error}); delete it to go on from the one before") from None
+        raise _damaged(error, path) from None
 
 
-def _counters(fields: dict[str, Any], path: Path) -> Counters:
-    """Counters from their JSON. Raises UserError for one that this version doesn't know."""
+def _check_version(metadata: Mapping[str, str], path: Path) -> None:
+    """Raises Newer for a format of a later version, of which nothing else can be understood."""
+    version = int(metadata["version"])
+    if version > VERSION:
+        raise Newer(f"{path}: written in format {version}, this nmt reads up to {VERSION}; update nmt")
+
+
+def _damaged(reason: object, path: Path) -> Damaged:
+    return Damaged(f"{path}: damaged checkpoint ({reason}); the others of its run may be whole")
+
+
+def _counters(metadata: Mapping[str, str], path: Path) -> Counters:
+    """Returns the counters that a file keeps. Raises Newer for one that this version doesn't know."""
+    fields = json.loads(metadata["progress"])
     position = Position.from_dict(fields.pop("position"))
     parts = tuple(Part(**part) for part in fields.pop("parts", ()))
     unknown = sorted(fields.keys() - {field.name for field in dataclasses.fields(Counters)})
     if unknown:
-        raise UserError(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
+        raise Newer(f"{path}: written by another version of nmt, which counts '{unknown[0]}'; use that one")
     fields.setdefault("judged", fields["step"])  # before 4, a checkpoint came after its validation
     return Counters(**fields, position=position, parts=parts)
 

@@ -8,23 +8,24 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from nmt.errors import UserError, nearest
-from nmt.training.checkpoints.file import read_counters, save_state
+from nmt.errors import Absent, Damaged, Newer, Unreadable, UserError, nearest, not_read
+from nmt.training.checkpoints.aside import keep_aside, remove
+from nmt.training.checkpoints.file import save_state
+from nmt.training.checkpoints.names import BEST, is_checkpoint, is_left, is_step, names_in, step_of, was_cut
 from nmt.training.checkpoints.origin import Origin
-from nmt.training.checkpoints.parts import load_origin, load_state, part_path, part_paths
-from nmt.training.checkpoints.state import Counters, Tensors, TrainState, tensors_under
+from nmt.training.checkpoints.parts import load_counters, load_origin, load_state, part_path
+from nmt.training.checkpoints.state import Counters, Tensors, TrainState, copied, evaluated_weights, mean
 from nmt.training.ranks import Ranks
 
 log = logging.getLogger("nmt")
 
 NAMED = ("best", "last", "average")
 SECONDS = 600.0  # that the first process waits for the parts of the others
+NOT_PASSED_OVER: dict[str, type[UserError]] = {"Absent": Absent, "Unreadable": Unreadable, "Newer": Newer}
 FAILED = ".failed"  # what a process leaves that could not write its part
 
 
@@ -41,6 +42,7 @@ class Checkpoints:
         self.keep = keep
         self.origin = origin
         self.check_place: Callable[[], None] = _trusted  # raises UserError where the run's folder is another one now
+        self.on_first: Callable[[int], None] | None = None  # called with the step of the run's first, once it is whole
         self._told = False  # that there are checkpoints which keep no origin
         self._writer: threading.Thread | None = None
         self._given_up = threading.Event()
@@ -48,18 +50,19 @@ class Checkpoints:
 
     @property
     def best(self) -> Path:
-        return self.folder / "best.safetensors"
+        return self.folder / BEST
 
     def steps(self) -> list[Path]:
         """Checkpoints of validated steps, oldest first."""
         return self._of_kind("step")
 
     def all(self) -> list[Path]:
-        """Checkpoints that a run can go on from, oldest first."""
-        return sorted([*self.steps(), *self._of_kind("interim")], key=_step_of)
+        """Checkpoints that a run can go on from, oldest first. Raises Unreadable where their folder can't be listed."""
+        return sorted([*self.steps(), *self._of_kind("interim")], key=step_of)
 
     def _of_kind(self, kind: str) -> list[Path]:
-        return sorted(path for path in self.folder.glob(f"{kind}-*") if path.suffix != ".partial")
+        paths = [self.folder / name for name in names_in(self.folder) if is_checkpoint(name, kind)]
+        return sorted(paths, key=step_of)
 
     def save(self, state: TrainState, is_best: bool, best: TrainState | None = None) -> None:
         """Copies the state, and writes it while the run goes on. Raises UserError where the last was not written.
@@ -68,9 +71,9 @@ class Checkpoints:
         """
         self.wait()
         self.check_place()
-        state = replace(_copy(state), origin=self.origin)
+        state = replace(copied(state), origin=self.origin)
         if best:
-            best = replace(_copy(best), origin=self.origin)
+            best = replace(copied(best), origin=self.origin)
         copies = (state, is_best, best)
         self._writer = threading.Thread(target=self._write, args=copies)
         self._writer.start()
@@ -94,6 +97,7 @@ class Checkpoints:
         """Writes a checkpoint, then removes what gives way to it. The thread of the writer runs it."""
         try:
             interim = self._of_kind("interim")
+            is_first = not interim and not self.steps()
             kind = "step" if state.progress.judged == state.progress.step else "interim"
             folder = self.folder / f"{kind}-{state.progress.step:08d}"
             file = folder.with_suffix(".safetensors")
@@ -106,21 +110,41 @@ class Checkpoints:
                 self._write_file(state, is_best, file)
             if not is_whole:
                 return
+            if is_first and self.on_first:
+                self.on_first(state.progress.step)
             # The same step in the other form (file or folder) was damaged, or it would not have been made again.
             for old in [*self.steps()[: -self.keep], *interim, file, folder]:
                 if old != place:
-                    _remove(old)
+                    remove(old)
         except BaseException as error:  # wait() raises it
             self._failure = error
 
     # The best comes before the checkpoint that knows of it: were this cut in between, it would only be made again.
+    # Until that checkpoint is there, what lies aside for it shows that the best alone is not all that the user kept.
 
     def _write_file(self, state: TrainState, is_best: bool, place: Path) -> None:
         if is_best:
-            save_state(state, self.best)
+            aside = place.with_suffix(".partial")
+            self._touch(aside)
+            try:
+                save_state(state, self.best)
+            except UserError:
+                aside.unlink()
+                raise
             _link(self.best, place)
+            aside.unlink()
         else:
             save_state(state, place)
+
+    def _touch(self, aside: Path) -> None:
+        """Makes an empty file. Raises UserError on a full or read-only disk."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            aside.touch()
+        except OSError as error:
+            raise UserError(
+                f"{aside}: cannot be written ({error.strerror}); earlier checkpoints are untouched, free space"
+            ) from None
 
     def _write_part(self, state: TrainState, best: TrainState | None, place: Path) -> bool:
         """Writes the part of one process. The first process waits for all parts and puts the folder in its place.
@@ -159,48 +183,83 @@ class Checkpoints:
         return True
 
     def latest(self, ranks: Ranks | None = None, sharded: bool = False) -> TrainState | None:
-        """The newest checkpoint that every process finds whole; damaged ones are named and passed over.
+        """The newest checkpoint that every process finds whole; damaged ones are named, passed over and kept aside.
 
         ``sharded``: each process gets its own rows alone, where there are parts. None where no checkpoint was saved.
-        Raises UserError where all are damaged, or one is of another tokenizer or model.
+        Raises UserError where all are damaged, or one is of another tokenizer or model; what can't be read now, or is
+        of a newer version, is not passed over.
         """
         ranks = ranks or Ranks()
         share = (ranks.number, ranks.count) if sharded else (0, 1)
         names = ranks.first_tells(self._newest_first, "the checkpoints")
+        damaged: list[Path] = []
         for name in names:
-            state = None
-            fault = ""
-            try:
-                state = load_state(self.folder / name, *share)
-            except UserError as error:
-                fault = str(error)
-            faults = list(filter(None, ranks.all_tell(fault, f"checkpoint {name}")))
-            if state and not faults:
-                self._check(state, self.folder / name)
+            path = self.folder / name
+            state, damage = self._loaded(path, share, ranks)
+            if state and not damage:
+                self._check(state, path)
+                if ranks.first:
+                    keep_aside(damaged)
                 return state
-            log.warning("%s", faults[0])
+            log.warning("%s", damage)
+            damaged.append(path)
         if names:
-            raise UserError(f"{self.folder}: every checkpoint is damaged; delete the folder to start again")
+            raise Damaged(
+                f"{self.folder}: every checkpoint is damaged; put back a copy of one, or name another run.dir"
+            )
         return None
 
+    def _loaded(self, path: Path, share: tuple[int, int], ranks: Ranks) -> tuple[TrainState | None, str]:
+        """Returns the state of a checkpoint, and how it is damaged where any process finds it so. Collective.
+
+        Raises UserError in every process where one can't read it for another reason.
+        """
+        state = None
+        fault = {"kind": "", "message": ""}
+        try:
+            state = load_state(path, *share)
+        except UserError as error:
+            fault = {"kind": type(error).__name__, "message": str(error)}
+        faults = ranks.all_tell(fault, f"checkpoint {path.name}")
+        damage = ""
+        for other in faults:
+            if other["kind"] in NOT_PASSED_OVER:
+                raise NOT_PASSED_OVER[other["kind"]](other["message"])
+            damage = damage or other["message"]
+        return state, damage
+
     def _newest_first(self) -> list[str]:
-        """Names of all checkpoints. Clears away what a killed process left."""
+        """Names of all checkpoints. Clears away what a killed process left.
+
+        Raises Unreadable or Newer for a best checkpoint that a better one may not replace.
+        """
         self.wait()
-        for left in self.folder.glob("*.partial"):
-            place = left.with_suffix("")
+        if os.path.lexists(self.best):
+            with contextlib.suppress(Damaged):
+                load_counters(self.best)
+        left = [self.folder / name for name in names_in(self.folder) if is_left(name)]
+        for path in left:
+            place = path.with_suffix("")
             old = _old(place)
-            if left != old and old.exists() and not place.exists():  # killed between two renames
-                left.rename(place)
-        for left in self.folder.glob("*.partial"):
-            _remove(left)
+            if path != old and path.is_dir() and old.exists() and not place.exists():  # killed between two renames
+                path.rename(place)
+        for path in left:
+            remove(path)
         return [path.name for path in reversed(self.all())]
 
+    def clear_cut_start(self) -> None:
+        """Deletes a best checkpoint whose writer was killed before the first checkpoint of the run was whole."""
+        if not self.all() and was_cut(names_in(self.folder)):
+            self.best.unlink(missing_ok=True)
+
     def progress(self) -> Counters | None:
-        """How far the newest checkpoint that can be read has come, by its head alone; None where there is none."""
+        """How far the newest checkpoint that is whole has come, by its head alone; None where there is none.
+
+        Raises UserError for one that can't be read now, or is of a newer version.
+        """
         for path in reversed(self.all()):
-            with contextlib.suppress(UserError):
-                file = part_paths(path)[0] if path.is_dir() else path
-                return read_counters(file)
+            with contextlib.suppress(Damaged):
+                return load_counters(path)
         return None
 
     def weights(self, which: str, option: str = "checkpoint") -> tuple[Tensors, Path]:
@@ -209,24 +268,27 @@ class Checkpoints:
         model.
         """
         files = self.files(which, option)
+        if which == "average":
+            steps = ", ".join(str(step_of(path)) for path in files)
+            log.info("%s=average: the mean of %d checkpoints (steps %s)", option, len(files), steps)
         weights = []
         for path in files:
             state = load_state(path)
             self._check(state, path)
-            weights.append(_model_weights(state))
+            weights.append(evaluated_weights(state))
         if which == "average":
-            return average(weights), self.folder
+            return mean(weights), self.folder
         return weights[0], files[0]
 
     def newest_origin(self) -> Origin | None:
-        """The origin that the newest readable checkpoint keeps; None where it keeps none.
+        """The origin that the newest checkpoint that is whole keeps; None where it keeps none.
 
-        Raises UserError where that is not the origin of this run.
+        Raises UserError where that is not the origin of this run, can't be read now, or is of a newer version.
         """
         for path in reversed(self.all()):
             try:
                 recorded = load_origin(path)
-            except UserError:  # `latest` tells of the damage
+            except Damaged:  # `latest` tells of it
                 continue
             if recorded and self.origin:
                 self.origin.check(recorded, path, self.folder.parent)
@@ -254,40 +316,48 @@ class Checkpoints:
         if which == "last":
             return self.all()[-1:] or self._any_steps()
         if which == "best":
-            return [self.best] if self.best.exists() else self._any_steps()[-1:]
-        if which.isdigit():
-            place = self.folder / f"step-{int(which):08d}"
-            return [place if place.is_dir() else place.with_suffix(".safetensors")]
-        if not Path(which).exists():
-            raise UserError(f"{option}={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
-        return [Path(which)]
+            has_best = BEST in names_in(self.folder)
+            return [self.best] if has_best else self._any_steps()[-1:]
+        if is_step(which):
+            return [self._of_step(which, option)]
+        path = Path(which)
+        try:
+            path.stat()
+        except OSError as error:
+            fault = not_read(error, path)
+            if isinstance(fault, Absent):
+                fault = Absent(f"{option}={which}: no such file; {nearest(which, NAMED)}, a step number or a file")
+            raise fault from None
+        return [path]
+
+    def _of_step(self, which: str, option: str) -> Path:
+        """Returns the checkpoint of a step. Raises Absent, which names those that are kept."""
+        kept = self.all()
+        for path in kept:
+            if str(step_of(path)) == which.lstrip("0"):
+                return path
+        names = [str(step_of(path)) for path in kept]
+        if BEST in names_in(self.folder):
+            names.append("best")
+        kept_names = ", ".join(names) or "none"
+        raise Absent(f"{option}={which}: no such checkpoint in {self.folder}; kept: {kept_names}")
 
     def _any_steps(self) -> list[Path]:
         checkpoints = self.steps() or self.all()
-        if not checkpoints:
-            raise UserError(f"{self.folder}: no checkpoint; train the run first")
-        return checkpoints
+        if checkpoints:
+            return checkpoints
+        if BEST in names_in(self.folder):
+            raise Absent(f"{self.folder}: {BEST} is kept alone; say checkpoint=best")
+        raise Absent(f"{self.folder}: no checkpoint; train the run first, or put its checkpoints back")
 
 
 def _trusted() -> None:
     """Checks nothing: for checkpoints that are only read, and in notebooks."""
 
 
-def _step_of(path: Path) -> str:
-    return path.stem[-8:]
-
-
-def _copy(state: TrainState) -> TrainState:
-    """A copy in the processor's memory, which training does not touch."""
-    tensors = {}
-    for name, tensor in state.tensors.items():
-        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
-    return replace(state, progress=replace(state.progress), tensors=tensors)
-
-
 def _link(path: Path, place: Path) -> None:
     """Gives a file a second name: one copy on disk."""
-    aside = place.with_suffix(".partial")
+    aside = place.with_suffix(".new.partial")
     aside.unlink(missing_ok=True)
     try:
         os.link(path, aside)
@@ -308,31 +378,3 @@ def _swap(new: Path, place: Path) -> None:
         place.rename(old)
     new.rename(place)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _remove(path: Path) -> None:
-    """Deletes a file or a folder. A folder is renamed first: were this cut, its rest would pass for a checkpoint."""
-    if not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    aside = path
-    if path.suffix != ".partial":
-        aside = path.with_suffix(".gone.partial")
-        shutil.rmtree(aside, ignore_errors=True)
-        path.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _model_weights(state: TrainState) -> Tensors:
-    """The running average where the run keeps one, else the weights."""
-    return tensors_under("average", state.tensors) or tensors_under("model", state.tensors)
-
-
-def average(checkpoints: Iterable[Tensors]) -> Tensors:
-    """The mean of each tensor over checkpoints, summed in double precision."""
-    checkpoints = list(checkpoints)
-    means = {}
-    for name, tensor in checkpoints[0].items():
-        stacked = torch.stack([weights[name].double() for weights in checkpoints])
-        means[name] = stacked.mean(0).to(tensor.dtype)
-    return means

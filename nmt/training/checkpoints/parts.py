@@ -7,25 +7,31 @@ them, too.
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from nmt.errors import UserError
-from nmt.training.checkpoints.file import load_file, opened, read_origin
+from nmt.errors import Damaged, not_read
+from nmt.training.checkpoints.file import load_file, opened, read_counters, read_origin
+from nmt.training.checkpoints.names import names_in
 from nmt.training.checkpoints.origin import Origin
-from nmt.training.checkpoints.state import Tensors, TrainState
+from nmt.training.checkpoints.state import Counters, Tensors, TrainState
 from nmt.training.sharding import rows_of
+
+_PART = re.compile(r"[0-9]{5}-of-([0-9]{5})\.safetensors")
 
 
 def load_state(path: Path, number: int = 0, count: int = 1) -> TrainState:
     """Reads a checkpoint: a file, or of a folder of parts the rows of process ``number`` among ``count``.
 
-    Raises UserError for what is absent, cut short, altered, or of a newer version.
+    Raises Absent, Unreadable, Damaged (cut short or altered) or Newer.
     """
-    if path.is_dir():
+    if is_folder(path):
         return _load_parts(path, number, count)
     return load_file(path)
 
@@ -33,11 +39,30 @@ def load_state(path: Path, number: int = 0, count: int = 1) -> TrainState:
 def load_origin(path: Path) -> Origin | None:
     """Reads the origin of a checkpoint, a file or a folder of parts; None where it keeps none.
 
-    Raises UserError for what is absent or damaged.
+    Raises Absent, Unreadable, Damaged or Newer.
     """
-    if path.is_dir():
-        path = part_paths(path)[0]
-    return read_origin(path)
+    return read_origin(_first_file(path))
+
+
+def load_counters(path: Path) -> Counters:
+    """Reads how far the run of a checkpoint, a file or a folder of parts, has come.
+
+    Raises Absent, Unreadable, Damaged or Newer.
+    """
+    return read_counters(_first_file(path))
+
+
+def _first_file(path: Path) -> Path:
+    return part_paths(path)[0] if is_folder(path) else path
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a checkpoint is a folder of parts. Raises Absent or Unreadable where nobody can tell."""
+    try:
+        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
+    except OSError as error:
+        raise not_read(error, path) from None
+    return is_directory and path.suffix != ".safetensors"  # a folder in the place of a file can't be read as one
 
 
 def part_path(folder: Path, number: int, count: int) -> Path:
@@ -46,19 +71,16 @@ def part_path(folder: Path, number: int, count: int) -> Path:
 
 
 def part_paths(folder: Path) -> list[Path]:
-    """All parts of a checkpoint, in order. Raises UserError where one is missing."""
-    digits = 5 * "[0-9]"
-    pattern = f"{digits}-of-{digits}.safetensors"
-    present = sorted(folder.glob(pattern))
-    if not present:
-        raise UserError(f"{folder}: no checkpoint in this folder")
-    _, _, count = present[-1].stem.rpartition("-")
-    paths = []
-    for number in range(int(count)):
-        path = part_path(folder, number, int(count))
-        if not path.exists():
-            raise UserError(f"{path}: this part is missing, and the checkpoint damaged without it")
-        paths.append(path)
+    """Returns all parts of a checkpoint, in order. Raises Unreadable, and Damaged where one is missing."""
+    names = names_in(folder)
+    matches = list(filter(None, map(_PART.fullmatch, names)))
+    if not matches:
+        raise Damaged(f"{folder}: no checkpoint in this folder")
+    count = int(matches[-1][1])
+    paths = [part_path(folder, number, count) for number in range(count)]
+    for path in paths:
+        if path.name not in names:
+            raise Damaged(f"{path}: this part is missing, and the checkpoint damaged without it")
     return paths
 
 
@@ -112,12 +134,12 @@ def _read_header(path: Path) -> Header:
 
 
 def _check_same_checkpoint(headers: list[Header]) -> None:
-    """Raises UserError where the parts are of several steps, or of several models."""
+    """Raises Damaged where the parts are of several steps, or of several models."""
     first = headers[0]
     for header in headers:
         is_same = header.rows.keys() == first.rows.keys() and header.origin == first.origin
         if header.step != first.step or not is_same:
-            raise UserError(
+            raise Damaged(
                 f"{header.path}: of another checkpoint (step {header.step}) than {first.path.name} (step {first.step})"
             )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -125,6 +125,29 @@ def weights_of(model: nn.Module) -> Tensors:
     weights = {name: parameter.detach() for name, parameter in model.named_parameters()}
     buffers = {name: buffer.detach() for name, buffer in model.named_buffers()}
     return weights | buffers
+
+
+def copied(state: TrainState) -> TrainState:
+    """Returns a copy in the processor's memory, which training does not touch."""
+    tensors = {}
+    for name, tensor in state.tensors.items():
+        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    return replace(state, progress=replace(state.progress), tensors=tensors)
+
+
+def evaluated_weights(state: TrainState) -> Tensors:
+    """Returns the running average where the run keeps one, else the weights."""
+    return tensors_under("average", state.tensors) or tensors_under("model", state.tensors)
+
+
+def mean(checkpoints: Iterable[Tensors]) -> Tensors:
+    """Returns the mean of each tensor over checkpoints, summed in double precision."""
+    checkpoints = list(checkpoints)
+    means = {}
+    for name, tensor in checkpoints[0].items():
+        stacked = torch.stack([weights[name].double() for weights in checkpoints])
+        means[name] = stacked.mean(0).to(tensor.dtype)
+    return means
 
 
 def load_weights(model: nn.Module, weights: Tensors, place: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 class Event:
     """Something that happened at a step. A number that is not finite is None: JSON has neither infinity nor NaN."""
 
-    kind: str  # start, train or valid
+    kind: str  # start, train or valid; journal.jsonl knows checkpoint, too
     step: int
     values: dict[str, Any]  # numbers, texts, and dictionaries of numbers
 
