@@ -18,15 +18,24 @@ log = logging.getLogger("nmt")
 
 
 @contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Waits until no other process makes what ``path`` will hold. The lock is beside it."""
-    with _held(path.with_name(f".{path.name}.lock"), path, wait=True):
+def one_at_a_time(path: Path, mend: str = "name a folder that can") -> Iterator[None]:
+    """Waits until no other process makes what ``path`` will hold. The lock is beside it.
+
+    Raises UserError with the ``mend`` where there can be none.
+    """
+    with _held(path.with_name(f".{path.name}.lock"), path, wait=True, mend=mend):
         yield
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Raises UserError while another process trains in this folder."""
+    """Raises UserError while another process trains in this folder.
+
+    One that this process can't write to, it can't train in either: what is known of its run may still be read.
+    """
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        yield
+        return
     with _held(folder / ".lock", folder, wait=False):
         yield
 
@@ -50,7 +59,7 @@ def if_free(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
+def _held(place: Path, what: Path, wait: bool, mend: str = "name a folder that can") -> Iterator[None]:
     """Holds the lock file at ``place`` for ``what``. Where another process holds it, waits or raises UserError."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +74,7 @@ def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
             log.info("%s: waiting for %s, which makes it", what, _holder(place))
             lock.acquire()
     except OSError as error:
-        raise UserError(f"{what}: cannot be written ({error.strerror}); name a folder that can") from None
+        raise UserError(f"{what}: cannot be written ({error.strerror}); {mend}") from None
     except NotImplementedError:  # a file system without locks
         log.warning("%s: on a file system without locks; keep other processes away yourself", what)
         yield
