@@ -50,7 +50,7 @@ def evaluate_run(
         inputs = [pair.encoder_input for pair in pairs]
         warn_of_unknown_tag(inputs, run.tokenizer, f"test set '{name}', ")
         folder = evaluation_folder(run, name, checkpoint, identity["weights"], decoding)
-        take_over(run.folder / "evaluations" / name, folder, identity)
+        folder = take_over(run.folder / "evaluations" / name, folder, identity)
         known_links = [pair.links for pair in pairs] if corpus.knows_links(name) else None
         evaluation = evaluate(translator, name, pairs, folder, identity, shown, known_links)
         _tell_cuts(evaluation, decoding)
