@@ -24,7 +24,7 @@ from nmt.corpus.text.links import (
     read_links,
     tell_spaces_alone,
 )
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, nearest, not_read
 
 
 @dataclass
@@ -209,6 +209,10 @@ class FilesOptions(PlacedCorpus):
                 yield self._pair_of(record, f"{path}, row {number}")
         except pyarrow.ArrowInvalid as error:
             raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
+        except OSError as error:
+            if error.errno is not None:
+                raise not_read(error, path) from None
+            raise UserError(f"{path}: damaged, or cut short ({str(error).splitlines()[0]})") from None
 
     def _pair_of(self, record: Any, place: str) -> Pair:
         """``{"translation": {"en": .., "de": ..}}``, ``{"en": .., "de": ..}`` or ``{"source": .., "target": ..}``."""
