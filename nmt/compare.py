@@ -13,10 +13,12 @@ What people change most:
 A system that is trained already is not trained again, and one that was cut goes on: the same command resumes.
 With other options or another budget give name= too: runs that were trained otherwise are refused.
 The report is written to runs/NAME/report/; one by another search or checkpoint beside it, as report-beam_size=1/.
+One of another baseline, of other systems, seeds or test sets is moved to report-1/ first.
 """
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -40,7 +42,9 @@ def _compare(config: CompareConfig) -> None:
         from nmt.jobs.folders import report_folder
         from nmt.report.documents import markdown_summary
         from nmt.report.write import write_report
+        from nmt.swap import NotKept
 
+    log = logging.getLogger("nmt")
     arguments = [_quoted(argument) for argument in sys.argv[1:]]
     command = " ".join(["python -m nmt.compare", *arguments])
     folder = report_folder(config)
@@ -48,9 +52,13 @@ def _compare(config: CompareConfig) -> None:
     if results is None:  # not the first of several processes
         return
     comparison, _ = results
-    with phase("drawing and writing the report"):
-        paths = write_report(comparison, folder)
     print(markdown_summary(comparison))
+    try:
+        with phase("drawing and writing the report"):
+            paths = write_report(comparison, folder)
+    except NotKept as error:
+        log.warning("%s; what it says is shown above", error)
+        return
     table = paths["scores.csv"]
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]
     page = paths.get("index.html", paths["report.md"])  # the page needs plotly

@@ -38,7 +38,8 @@ def not_read(error: OSError, place: Path | str) -> UserError:
     """
     if isinstance(error, FileNotFoundError) and not os.path.islink(place):
         return Absent(f"{place}: no such file or folder")
-    return Unreadable(f"{place}: cannot be read ({error.strerror or error}); what is there is kept as it is")
+    reason = error.strerror or str(error).partition("\n")[0]
+    return Unreadable(f"{place}: cannot be read ({reason}); what is there is kept as it is")
 
 
 def is_memory(error: BaseException) -> bool:

@@ -61,8 +61,9 @@ def _evaluate(config: EvaluateConfig) -> None:
         with phase(f"{evaluation.test_set}: scores and their bands"):
             rows, _ = compare_on(evaluations, name, config.evaluation)
             buckets = bucket_infos(evaluations, config.evaluation)
-        write_scores(evaluation, rows, config.evaluation)
-        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, written to {evaluation.folder}")
+        kept = write_scores(evaluation, rows, config.evaluation)
+        place = f"written to {evaluation.folder}" if kept else "not saved"
+        print(f"{evaluation.test_set}: {len(evaluation.sources):,} sentences, {place}")
         print(score_table(rows, measure_infos(), f"source {evaluation.source_unit}", buckets))
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,9 +18,12 @@ log = logging.getLogger("nmt")
 
 
 @contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Waits until no other process makes what ``path`` will hold. The lock is beside it."""
-    with _held(path.with_name(f".{path.name}.lock"), path, wait=True):
+def one_at_a_time(path: Path, mend: str = "name a folder that can") -> Iterator[None]:
+    """Waits until no other process makes what ``path`` will hold. The lock is beside it.
+
+    Raises UserError with the ``mend`` where there can be none.
+    """
+    with _held(path.with_name(f".{path.name}.lock"), path, wait=True, mend=mend):
         yield
 
 
@@ -28,9 +31,13 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
     """Raises UserError while another process trains in this folder.
 
+    One that this process can't write to, it can't train in either: what is known of its run may still be read.
     Yields a function that raises UserError where it is another folder now: it was deleted, and perhaps begun anew.
     """
-    with _held(folder / ".lock", folder, wait=False), _kept_open(folder) as number:
+    lock: AbstractContextManager[None] = _held(folder / ".lock", folder, wait=False)
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        lock = contextlib.nullcontext()
+    with lock, _kept_open(folder) as number:
 
         def check() -> None:
             if not _is_same(folder, number):
@@ -85,7 +92,7 @@ def if_free(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
+def _held(place: Path, what: Path, wait: bool, mend: str = "name a folder that can") -> Iterator[None]:
     """Holds the lock file at ``place`` for ``what``. Where another process holds it, waits or raises UserError."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +107,7 @@ def _held(place: Path, what: Path, wait: bool) -> Iterator[None]:
             log.info("%s: waiting for %s, which makes it", what, _holder(place))
             lock.acquire()
     except OSError as error:
-        raise UserError(f"{what}: cannot be written ({error.strerror}); name a folder that can") from None
+        raise UserError(f"{what}: cannot be written ({error.strerror}); {mend}") from None
     except NotImplementedError:  # a file system without locks
         log.warning("%s: on a file system without locks; keep other processes away yourself", what)
         yield

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,17 @@ from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.environment import rank_and_count
 from nmt.errors import UserError, nearest
+from nmt.locks import if_free
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
+from nmt.swap import not_written
 from nmt.tokens import END, PADDING, START, UNKNOWN
 
 log = logging.getLogger("nmt")
 
 QUANTIZATIONS = ("float32", "int8", "int8_float32", "int16", "float16", "bfloat16")
 MAX_TOKENS = 4000  # on either side
+ASIDE = ".writing"  # ends the name of a folder beside an export, in which another one is made
 
 
 def export_folder(run: Path) -> Path:
@@ -38,6 +43,7 @@ def export_folder(run: Path) -> Path:
 def find_export(place: Path, checkpoint: str) -> Path:
     """The export of a run, or that ``place`` is itself. Raises UserError where there is none of this checkpoint."""
     folder = place if (place / MADE).is_file() else export_folder(place)
+    _put_right(folder)
     try:
         record = read_record(folder)
         exported = record["checkpoint"]
@@ -77,23 +83,52 @@ def export(model: Model, tokenizer: Tokenizer, folder: Path, quantization: str, 
     spec.validate()
     if quantization != "float32":
         spec.optimize(quantization=quantization)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=folder.parent))
+
+    def write(new: Path) -> None:
+        spec.save(str(new))
+        tokenizer.save(new / "tokenizer")
+        write_record(new, made_of, quantization)
+
     try:
-        (work / "new").mkdir()
-        spec.save(str(work / "new"))
-        tokenizer.save(work / "new/tokenizer")
-        write_record(work / "new", made_of, quantization)
-        if folder.exists():
-            os.rename(folder, work / "old")
-        try:
-            os.rename(work / "new", folder)
-        except OSError:
-            if (work / "old").exists():
-                os.rename(work / "old", folder)
-            raise
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _put_right(folder)
+        _replace(folder, write)
+    except OSError as error:
+        raise not_written(error, f"output={folder}") from None
+
+
+def _replace(folder: Path, write: Callable[[Path], None]) -> None:
+    """Lets ``write`` fill a new folder, which takes the place of ``folder``: where that fails, it is as it was."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=ASIDE, dir=folder.parent))
+    new = aside / "new"
+    before = aside / "before"
+    try:
+        with if_free(aside / "export"):  # as long as this process lives
+            new.mkdir()
+            write(new)
+            if folder.exists():
+                os.rename(folder, before)
+            try:
+                os.rename(new, folder)
+            except OSError:
+                if before.exists():
+                    os.rename(before, folder)
+                raise
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        if folder.exists() or not before.exists():  # else the next start puts the one before in its place
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_right(folder: Path) -> None:
+    """Puts an export back that a killed process had moved away, and removes what it had begun."""
+    for aside in folder.parent.glob(f".{glob.escape(folder.name)}.*{ASIDE}"):
+        with suppress(OSError), if_free(aside / "export") as is_left:
+            if not is_left:
+                continue
+            before = aside / "before"
+            if before.exists() and not os.path.lexists(folder):
+                os.rename(before, folder)
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _missing() -> UserError:
@@ -109,7 +144,8 @@ def _check_replaceable(folder: Path) -> None:
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     if found and (MADE not in found or not found <= OWN):
         raise UserError(
-            f"output={folder}: holds other things ({min(found - OWN or found)}); name a new folder, or delete it"
+            f"output={folder}: holds other things ({min(found - OWN or found)}), which are not overwritten; name a new "
+            "folder"
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.digests import file_digest, record_digest
-from nmt.errors import UserError
+from nmt.errors import UserError, not_read
 
 log = logging.getLogger("nmt")
 
@@ -29,7 +29,8 @@ def write_record(folder: Path, made_of: Mapping[str, Any], quantization: str) ->
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Returns what export.json holds. Raises FileNotFoundError without one, and UserError for a damaged one."""
+    """Returns what export.json holds. Raises FileNotFoundError without one, and UserError for a damaged one, or one
+    that can't be read now."""
     try:
         record = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
@@ -39,7 +40,9 @@ def read_record(folder: Path) -> dict[str, Any]:
             raise ValueError("its digest differs")
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise not_read(error, folder / MADE) from None
+    except ValueError as error:
         raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
     return record
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nmt.corpus.text.lines import lines_of
+from nmt.corpus.text.lines import chunks, lines_of
 from nmt.decoding.cuts import Cuts
 from nmt.decoding.hypothesis import Translates, Translation
-from nmt.decoding.output import opened
+from nmt.decoding.output import is_stream, opened, opened_stream
+from nmt.decoding.parts import claim, clear, is_made, note_made, put_if_absent
 from nmt.digests import bytes_digest, file_digest
-from nmt.errors import UserError
+from nmt.environment import rank_and_count
+from nmt.errors import UserError, not_read
 from nmt.locks import if_free
-from nmt.progress import Progress, phase
+from nmt.progress import Progress, counted, phase
+
+log = logging.getLogger("nmt")
 
 LINES_AT_ONCE = 4096  # sorted by length and translated together
 POLL = 0.5  # seconds between looks at what other processes still work on
@@ -40,10 +44,17 @@ class _Work:
     shard_lines: int
     stamp: list[Any]  # of the source when the work began
     count: int  # of shards
+    record: str  # what translates what, and how: one work is known from another by it
 
     @property
     def parts(self) -> Path:
         return Path(f"{self.target}.parts")
+
+    @property
+    def joined(self) -> Path:
+        """The target before it has its name."""
+        name = bytes_digest(self.record.encode())
+        return self.target.with_name(f".{name}.partial")
 
     def part(self, number: int) -> Path:
         return self.parts / f"{number:08d}.txt"
@@ -69,24 +80,41 @@ def translate_file(engine: Translates, source: Path, target: Path, shard_lines: 
     """Translates ``source`` into ``target`` line by line, in shards.
 
     Processes that are given the same work share the shards, and the last to finish joins them. Until then they lie in
-    ``<target>.parts``, so the same command goes on. Returns what was cut at the length limit in all shards; nothing
-    where another process joins them, which tells it.
+    ``<target>.parts``, so the same command goes on; once they are joined it has nothing to do. Into a pipe or a device
+    the translations are written as they come. Returns what was cut at the length limit in all shards; nothing where
+    another process joins them, which tells it.
 
-    Raises UserError where the parts are of other work, as ``identity`` tells: options, and digests of what translates.
+    Raises UserError where the parts or the target are of other work, as ``identity`` tells: options, and digests of
+    what translates.
     """
-    if target.exists():
-        raise UserError(f"{target}: exists; delete it to translate again, or name another output")
+    into_stream = is_stream(target)
     if not source.is_file():
         raise UserError(f"{source}: no file; a pipe can be read once only, so give it as standard input")
+    if into_stream:
+        return _translate_through(engine, source, target)
     with phase(f"counting the lines of {source}"):
-        work = _Work(source, target, shard_lines, _stamp(source), _shards(source, shard_lines))
+        stamp = _stamp(source)
         text = [str(source), file_digest(source)]  # after its stamp, by which a change from now on is noticed
-    _claim(work.parts, {**identity, "lines": shard_lines, "source": text})
-    with Progress(f"translating {source}", "shards", work.count) as progress:
+        record = json.dumps({**identity, "lines": shard_lines, "source": text}, indent=1, sort_keys=True)
+        work = _Work(source, target, shard_lines, stamp, _shards(source, shard_lines), record)
+    if _is_done(work):
+        log.info("%s: holds the translations of the same command already", target)
+        return Cuts()
+    try:
+        return _share(engine, work)
+    except (OSError, UserError):
+        if _is_done(work):  # another process has joined the parts, and removes them
+            return Cuts()
+        raise
+
+
+def _share(engine: Translates, work: _Work) -> Cuts:
+    """Translates what no other process has taken, until all is done; the last one joins the parts."""
+    claim(work.parts, work.record)
+    with Progress(f"translating {work.source}", "shards", work.count) as progress:
         while missing := work.missing():
             progress.update(work.count - len(missing))
-            if target.exists():  # joined by another process
-                shutil.rmtree(work.parts, ignore_errors=True)
+            if _is_done(work):  # joined by another process
                 return Cuts()
             work.check_source()
             free = {number for number in missing if _is_free(work.part(number))}
@@ -95,12 +123,53 @@ def translate_file(engine: Translates, source: Path, target: Path, shard_lines: 
             else:
                 time.sleep(POLL)
     with if_free(work.parts / "join") as mine:
-        if not mine or target.exists():
+        if not mine or _is_done(work):
             return Cuts()
         work.check_source()
         cuts = work.cuts()
         _join(work)
+    _is_done(work)
     return cuts
+
+
+def _is_done(work: _Work) -> bool:
+    """Whether the target is there, made by this very work; its parts are then removed.
+
+    Raises UserError where it is another file.
+    """
+    if not work.target.exists():
+        return False
+    if not is_made(work.target, work.record):
+        raise UserError(f"{work.target}: exists, made by other work; name another output, or move it away")
+    work.joined.unlink(missing_ok=True)
+    clear(work.parts)
+    return True
+
+
+def _translate_through(engine: Translates, source: Path, target: Path) -> Cuts:
+    """Writes translations into a pipe or device, block by block; nothing of them is kept."""
+    _, processes = rank_and_count()
+    if processes > 1:
+        raise UserError(f"{target}: no file, which several processes could share; name a file as output")
+    cuts = Cuts()
+    lines = counted(lines_of(source), f"translating {source}", "lines")
+    try:
+        with opened_stream(target) as stream:
+            for block in chunks(lines, LINES_AT_ONCE):
+                first_line = cuts.outputs + 1
+                translations = engine.translate(block, first_line=first_line)
+                stream.write(_text_of(translations))
+                stream.flush()
+                cuts.count(translations, first_line)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); name another output") from None
+    return cuts
+
+
+def _text_of(translations: Sequence[Translation]) -> bytes:
+    return b"".join(translation.text.encode() + b"\n" for translation in translations)
 
 
 def _is_free(path: Path) -> bool:
@@ -123,7 +192,7 @@ def _translate_free(engine: Translates, work: _Work, free: set[int]) -> None:
 def _translate_shard(engine: Translates, lines: Sequence[str], first_line: int, path: Path) -> None:
     """Writes the translations of a shard, and first a note beside them: how many were cut, and the text's digest."""
     translations = list(in_blocks(engine, lines, first_line))
-    text = b"".join(translation.text.encode() + b"\n" for translation in translations)
+    text = _text_of(translations)
     cuts = Cuts()
     cuts.count(translations, first_line)
     note = {"digest": bytes_digest(text), "cuts": asdict(cuts)}
@@ -140,55 +209,29 @@ def _note_of(part: Path) -> Path:
 def _cuts_of(part: Path) -> Cuts:
     """Reads what was cut in a shard. Raises UserError where the shard is not as it was written."""
     path = _note_of(part)
-    if not path.exists():
+    if not os.path.lexists(path):
         return Cuts()
     try:
         note = json.loads(path.read_text())
         cuts = Cuts(**note["cuts"])
         is_whole = file_digest(part) == note["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise not_read(error, error.filename or part) from None
+    except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise UserError(f"{part}: changed since it was translated; delete it, and the same command makes it again")
+        raise UserError(f"{part}: changed since it was translated; move it away, and the same command makes it again")
     return cuts
 
 
 def _join(work: _Work) -> None:
-    aside = work.target.with_name(f".{work.target.name}.partial")
-    with opened(aside, work.target.name) as joined:
+    """Gives the target its name when it is whole, unless another file has taken that."""
+    with opened(work.joined, work.target.name) as joined:
         for number in range(work.count):
             with open(work.part(number), "rb") as part:
                 shutil.copyfileobj(part, joined)
-    os.replace(aside, work.target)
-    shutil.rmtree(work.parts, ignore_errors=True)
-
-
-def _claim(parts: Path, identity: dict[str, Any]) -> None:
-    """Notes whose the parts are: of several processes that come at once, the first. Raises UserError for other work."""
-    record = json.dumps(identity, indent=1, sort_keys=True)
-    path = parts / "work.json"
-    parts.mkdir(parents=True, exist_ok=True)
-    # Whoever made parts had claimed them before: the claim is looked for after them.
-    if any(parts.glob("*.txt")) and not path.exists():
-        raise UserError(f"{parts}: parts of other work; delete the folder, or name another output")
-    aside = parts / f"work.{uuid.uuid4().hex}.partial"
-    aside.write_text(record)
-    _put_if_absent(aside, path)
-    if path.read_text() != record:
-        raise UserError(f"{parts}: parts of other work (see {path}); delete the folder, or name another output")
-
-
-def _put_if_absent(aside: Path, path: Path) -> None:
-    """Gives a file its name unless another has it: one of several processes succeeds, and nobody sees half a file."""
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    except (OSError, AttributeError):  # a file system, or a system, without links
-        with if_free(path) as mine:
-            if mine and not path.exists():
-                os.replace(aside, path)
-    aside.unlink(missing_ok=True)
+    note_made(work.joined, work.target, work.record)
+    put_if_absent(work.joined, work.target)
 
 
 def _stamp(path: Path) -> list[Any]:

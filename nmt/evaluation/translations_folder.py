@@ -1,6 +1,7 @@
 """The translations of a test set in one folder of the run: texts that people read, and what else an evaluation holds.
 
-`evaluation.json` vouches for the other files by their digests, and is written last.
+`evaluation.json` vouches for the other files by their digests. An evaluation takes the place of the one before as a
+whole, with its scores: until they are there it waits in a folder of its own.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import os
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ import numpy as np
 
 from nmt.corpus.text.links import Link
 from nmt.digests import bytes_digest, file_digest, record_digest
-from nmt.errors import UserError
+from nmt.errors import UserError, not_read
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import HeatMap, Picture, Row
 from nmt.evaluation.translations import Evaluation, KnownLinks
+from nmt.swap import NotKept, not_written, put_right, write_aside
 
 log = logging.getLogger("nmt")
 
@@ -32,8 +34,11 @@ RECORD = "evaluation.json"
 SOURCE = "source.txt"
 REFERENCE = "reference.txt"
 HYPOTHESIS = "hypothesis.txt"
+SCORES = "scores.json"
+UNSCORED = ".unscored"  # the evaluation that takes the place of this one, as soon as it has scores
 ATTENTION = "attention.npz"  # one array a sentence: weights.17, and heads.17 of a few
 TEXTS = (SOURCE, REFERENCE, HYPOTHESIS)
+TRANSLATED = (*TEXTS, ATTENTION, RECORD)
 ASKED = "asked"  # of an identity: the checkpoint as the user named it
 KEPT = ("shown", "seconds", "scores", "reference_scores", "links", "gradients")  # in evaluation.json as they are
 # What a file may do that is cut short, damaged or of an older form; the translations are then made again.
@@ -44,9 +49,15 @@ UNREADABLE = (
 )
 
 
-def write_scores(evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> None:
-    """Writes scores.json beside the hypotheses it speaks of: the scores, and what was scored how."""
-    assert evaluation.folder is not None
+def write_scores(evaluation: Evaluation, rows: list[Row], options: EvaluationOptions) -> bool:
+    """Writes scores.json beside the hypotheses it speaks of: the scores, and what was scored how.
+
+    Translations that waited for them take the place of those before. Returns False, after a line, where nothing can be
+    saved since the disk is read-only. Raises UserError where it can't be written for another reason.
+    """
+    folder = evaluation.folder
+    if folder is None:
+        return False
     made_by = evaluation.identity
     content = {
         "checkpoint": made_by[ASKED],
@@ -58,25 +69,62 @@ def write_scores(evaluation: Evaluation, rows: list[Row], options: EvaluationOpt
         "options": asdict(options),
         "scores": [asdict(row) for row in rows],
     }
-    text = json.dumps(content, indent=1)
-    (evaluation.folder / "scores.json").write_text(text, encoding="utf-8")
+    waiting = folder / UNSCORED
+    names: tuple[str, ...] = ()
+    if _holds(waiting, evaluation.identity):
+        names = TRANSLATED
+
+    def write(place: Path) -> None:
+        for name in names:
+            shutil.copyfile(waiting / name, place / name)
+        (place / SCORES).write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    try:
+        _write_aside(folder, write)
+    except NotKept as error:
+        log.warning("%s; the scores are shown only", error)
+        return False
+    if names:
+        shutil.rmtree(waiting, ignore_errors=True)
+    return True
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, identity: dict[str, Any]) -> None:
-    """Replaces what the folder held. ``identity`` says what made the translations. Raises UserError where it can't."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / RECORD).unlink(missing_ok=True)
-        digests = _write_texts(folder, evaluation)
-        _write_attention(folder, evaluation)
-        digests[ATTENTION] = file_digest(folder / ATTENTION)
+    """Writes translations, whole or not at all. ``identity`` says what made them.
+
+    Where others lie in the folder with their scores, those stay until `write_scores` has the scores of these. Raises
+    NotKept on a read-only disk, and another UserError where they can't be written.
+    """
+    place = folder
+    if (folder / SCORES).exists():
+        place = folder / UNSCORED
+
+    def write(new: Path) -> None:
+        digests = _write_texts(new, evaluation)
+        _write_attention(new, evaluation)
+        digests[ATTENTION] = file_digest(new / ATTENTION)
         content = _content(evaluation, identity) | {"digests": digests}
         content["digest"] = record_digest(content)
-        aside = folder / "evaluation.partial"
-        aside.write_text(json.dumps(content), encoding="utf-8")
-        os.replace(aside, folder / RECORD)
+        (new / RECORD).write_text(json.dumps(content), encoding="utf-8")
+
+    _write_aside(place, write)
+
+
+def _write_aside(folder: Path, write: Callable[[Path], None]) -> None:
+    try:
+        write_aside(folder, write)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error})") from None
+        raise not_written(error, folder) from None
+
+
+def _holds(folder: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a folder holds a whole evaluation of this identity."""
+    if not (folder / RECORD).exists():
+        return False
+    try:
+        return _is_of(_read_record(folder / RECORD), identity)
+    except _Spoilt:
+        return False
 
 
 def _write_texts(folder: Path, evaluation: Evaluation) -> dict[str, str]:
@@ -133,10 +181,26 @@ def read_evaluation(
     """Reads what `write_evaluation` has written, if it is as it was written, of these texts and of this identity.
 
     None otherwise: the translations are then made again. A line names the file that was changed or damaged, and another
-    an evaluation that is older than digests and believed as it is.
+    an evaluation that is older than digests and believed as it is. Raises UserError for a file that can't be read now.
     """
-    if not (folder / RECORD).exists():
-        return None
+    for place in (folder / UNSCORED, folder):
+        put_right(place)
+        if os.path.lexists(place / RECORD):
+            evaluation = _read(place, name, sources, references, shown, identity, known_links)
+            if evaluation is not None:
+                return replace(evaluation, folder=folder)
+    return None
+
+
+def _read(
+    folder: Path,
+    name: str,
+    sources: list[str],
+    references: list[str],
+    shown: list[int],
+    identity: dict[str, Any],
+    known_links: KnownLinks | None,
+) -> Evaluation | None:
     try:
         content = _read_record(folder / RECORD)
         if not _is_of(content, identity):
@@ -153,7 +217,7 @@ def read_evaluation(
     if "digests" not in content:
         log.warning(
             "%s: made before digests were kept: whether its texts are as they were translated, by the same tokenizer "
-            "and model options, and which outputs were cut can't be told; delete the folder to translate again",
+            "and model options, and which outputs were cut can't be told; move evaluation.json away to translate again",
             folder,
         )
     links: dict[int, list[Link]] = {}
@@ -180,19 +244,27 @@ def read_evaluation(
     )
 
 
-def take_over(earlier: Path, folder: Path, identity: dict[str, Any]) -> None:
-    """Copies the evaluation of this identity from ``earlier``, where versions before kept those of every search."""
+def take_over(earlier: Path, folder: Path, identity: dict[str, Any]) -> Path:
+    """Copies the evaluation of this identity from ``earlier``, where versions before kept those of every search.
+
+    Returns the folder to read: ``folder``, or on a read-only disk ``earlier`` itself.
+    """
     if (folder / RECORD).exists():
-        return
+        return folder
+
+    def write(new: Path) -> None:
+        for name in TRANSLATED:
+            shutil.copyfile(earlier / name, new / name)
+
     try:
         content = json.loads((earlier / RECORD).read_text(encoding="utf-8"))
-        if not _is_of(content, identity):
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (*TEXTS, ATTENTION, RECORD):
-            shutil.copyfile(earlier / name, folder / name)
+        if _is_of(content, identity):
+            _write_aside(folder, write)
+    except NotKept:
+        return earlier
     except UNREADABLE:  # they are made again
-        return
+        pass
+    return folder
 
 
 class _Spoilt(Exception):
@@ -201,9 +273,15 @@ class _Spoilt(Exception):
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Turns whatever reading ``path`` raises into `_Spoilt`."""
+    """Turns what a file raises that is absent, damaged or of another form into `_Spoilt`, and into UserError what one
+    raises that can't be read now.
+    """
     try:
         yield
+    except OSError as error:
+        if error.errno is not None and not isinstance(error, FileNotFoundError):
+            raise not_read(error, path) from None
+        raise _Spoilt(f"{path}: not as it was written ({error.strerror or error})") from None
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
         raise _Spoilt(f"{path}: not as it was written ({reason})") from None

@@ -53,7 +53,7 @@ def evaluate_run(
         inputs = [pair.encoder_input for pair in test_set.pairs]
         warn_of_unknown_tag(inputs, run.tokenizer, f"test set '{name}', ")
         folder = evaluation_folder(run, name, checkpoint, identity["weights"], decoding)
-        take_over(run.folder / "evaluations" / name, folder, identity)
+        folder = take_over(run.folder / "evaluations" / name, folder, identity)
         evaluation = evaluate(translator, name, test_set.pairs, folder, identity, shown, test_set.known_links)
         _tell_cuts(evaluation, decoding)
         evaluations.append(evaluation)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
-from nmt.errors import UserError
 from nmt.evaluation.results import Comparison, HeatMap, length_in
 from nmt.report import figures, page
-from nmt.report.board import folder_of, write_board
+from nmt.report.board import write_board
 from nmt.report.documents import markdown_report
+from nmt.report.earlier import BOARD, files_of_report, other_settings
 from nmt.report.latex import latex_table
 from nmt.report.records import csv_text, json_text, jsonl_text
-from nmt.report.swap import write_aside
+from nmt.swap import not_written, write_aside
 
 log = logging.getLogger("nmt")
 
-BOARD = "tensorboard"  # the folder of its files
 READABLE = range(7, 14)  # words, or characters, of a sentence whose attention can be read on paper
 
 
@@ -39,7 +37,9 @@ def readable_maps(comparison: Comparison) -> dict[str, HeatMap]:
 def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
     """Writes every form of the report in the place of an earlier one; returns the paths by file name.
 
-    Files of the earlier report go, the user's own stay. Raises UserError where it can't, and leaves the earlier one.
+    Files of the earlier report go, the user's own stay. An earlier report of another baseline, of other systems, seeds
+    or test sets is moved into a folder ``<folder>-N`` first, and a line says so. Raises NotKept on a read-only disk and
+    another UserError where it can't be written, and leaves the earlier one.
     """
     contents: dict[str, str | bytes] = {
         "report.json": json_text(comparison),
@@ -58,10 +58,19 @@ def write_report(comparison: Comparison, folder: Path) -> dict[str, Path]:
         _write(place, contents)
         write_board(comparison, place / BOARD)
 
+    others: list[str] = []
+
+    def keep() -> bool:
+        other = other_settings(comparison, folder)
+        others.append(other)
+        return bool(other)
+
     try:
-        write_aside(folder, write, lambda: _outdated(comparison, folder))
+        kept = write_aside(folder, write, lambda: files_of_report(comparison, folder), keep)
     except OSError as error:
-        raise UserError(f"{folder}: the report cannot be written ({error.strerror})") from None
+        raise not_written(error, folder) from None
+    if kept:
+        log.warning("%s: held a report of %s; it lies in %s now", folder, others[-1], kept)
     return {name: folder / name for name in contents}
 
 
@@ -89,47 +98,3 @@ def _write(folder: Path, contents: dict[str, str | bytes]) -> None:
         if isinstance(content, str):
             content = content.encode("utf-8", "replace")
         (folder / name).write_bytes(content)
-
-
-def _outdated(comparison: Comparison, folder: Path) -> list[str]:
-    """Names the files that a report before may have left: of its own or today's systems, test sets and measures.
-
-    Whatever else lies in the folder is the user's.
-    """
-    systems = set(comparison.systems)
-    test_sets = set(comparison.test_sets)
-    metrics = {measure.name for measure in comparison.measures if not measure.explains}
-    try:
-        text = (folder / "report.json").read_text(encoding="utf-8")
-        earlier = json.loads(text)
-        systems.update(map(str, earlier["systems"]))
-        test_sets.update(map(str, earlier["test_sets"]))
-        metrics.update(map(str, earlier["metrics"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        log.debug("%s: no earlier report that can be read", folder)
-    names = ["index.html"]
-    for metric in metrics:
-        stems = [f"{metric}_by_length"]
-        for test_set in test_sets:
-            stems.append(f"{metric}_by_length_{test_set}")
-        for stem in stems:
-            names += [
-                f"{stem}.png",
-                f"{stem}.svg",
-                f"{stem}.tex",
-            ]
-    for test_set in test_sets:
-        names.append(f"sentences_{test_set}.jsonl")
-    for system in systems:
-        stem = f"attention_{system}"
-        names += [
-            f"{stem}.png",
-            f"{stem}.svg",
-        ]
-    outdated = [name for name in names if "/" not in name]  # no name may lead out of the folder
-    for system in systems:
-        curves = folder / BOARD / folder_of(system)
-        for path in curves.glob("events.out.tfevents.*"):
-            name = path.relative_to(folder)
-            outdated.append(name.as_posix())
-    return outdated

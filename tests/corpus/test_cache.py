@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import time
@@ -18,6 +19,7 @@ from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.errors import UserError
 from tests.conftest import TINY_GRAMMAR
+from tests.disks import faulty
 
 
 def make(folder: Path) -> None:
@@ -181,3 +183,109 @@ def test_the_fingerprints_of_files_stay_as_they_are(files, tmp_path, monkeypatch
     os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     os.replace(other, path)
     assert plain.fingerprint("train") != before
+
+
+def fill(folder: Path) -> None:
+    (folder / "made").write_text("x" * 100)
+
+
+@pytest.mark.parametrize("which", ["digests.json", "made", "the folder"])
+def test_an_entry_that_can_not_be_read_now_is_no_damaged_one_and_stays(tmp_path, which):
+    entry = tmp_path / "thing"
+    made_once(entry, fill, load)
+    unreadable = entry if which == "the folder" else entry / which
+    aside = tmp_path / "aside"
+    unreadable.rename(aside)
+    unreadable.symlink_to(unreadable.name)  # a link to itself, which not even root can open
+    with pytest.raises(UserError, match=r"thing.*: cannot be read .*cache=FOLDER"):
+        made_once(entry, fill, load)
+    assert unreadable.is_symlink()
+    unreadable.unlink()
+    aside.rename(unreadable)
+    assert made_once(entry, fill, load) == "x" * 100
+
+
+@pytest.mark.parametrize("leads_to", ["a damaged entry", "nothing"])
+def test_of_an_entry_that_is_a_link_the_link_alone_gives_way(tmp_path, caplog, leads_to):
+    entry = tmp_path / "thing"
+    elsewhere = tmp_path / "other disk"
+    made_once(entry, fill, load)
+    entry.rename(elsewhere)
+    entry.symlink_to(elsewhere)
+    if leads_to == "nothing":
+        elsewhere.rename(tmp_path / "not mounted")
+    else:
+        (elsewhere / "made").write_text("damaged")
+    assert made_once(entry, fill, load) == "x" * 100 and not entry.is_symlink()
+    assert f"{entry}: damaged" in caplog.text
+    if leads_to == "a damaged entry":
+        assert (elsewhere / "made").read_text() == "damaged"
+
+
+def test_what_the_user_put_into_an_entry_stays_and_does_not_spoil_it(tmp_path, caplog):
+    entry = tmp_path / "thing"
+    made_once(entry, fill, load)
+    (entry / "notes.txt").write_text("mine")
+    assert made_once(entry, fill, load) == "x" * 100 and not caplog.records
+    (entry / "made").write_text("damaged")
+    assert made_once(entry, fill, load) == "x" * 100
+    assert (entry / "notes.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(UserError, match=r"file: no folder.*cache=FOLDER"):
+        made_once(tmp_path / "file", fill, load)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+class Unreadable(FilesOptions):
+    """Text on a disk, or behind a network, that fails after the first pair."""
+
+    error = OSError("Corrupt snappy compressed data.\nand more lines")
+
+    def read(self, split, first=0):
+        yield next(super().read(split, first))
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError("Corrupt snappy compressed data.\nand more lines"), r"^corpus\.train: cannot be read \(Corrupt"),
+        (OSError(errno.EMFILE, "Too many open files", "/data/t.en"), r"^/data/t\.en: cannot be read \(Too many"),
+        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), r"^corpus\.train: cannot be read \(reset by"),
+    ],
+)
+@pytest.mark.parametrize("what", ["tokenizer", "pairs"])
+def test_text_that_can_not_be_read_is_no_fault_of_the_cache(tmp_path, tokenizer, files, error, told, what):
+    corpus = Unreadable(train=files.train, valid=files.valid)
+    corpus.error = error
+    with pytest.raises(UserError, match=told) as refused:
+        if what == "pairs":
+            cached_pairs(corpus, "train", CleaningOptions(), tokenizer, tmp_path / "cache")
+        else:
+            cached_tokenizer(corpus, CleaningOptions(), TokenizerOptions("char", 60), tmp_path / "cache")
+    assert "cache" not in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path, tokenizer):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "t.parquet"
+    texts = [f"word {number} here" for number in range(2000)]
+    parquet.write_table(pyarrow.table({"en": texts, "de": texts}), path, compression="snappy", use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    for place in range(200, 4000, 7):
+        content[place] ^= 255
+    path.write_bytes(content)
+    corpus = FilesOptions(train=[str(path)], valid=str(path))
+    with pytest.raises(UserError, match=rf"^{path}: ") as refused:
+        cached_pairs(corpus, "train", CleaningOptions(), tokenizer, tmp_path / "cache")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+def test_a_cache_that_can_not_be_written_is_told_with_the_mend(tmp_path, number):
+    with (
+        faulty(tmp_path, lambda: OSError(number, os.strerror(number))),
+        pytest.raises(UserError, match=r"thing: cannot be written .*say cache=FOLDER"),
+    ):
+        made_once(tmp_path / "thing", fill, load)

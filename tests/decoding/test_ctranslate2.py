@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -14,6 +15,7 @@ from nmt.models.build import build_model
 from nmt.models.interface import Vocabulary
 from nmt.models.recurrent import RecurrentOptions
 from nmt.models.transformer import TransformerOptions
+from tests.disks import Killed, faulty, files
 
 pytest.importorskip("ctranslate2", exc_type=ImportError)
 
@@ -161,3 +163,46 @@ def test_a_folder_that_holds_anything_else_is_never_touched(tokenizer, tmp_path)
     with pytest.raises(UserError, match="no folder"):
         export(model, tokenizer, tmp_path / "link", "float32", {})
     assert (tmp_path / "run/config.json").is_file()
+
+
+def test_whichever_write_fails_the_export_before_stays_whole(tokenizer, tmp_path):
+    model = make(MODELS["pre-norm"], tokenizer)
+    folder = tmp_path / "made"
+    export(model, tokenizer, folder, "float32", {})
+    before = files(folder)
+    number = 0
+    while True:
+        number += 1
+        with faulty(tmp_path, lambda: OSError(errno.ENOSPC, "No space left on device"), number) as writes:
+            try:
+                export(model, tokenizer, folder, "int8", {})
+                break
+            except UserError as error:
+                assert f"output={folder}: cannot be written (No space left on device)" in str(error)
+        assert files(folder) == before and list(tmp_path.iterdir()) == [folder], writes[-1]
+    assert number > 5 and files(folder) != before
+
+
+def test_an_export_that_a_killed_process_had_moved_away_is_put_back_at_the_next_start(tokenizer, tmp_path):
+    model = make(MODELS["pre-norm"], tokenizer)
+    folder = tmp_path / "export/ctranslate2"
+    made_of = {"checkpoint": "best", "file": str(tmp_path / "best.safetensors")}
+    export(model, tokenizer, folder, "float32", made_of)
+    before = files(folder)
+    number = 0
+    while True:
+        number += 1
+        try:
+            with faulty(tmp_path, Killed, number):
+                export(model, tokenizer, folder, "int8", made_of)
+            break
+        except Killed:
+            assert find_export(tmp_path, "best") == folder
+            assert files(folder) == before and list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_folder_of_the_user_s_is_refused_without_the_advice_to_delete_it(tokenizer, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(UserError, match="holds other things") as refused:
+        export(make(MODELS["pre-norm"], tokenizer), tokenizer, tmp_path, "float32", {})
+    assert "delete" not in str(refused.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nmt.errors import UserError
 from nmt.evaluation.translations import Evaluation
-from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
-from tests.evaluation.test_table import evaluation
+from nmt.evaluation.translations_folder import read_evaluation, write_evaluation, write_scores
+from tests.disks import Killed, faulty, files
+from tests.evaluation.test_table import OPTIONS, evaluation
 
 IDENTITY = {"checkpoint": "best.safetensors"}
 KNOWN = [[(0, 0)]] * 100
@@ -168,3 +171,76 @@ def test_lines_are_read_as_they_were_written_whatever_they_begin_or_end_with(tmp
     made = replace(plain, hypotheses=odd)
     write_evaluation(tmp_path, made, IDENTITY)
     assert read(tmp_path, made).hypotheses == odd
+
+
+IDENTITIES = [
+    {"checkpoint": "best.safetensors", "asked": "best", "weights": weights, "decoding": {"beam_size": 5}}
+    for weights in ("1234", "5678")
+]
+
+
+@pytest.fixture
+def scored(tmp_path) -> Path:
+    """A folder with an evaluation, its scores and a note of the user's."""
+    write_scored(tmp_path, IDENTITIES[0])
+    (tmp_path / "notes.txt").write_text("mine")
+    return tmp_path
+
+
+MADE = evaluation(0.3, 1, KNOWN)
+
+
+def write_scored(folder: Path, identity: dict) -> Evaluation:
+    hypotheses = [*MADE.hypotheses[1:], identity["weights"]]
+    made = replace(MADE, hypotheses=hypotheses, folder=folder, identity=identity)
+    write_evaluation(folder, made, identity)
+    write_scores(made, [], OPTIONS)
+    return made
+
+
+def test_whichever_write_fails_the_older_evaluation_stays_whole_with_its_scores(scored):
+    before = files(scored)
+    number = failures = 0
+    writes = ["the first"]
+    while number <= len(writes):
+        number += 1
+        with faulty(scored, lambda: OSError(errno.ENOSPC, "No space left on device"), number) as writes:
+            try:
+                made = write_scored(scored, IDENTITIES[1])
+            except (UserError, OSError) as error:
+                assert "No space left on device" in str(error) and files(scored) == before, writes[-1]
+                failures += 1
+                continue
+        assert json.loads(files(scored)["scores.json"])["weights"] == "5678"
+        assert read(scored, made, IDENTITIES[1]).hypotheses == made.hypotheses
+        write_scored(scored, IDENTITIES[0])
+        assert files(scored) == before
+    assert failures > 10
+
+
+def test_killed_at_any_write_the_next_start_finds_the_older_or_the_newer_evaluation(scored, caplog):
+    before = files(scored)
+    number = 0
+    while True:
+        number += 4
+        try:
+            with faulty(scored, Killed, number) as writes:
+                made = write_scored(scored, IDENTITIES[1])
+            break
+        except Killed:
+            is_found = [read(scored, MADE, identity) is not None for identity in IDENTITIES]
+            assert any(is_found) and not caplog.records, writes[-1]
+            if files(scored) != before:
+                assert is_found == [False, True] and json.loads(files(scored)["scores.json"])["weights"] == "5678"
+                write_scored(scored, IDENTITIES[0])
+    assert read(scored, made, IDENTITIES[1]) is not None
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "hypothesis.txt", "attention.npz"])
+def test_what_can_not_be_read_now_ends_in_one_line_and_is_kept(written, name):
+    folder, made = written
+    (folder / name).unlink()
+    (folder / name).symlink_to(name)  # a link to itself, which not even root can open
+    with pytest.raises(UserError, match=f"{name}: cannot be read"):
+        read(folder, made)
+    assert (folder / name).is_symlink()

@@ -8,22 +8,25 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TypeVar
 
 from nmt.corpus.batches.encoded import EncodedPairs, Ragged, encode_pairs
 from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.pair import Pair
 from nmt.corpus.subwords.tokenizer import NotForThisText, Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningOptions, CleaningReport, clean
 from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.corpus.text.normalising import NONE, normalised_pairs
 from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
-from nmt.errors import UserError
+from nmt.errors import Unreadable, UserError, not_read
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
+from nmt.swap import not_written
 
 log = logging.getLogger("nmt")
 
@@ -32,6 +35,7 @@ PAIRS_FORMAT = 3  # raised when the same pairs are written otherwise
 PROPORTIONS_FORMAT = 1  # raised when the same pairs are measured otherwise
 EPOCH_FORMAT = 1  # raised when the same pairs are counted otherwise
 DIGESTS = "digests.json"
+MEND = "say cache=FOLDER"  # one that can be read and written
 
 T = TypeVar("T")
 
@@ -39,54 +43,103 @@ T = TypeVar("T")
 def made_once(folder: Path, make: Callable[[Path], object], load: Callable[[Path], T]) -> T:
     """Returns what ``load`` reads of a folder that ``make`` fills: by one process, whole or not at all.
 
-    One that is damaged is named and made again. Raises UserError where it can't be written.
+    One that is damaged is named and made again; of a link the link alone gives way, and files that were not made here
+    stay. Raises UserError where the folder can't be read now, which nothing touches, or can't be written.
     """
-    if folder.is_dir() and not _damage(folder):
+    if _is_whole(folder):
         return load(folder)
-    with one_at_a_time(folder):
-        if folder.is_dir():
-            damage = _damage(folder)
-            if not damage:
-                return load(folder)
+    with one_at_a_time(folder, MEND):
+        damage = _damage(folder)
+        if damage is not None and not damage:
+            return load(folder)
+        if damage:
             log.warning("%s: damaged (%s); made again", folder, damage)
-            shutil.rmtree(folder)
-        work = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
-        work.mkdir(parents=True)
         try:
-            make(work)
-            _seal(work)
-            os.replace(work, folder)
+            _make(folder, make)
         except OSError as error:
-            raise UserError(
-                f"{folder}: cannot be written ({error.strerror or error}); free space, or say cache=FOLDER"
-            ) from None
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+            raise not_written(error, folder, MEND) from None
     return load(folder)
 
 
-def _digests(folder: Path) -> dict[str, str]:
+def _make(folder: Path, make: Callable[[Path], object]) -> None:
+    """Fills a folder aside, and puts it in its place when it is whole. Raises OSError where it can't be written."""
+    work = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)  # of a process that was killed
+    try:
+        work.mkdir(parents=True)
+        make(work)
+        _seal(work)
+        if folder.is_symlink():
+            folder.unlink()
+        if not folder.exists():
+            os.replace(work, folder)
+            return
+        for path in sorted(work.iterdir(), key=lambda path: path.name == DIGESTS):  # what vouches for them comes last
+            os.replace(path, folder / path.name)
+    except OSError as error:
+        place = error.filename
+        if isinstance(place, str) and not Path(place).is_relative_to(folder.parent):  # something that is read for it
+            raise not_read(error, place) from None
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Returns the digests of those of these files that are there."""
     digests = {}
-    for path in sorted(folder.iterdir()):
-        if path.name != DIGESTS:
-            with open(path, "rb") as file:
-                digests[path.name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
+    for name in sorted(names):
+        with suppress(FileNotFoundError), open(folder / name, "rb") as file:
+            digests[name] = hashlib.file_digest(file, "blake2b").hexdigest()[:32]
     return digests
 
 
 def _seal(folder: Path) -> None:
-    (folder / DIGESTS).write_text(json.dumps(_digests(folder), indent=1))
+    digests = _digests(folder, os.listdir(folder))
+    (folder / DIGESTS).write_text(json.dumps(digests, indent=1))
 
 
-def _damage(folder: Path) -> str:
-    """Returns what is wrong with a folder; empty if nothing."""
+def _is_whole(folder: Path) -> bool:
+    return _damage(folder) == ""
+
+
+def _damage(folder: Path) -> str | None:
+    """Returns what is wrong with a folder: empty if nothing, None if there is none.
+
+    Other files in it do not count. Raises UserError where it, or a file of it, can't be read now.
+    """
+    if not os.path.lexists(folder):
+        return None
     try:
+        os.listdir(folder)
         known = json.loads((folder / DIGESTS).read_text())
-        different = sorted(name for name, digest in (_digests(folder).items() ^ known.items()))
-    except (OSError, ValueError, AttributeError) as error:
+        if not isinstance(known, dict) or not known:
+            raise ValueError(f"{DIGESTS} names no file")
+        names = [os.path.basename(name) for name in known]
+        different = sorted(name for name, _ in _digests(folder, names).items() ^ known.items())
+    except NotADirectoryError:
+        raise UserError(f"{folder}: no folder, where one is needed; move it away, or {MEND}") from None
+    except (FileNotFoundError, IsADirectoryError, ValueError) as error:
         return str(error)
+    except OSError as error:
+        reason = not_read(error, error.filename or folder)
+        raise Unreadable(f"{reason}; to do without it, {MEND}") from None
     return f"{different[0]} is not what was written" if different else ""
+
+
+@contextmanager
+def _reading(split: str) -> Iterator[None]:
+    """Names what of the corpus can't be read, which is no fault of the cache's disk."""
+    try:
+        yield
+    except OSError as error:
+        raise not_read(error, error.filename or f"corpus.{split}") from None
+
+
+def _read(pairs: Iterable[Pair], split: str) -> Iterator[Pair]:
+    """Yields the pairs of a split. Raises UserError where they can't be read."""
+    with _reading(split):
+        yield from pairs
 
 
 def cached_proportions(corpus: Corpus, cache: Path, form: str = NONE) -> Proportions:
@@ -98,7 +151,8 @@ def cached_proportions(corpus: Corpus, cache: Path, form: str = NONE) -> Proport
     key = _key(PROPORTIONS_FORMAT, fingerprint, *more)
 
     def make(folder: Path) -> None:
-        proportions = Proportions.of(normalised_pairs(itertools.islice(corpus.read("train"), MEASURED), form))
+        first = itertools.islice(_read(corpus.read("train"), "train"), MEASURED)
+        proportions = Proportions.of(normalised_pairs(first, form))
         _check_unchanged(corpus, "train", fingerprint)
         (folder / "proportions.json").write_text(json.dumps(asdict(proportions)))
 
@@ -114,7 +168,7 @@ def cached_epoch(corpus: Corpus, cache: Path) -> int:
 
     def make(folder: Path) -> None:
         [first, *_] = corpus.mixture()
-        count = sum(1 for _ in counted(first.read(0), "counting the pairs of an epoch", "pairs"))
+        count = sum(1 for _ in counted(_read(first.read(0), "train"), "counting the pairs of an epoch", "pairs"))
         _check_unchanged(corpus, "train", fingerprint)
         (folder / "epoch.json").write_text(json.dumps({"pairs": count}))
 
@@ -139,7 +193,8 @@ def cached_tokenizer(
     report = CleaningReport()
 
     def read() -> Iterator[tuple[str, str]]:
-        for pair in clean(as_read(corpus.read("train"), options), cleaning, report, proportions):
+        pairs = as_read(_read(corpus.read("train"), "train"), options)
+        for pair in clean(pairs, cleaning, report, proportions):
             yield pair.encoder_input, pair.target
 
     def make(folder: Path) -> None:
@@ -183,7 +238,8 @@ def cached_pairs(
 
     def make(folder: Path) -> None:
         report = CleaningReport()
-        pairs = clean(as_read(corpus.read(split), tokenizer), cleaning, report, proportions)
+        whole = as_read(_read(corpus.read(split), split), tokenizer)
+        pairs = clean(whole, cleaning, report, proportions)
         if joining is not None:
             pairs = with_joined(pairs, joining, report, proportions)
         shown = counted(pairs, f"encoding {split}", "pairs")
@@ -208,7 +264,9 @@ def cached_pairs(
 
 def _check_unchanged(corpus: Corpus, split: str, fingerprint: str) -> None:
     """Raises UserError where the text is another one than before it was read: what was read may be half of each."""
-    if corpus.fingerprint(split) != fingerprint:
+    with _reading(split):
+        now = corpus.fingerprint(split)
+    if now != fingerprint:
         raise UserError(f"corpus.{split}: the text changed while it was read; start again when it stays as it is")
 
 

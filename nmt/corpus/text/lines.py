@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nmt.errors import UserError
+from nmt.errors import UserError, not_read
 
 T = TypeVar("T")
 
@@ -56,6 +56,8 @@ def lines_of(path: Path, ours: bool = False) -> Iterator[str]:
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, where a file is needed") from None
     except (EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise not_read(error, path) from None
         if isinstance(error, gzip.BadGzipFile) and not done:
             _check_is_gzipped(path)
         raise UserError(

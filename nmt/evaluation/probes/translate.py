@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +23,9 @@ from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
 from nmt.progress import Progress, phase
+from nmt.swap import NotKept
+
+log = logging.getLogger("nmt")
 
 PICTURED = 24  # sentences of up to so many words (or characters) keep the attention of every head:
 PICTURED_WORDS = 25
@@ -41,7 +45,8 @@ def evaluate(
 
     ``identity`` says what made them (checkpoint, search); where the folder already holds the translations of the same
     test set made by the same, they are read instead. ``shown`` sentences keep their attention weights. ``known_links``
-    are those of the corpus, where it knows them. Raises UserError for an empty test set.
+    are those of the corpus, where it knows them. On a read-only disk a line says that nothing is kept, and the
+    evaluation has no folder. Raises UserError for an empty test set.
     """
     if not pairs:
         raise UserError(f"test set '{name}' is empty; nothing can be scored")
@@ -85,8 +90,12 @@ def evaluate(
         precision=translator.options.precision,
         tags=tags,
     )
-    with phase(f"{name}: writing the evaluation"):
-        write_evaluation(folder, evaluation, identity)
+    try:
+        with phase(f"{name}: writing the evaluation"):
+            write_evaluation(folder, evaluation, identity)
+    except NotKept as error:
+        log.warning("%s; the translations are not kept", error)
+        return replace(evaluation, folder=None)
     return evaluation
 
 
