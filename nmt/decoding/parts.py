@@ -85,7 +85,7 @@ def put_if_absent(aside: Path, path: Path) -> None:
         os.link(aside, path)
     except FileExistsError:
         pass
-    except OSError:  # a file system without links
+    except (OSError, AttributeError):  # a file system, or a system, without links
         with if_free(path) as mine:
             if mine and not path.exists():
                 os.replace(aside, path)
