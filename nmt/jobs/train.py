@@ -24,10 +24,9 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.corpus.text.writing import Proportions
-from nmt.errors import UserError
-from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
+from nmt.jobs.beforehand import Beforehand
 from nmt.jobs.finetuning import settled, terms_of_base
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
@@ -64,9 +63,8 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     ``ranks`` are the processes that train together; by default those that torchrun started. Where the block has trained
     the run, its best score is recorded for TensorBoard. Raises UserError for what the user can mend.
     """
-    config.trainer.check_budget()  # before text is read for it
-    check_usable(config.validation.tokenize, "validation.tokenize")
     config = settled(config)
+    Beforehand().check(config)
     with ExitStack() as stack:
         if ranks is None:
             device = own_device(choose_device(config.device))
@@ -163,8 +161,6 @@ def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
     config = run.config
     if config.batching.stream:
         return _stream(run, ranks), {}
-    if config.tokenizer.sampling or config.corpus.needs_stream:
-        raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
     def read() -> EncodedPairs:
         guided = config.trainer.guided_alignment > 0
@@ -195,8 +191,6 @@ def _stream(run: Run, ranks: Ranks) -> Stream:
     """Returns the batches of text that is read anew in every epoch."""
     config = run.config
     budget = config.trainer
-    if budget.guided_alignment > 0:
-        raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
     sampling = config.tokenizer.sampling
     options = StreamOptions(
         config.corpus, config.cleaning, config.joining, config.batching, sampling, config.seed, run.proportions
@@ -225,8 +219,6 @@ def _model(run: Run) -> Model:
         base = open_run(config.finetuning.run)
         weights, place = base.checkpoints.weights(config.finetuning.checkpoint, "finetuning.checkpoint")
         begin_with(model, weights, place, config.finetuning)
-    if config.trainer.guided_alignment > 0 and not model.attends:
-        raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     return model
 
 

@@ -1,0 +1,192 @@
+"""What a run needs, looked at before anything is written: its options, its text, its model and what it begins with.
+
+Training and comparisons both ask here, so that what can't work is told in seconds and not when its turn comes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.errors import UserError
+from nmt.evaluation.measures.tokenizers import check_usable
+from nmt.jobs.finetuning import has_begun, planned_in
+from nmt.models.build import build_model
+from nmt.models.interface import Model, Vocabulary
+from nmt.run import open_run
+from nmt.schemas import TrainConfig
+from nmt.tokens import START
+from nmt.training.checkpoints.state import Tensors
+from nmt.training.finetuning import check_fits
+from nmt.training.precision import check_precision, choose_device
+from nmt.training.sinks.wandb import check_installed
+
+META = torch.device("meta")  # tensors there have sizes and no content
+# What draws numbers. On META that does nothing, but imports the compiler for it, which takes a second.
+FILLING = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.uniform_)
+
+
+class _WithoutNumbers(TorchFunctionMode):
+    """Makes tensors without drawing numbers for them, within the block."""
+
+    def __torch_function__(self, function: Any, types: Any, arguments: Any = (), options: Any = None) -> Any:
+        options = options or {}
+        if function in FILLING:
+            return arguments[0] if arguments else options["tensor"]
+        return function(*arguments, **options)
+
+
+class Beforehand:
+    """Looks at what runs need, and at each thing once, however many runs share it."""
+
+    def __init__(self) -> None:
+        self._seen: set[Hashable] = set()
+        self._bases: dict[tuple[str, str], tuple[Tensors, Path]] = {}  # shapes of weights to begin with, on META
+
+    def check(self, config: TrainConfig, planned: Sequence[TrainConfig] = (), test_sets: Sequence[str] = ()) -> None:
+        """Raises UserError, which names the option, for what would end the run after it had begun. Writes nothing.
+
+        ``config`` is settled (`nmt.jobs.finetuning.settled`). Its base may be one of the runs that are ``planned`` to
+        be trained before. ``test_sets`` are to be translated afterwards.
+        """
+        config.trainer.check_budget()
+        self._once(("device", config.device), lambda: choose_device(config.device))
+        check_precision(choose_device(config.device), config.trainer.precision)
+        tokenize = config.validation.tokenize
+        self._once(("tokenize", tokenize), lambda: check_usable(tokenize, "validation.tokenize"))
+        if config.journal.second == "wandb":
+            check_installed()
+        _check_reading(config)
+        for split in ("train", "valid", *test_sets):
+            self._once(("corpus", repr(config.corpus), split), lambda split=split: config.corpus.look_into(split))
+        self._check_base(config, planned)
+        self._check_model(config)
+
+    def _once(self, thing: Hashable, check: Callable[[], object]) -> None:
+        """Calls ``check``, but not where it has passed before."""
+        if thing not in self._seen:
+            check()
+            self._seen.add(thing)
+
+    def _check_base(self, config: TrainConfig, planned: Sequence[TrainConfig]) -> None:
+        """Raises UserError for a run to begin with that is not there, or keeps other words whole."""
+        base = config.finetuning
+        if not base.run or has_begun(config):
+            return
+        planned_base = planned_in(Path(base.run), planned)
+        if planned_base:
+            _check_extended(config, planned_base)
+            return
+        if (base.run, base.checkpoint) not in self._bases:
+            weights, place = open_run(base.run).checkpoints.weights(base.checkpoint, "finetuning.checkpoint")
+            shapes = {name: torch.empty_like(tensor, device=META) for name, tensor in weights.items()}
+            self._bases[base.run, base.checkpoint] = (shapes, place)
+        run = open_run(base.run)
+        _check_extended(config, run.config)
+        if base.vocabulary == "keep":
+            config.corpus.check_tokenizer(run.tokenizer)
+
+    def _check_model(self, config: TrainConfig) -> None:
+        """Raises UserError for a model that can't be built, can't be guided or can't begin with its base's weights."""
+        vocabulary = _vocabulary(config)
+        guided = config.trainer.guided_alignment > 0
+        known_base = self._bases.get((config.finetuning.run, config.finetuning.checkpoint))
+
+        def check() -> None:
+            model = _on_meta(config, vocabulary)
+            if guided:
+                _check_guided(config)
+            if model is not None and known_base and not has_begun(config):
+                check_fits(model, *known_base, config.finetuning)
+
+        self._once(("model", repr(config.model), vocabulary, guided, repr(config.finetuning)), check)
+
+
+def _check_reading(config: TrainConfig) -> None:
+    """Raises UserError for text that can be read as a stream alone, and for what a stream can't do."""
+    if not config.batching.stream:
+        if config.tokenizer.sampling or config.corpus.needs_stream:
+            raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
+        return
+    if config.trainer.guided_alignment > 0:
+        raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
+    if config.cleaning.duplicates == "drop":
+        raise UserError("cleaning.duplicates=drop: a stream does not remember what it has read; drop them in the files")
+
+
+def _check_extended(config: TrainConfig, base: TrainConfig) -> None:
+    """Raises UserError for a vocabulary that can't be added to that of the base."""
+    if config.finetuning.vocabulary != "extend":
+        return
+    for name in ("joint", "kind"):
+        own = getattr(config.tokenizer, name)
+        of_base = getattr(base.tokenizer, name)
+        if own != of_base:
+            raise UserError(
+                f"tokenizer.{name}={own}: must be as in finetuning.run={config.finetuning.run} to extend its "
+                f"vocabulary; say tokenizer.{name}={of_base}"
+            )
+
+
+def _vocabulary(config: TrainConfig) -> Vocabulary:
+    """Returns the sizes of the vocabularies: of a tokenizer that is there already, else those that are asked for."""
+    place = config.finetuning.run
+    if has_begun(config) or not place:
+        place = config.run.dir
+    folder = Path(place) / "tokenizer"
+    if folder.exists() and (config.finetuning.run or has_begun(config)):
+        tokenizer = Tokenizer.load(folder)
+        return Vocabulary(tokenizer.source_size, tokenizer.target_size, tokenizer.joint)
+    size = config.tokenizer.vocabulary_size
+    return Vocabulary(size, size, config.tokenizer.joint)
+
+
+def _on_meta(config: TrainConfig, vocabulary: Vocabulary) -> Model | None:
+    """Builds the model without its weights; None where that can't be, as in a plugin that computes with them.
+
+    Raises UserError for options of no model.
+    """
+    try:
+        with META, _WithoutNumbers():
+            return build_model(config.model, vocabulary)
+    except UserError:
+        raise
+    except Exception:  # a plugin's own code: whatever it is, only a real model tells
+        return None
+
+
+def _check_guided(config: TrainConfig) -> None:
+    """Raises UserError for a model whose attention, if it has any, learns nothing. The model is tried on two words."""
+    words = Vocabulary(8, 8, config.tokenizer.joint)
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(config.model, words)
+    if not model.attends:
+        raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
+    ids = torch.full((1, 2), START)
+    output = model(ids, torch.ones_like(ids, dtype=torch.bool), ids, True)
+    if output.attention is None or not output.attention.requires_grad:
+        raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
+
+
+def below_warmup(config: TrainConfig, updates_per_epoch: float = 0.0) -> str:
+    """Says that a budget ends while the learning rate still rises; empty where it does not, or nobody can tell.
+
+    ``updates_per_epoch`` is known once the text is batched.
+    """
+    budgets = {"max_steps": float(config.trainer.max_steps)}
+    if updates_per_epoch:
+        budgets["max_epochs"] = config.trainer.max_epochs * updates_per_epoch
+    for name, updates in budgets.items():
+        if 0 < updates < config.optimizer.warmup_steps:
+            return (
+                f"trainer.{name}={getattr(config.trainer, name)} ends after {math.ceil(updates)} updates, within "
+                f"optimizer.warmup_steps={config.optimizer.warmup_steps}: the learning rate never reaches its height"
+            )
+    return ""
