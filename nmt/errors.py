@@ -46,6 +46,19 @@ def is_memory(error: BaseException) -> bool:
 _MEMORY_SIGNS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
+def in_words(error: BaseException) -> str:
+    """Returns what a person is told of an error that a user can mend, in one line; empty where it is another."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError | RuntimeError) and is_memory(error):
+        return "out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller"
+    if isinstance(error, OSError) and not (error.filename is None and error.errno is None):
+        place = error.filename or "disk"
+        reason = error.strerror or error
+        return f"{place}: {reason}; what was saved is kept"
+    return ""
+
+
 def check_name(name: str, place: str) -> None:
     """Raises UserError for a name that can't name a file; ``place`` says whose name it is."""
     if not re.fullmatch(r"[\w.+-]*[\w+-]", name):
