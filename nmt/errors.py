@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -57,6 +58,25 @@ def in_words(error: BaseException) -> str:
         reason = error.strerror or error
         return f"{place}: {reason}; what was saved is kept"
     return ""
+
+
+def typed_as(option: str, text: str) -> str:
+    """Returns what to type on a command line for an option of text, in quotes for Hydra and the shell where needed."""
+    if re.fullmatch(r"[\w./+:@%-]+", text, re.ASCII):
+        return f"{option}={text}"
+    quote = '"' if "'" in text and '"' not in text else "'"
+    escaped = text.replace("${", "\\${").replace(f"\\{quote}", f"\\\\{quote}").replace(quote, f"\\{quote}")
+    if escaped.endswith("\\"):
+        escaped += "\\"
+    return for_shell(f"{option}={quote}{escaped}{quote}")
+
+
+def for_shell(argument: str) -> str:
+    """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
+    is_plain = not set(argument) & set('"$`\\!')
+    if "'" in argument and is_plain:
+        return f'"{argument}"'
+    return shlex.quote(argument)
 
 
 def check_name(name: str, place: str) -> None:

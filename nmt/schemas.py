@@ -42,6 +42,7 @@ MATCHED = {
     "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
 }
 COUNTED = ("tokens", "steps")  # of these, in whole numbers
+LARGEST_BUDGET = 2**63 - 1  # that a counter holds
 
 
 @dataclass
@@ -104,6 +105,8 @@ class TrainConfig:
             raise UserError(f"finetuning.run={base}: is run.dir itself; name another run.dir")
         if not base:
             self.corpus.check_symbols(self.tokenizer.symbols)
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed}: must not be negative")
         if self.resume not in RESUME:
             raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
 
@@ -244,11 +247,16 @@ class CompareConfig:
             raise UserError(f"budget={self.budget}: how many {self.match} does each system get?")
         if self.match in COUNTED and self.budget != round(self.budget):
             raise UserError(f"budget={self.budget}: match={self.match} needs a whole number")
+        if self.match in COUNTED and self.budget > LARGEST_BUDGET:
+            raise UserError(f"budget={self.budget}: must be at most {LARGEST_BUDGET}")
         if not self.seeds:
             raise UserError("seeds=[]: one or more are needed")
+        if min(self.seeds) < 0:
+            raise UserError(f"seeds={list(self.seeds)}: none may be negative")
         _check_each_once("seeds", self.seeds)
         _check_each_once("test_sets", self.test_sets)
-        if self.checkpoint not in NAMED and not self.checkpoint.isdigit():
+        is_step = self.checkpoint.isascii() and self.checkpoint.isdecimal()
+        if self.checkpoint not in NAMED and not is_step:
             raise UserError(f"checkpoint={self.checkpoint}: {nearest(self.checkpoint, NAMED)}, or a step number")
 
 

@@ -47,7 +47,7 @@ def install() -> None:
     SourcesRegistry.instance().types["file"] = FileConfigSource
     overrides_parser.HydraOverrideVisitor = Visitor  # type: ignore[misc]
     OverridesParser.parse_rule = parse_rule  # type: ignore[method-assign, assignment]
-    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply_overrides)  # type: ignore[method-assign]
+    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply_overrides)  # type: ignore
 
 
 def apply_overrides(overrides: list[Override], config: DictConfig) -> None:

@@ -17,7 +17,7 @@ from nmt.decoding.export_record import MADE, OWN, checked_files, read_record, st
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions, length_limit
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, nearest, typed_as
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
 from nmt.tokens import END, PADDING, START, UNKNOWN
@@ -41,8 +41,9 @@ def find_export(place: Path, checkpoint: str) -> Path:
         exported = record["checkpoint"]
         newest = Path(record["file"])
     except FileNotFoundError:
+        typed = typed_as("run", str(place))
         raise UserError(
-            f"{folder}: no export here; make it with python -m nmt.export run={place} format=ctranslate2"
+            f"{folder}: no export here; make it with python -m nmt.export {typed} format=ctranslate2"
         ) from None
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None

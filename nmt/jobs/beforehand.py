@@ -6,7 +6,8 @@ Training and comparisons both ask here, so that what can't work is told in secon
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Beforehand:
             check_installed()
         _check_reading(config)
         for split in ("train", "valid", *test_sets):
-            self._once(("corpus", repr(config.corpus), split), lambda split=split: config.corpus.look_into(split))
+            self._once(("corpus", repr(config.corpus), split), partial(config.corpus.look_into, split))
         self._check_base(config, planned)
         self._check_model(config)
 
@@ -175,18 +176,18 @@ def _check_guided(config: TrainConfig) -> None:
         raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
 
 
-def below_warmup(config: TrainConfig, updates_per_epoch: float = 0.0) -> str:
-    """Says that a budget ends while the learning rate still rises; empty where it does not, or nobody can tell.
+def below_warmup(config: TrainConfig, updates: Mapping[str, float], option: str = "") -> str:
+    """Says that a budget ends while the learning rate still rises; empty where it does not.
 
-    ``updates_per_epoch`` is known once the text is batched.
+    ``updates`` are those that each budget comes to, by its name; 0 is not known. ``option`` is what the user gave it
+    by, if not by its own name.
     """
-    budgets = {"max_steps": float(config.trainer.max_steps)}
-    if updates_per_epoch:
-        budgets["max_epochs"] = config.trainer.max_epochs * updates_per_epoch
-    for name, updates in budgets.items():
-        if 0 < updates < config.optimizer.warmup_steps:
+    warmup = config.optimizer.warmup_steps
+    for name, count in updates.items():
+        if 0 < count < warmup:
+            typed = option or f"trainer.{name}"
             return (
-                f"trainer.{name}={getattr(config.trainer, name)} ends after {math.ceil(updates)} updates, within "
-                f"optimizer.warmup_steps={config.optimizer.warmup_steps}: the learning rate never reaches its height"
+                f"{typed}={getattr(config.trainer, name)} ends after {math.ceil(count)} updates, within "
+                f"optimizer.warmup_steps={warmup}: the learning rate never reaches its height"
             )
     return ""

@@ -59,7 +59,7 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
             _check_checkpoint(config.checkpoint, planned.config)
             _check_place(Path(planned.config.run.dir))
         before.append(planned.config)
-    _tell_short_budgets(plan)
+    _tell_short_budgets(plan, "" if config.match == "none" else "budget")
     return plan
 
 
@@ -155,11 +155,11 @@ def _check_place(folder: Path) -> None:
         raise UserError(f"{place}: cannot be written; give another runs=")
 
 
-def _tell_short_budgets(plan: Sequence[Planned]) -> None:
+def _tell_short_budgets(plan: Sequence[Planned], option: str) -> None:
     """Warns, once for all systems alike, of a budget that ends within the warm-up."""
     systems: dict[str, list[str]] = {}
     for planned in plan:
-        told = below_warmup(planned.config)
+        told = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
         if told:
             systems.setdefault(told, []).append(planned.system)
     for told, names in systems.items():

@@ -214,10 +214,12 @@ def _answers_of_ended_jobs() -> Iterator[None]:
         except Exception as error:
             answer = JobReturn(status=JobStatus.FAILED)
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            answer._return_value = UserError(f"its process ended without an answer, perhaps for want of memory ({reason})")
+            answer._return_value = UserError(
+                f"its process ended without an answer, perhaps for want of memory ({reason})"
+            )
             return [answer]
 
-    SubmittedJob.results = answered  # type: ignore[method-assign]
+    SubmittedJob.results = answered  # type: ignore
     try:
         yield
     finally:

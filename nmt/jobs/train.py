@@ -26,7 +26,7 @@ from nmt.corpus.text.tags import tags_apart, tell_untagged
 from nmt.corpus.text.writing import Proportions
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
-from nmt.jobs.beforehand import Beforehand
+from nmt.jobs.beforehand import Beforehand, below_warmup
 from nmt.jobs.finetuning import settled, terms_of_base
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
@@ -72,6 +72,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         if ranks.first:
             stack.enter_context(alone_in(Path(config.run.dir)))
         run, trainer = _prepare(config, ranks)
+        _tell_short_budget(config, trainer, ranks)
         before = run.checkpoints.all()
         yield run, trainer
         if not ranks.first:
@@ -123,6 +124,25 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
         terms=terms,
     )
     return run, trainer
+
+
+def _tell_short_budget(config: TrainConfig, trainer: Trainer, ranks: Ranks) -> None:
+    """Warns, in the first process, of a budget in epochs or tokens that ends within the warm-up.
+
+    How many updates those are is known once the text is batched; of a stream it is not.
+    """
+    if not ranks.first or not isinstance(trainer.batches, Batcher):
+        return
+    batches = len(trainer.batches.plan(0))
+    per_epoch = batches / (config.trainer.accumulate * ranks.count)
+    tokens = int(trainer.batches.target_lengths.sum())
+    updates = {
+        "max_epochs": config.trainer.max_epochs * per_epoch,
+        "max_tokens": config.trainer.max_tokens * per_epoch / max(tokens, 1),
+    }
+    told = below_warmup(config, updates)
+    if told:
+        log.warning("%s", told)
 
 
 def _start(config: TrainConfig, ranks: Ranks) -> Run:
