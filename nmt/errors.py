@@ -79,10 +79,20 @@ def for_shell(argument: str) -> str:
     return shlex.quote(argument)
 
 
+# What some system refuses in the name of a file is not in it, nor a space or a full stop where it would be lost.
+_TITLE = re.compile(r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]")
+
+
 def check_name(name: str, place: str) -> None:
     """Raises UserError for a name that can't name a file; ``place`` says whose name it is."""
     if not re.fullmatch(r"[\w.+-]*[\w+-]", name):
         raise UserError(f"{place}: '{name}' names files; letters, digits and . + - _ are needed")
+
+
+def check_title(name: str, place: str) -> None:
+    """Raises UserError for the name of a system or a comparison, which people read, that can't name a folder."""
+    if not re.fullmatch(_TITLE, name):
+        raise UserError(f"{place}: '{name}' names files; letters, digits, spaces and . , + - _ = ( ) [ ] {{ }} ' can")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.output import check_output
-from nmt.errors import UserError, check_name, nearest
+from nmt.errors import UserError, check_title, nearest
 from nmt.evaluation.alignment import check_join
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.published import PublishedOptions
@@ -237,8 +237,8 @@ class CompareConfig:
     def __post_init__(self) -> None:
         """Raises UserError for what can't be compared, whatever the systems are."""
         for system in self.systems:
-            check_name(system, "systems")
-        check_name(self.name, "name")
+            check_title(system, "systems")
+        check_title(self.name, "name")
         if self.baseline not in self.systems:
             raise UserError(f"baseline={self.baseline}: no such system; {nearest(self.baseline, self.systems)}")
         if self.match not in MATCHED:

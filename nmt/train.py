@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nmt.door import open_door
+from nmt.environment import rank_and_count
 from nmt.errors import typed_as
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
@@ -37,7 +38,8 @@ def _train(config: TrainConfig) -> None:
 
     log = logging.getLogger("nmt")
     told = below_warmup(config, {"max_steps": config.trainer.max_steps})
-    if told:
+    rank, _ = rank_and_count()
+    if told and not rank:
         log.warning("%s", told)
     with open_training(config) as (run, trainer):
         progress = trainer.fit()

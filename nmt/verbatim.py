@@ -63,7 +63,21 @@ def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
         if is_whole and key not in replaced:
             _empty(config, key)
             replaced.add(key)
+        elif not override.is_delete():
+            _make_room(config, key)
         _apply_overrides([override], config)
+
+
+def _make_room(config: DictConfig, key: str) -> None:
+    """Adds the member, such as a new system of systems.NAME.experiment=..., that an option is set in."""
+    node: Any = config
+    for name in key.split("."):
+        if not isinstance(node, DictConfig):
+            return
+        members = node._metadata.element_type
+        if name not in node and is_dataclass(members):
+            node[name] = OmegaConf.structured(members)
+        node = node._get_node(name)
 
 
 def _empty(config: DictConfig, key: str) -> None:

@@ -59,7 +59,7 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
             _check_checkpoint(config.checkpoint, planned.config)
             _check_place(Path(planned.config.run.dir))
         before.append(planned.config)
-    _tell_short_budgets(plan, "" if config.match == "none" else "budget")
+    _tell_short_budgets(config, plan)
     return plan
 
 
@@ -155,8 +155,9 @@ def _check_place(folder: Path) -> None:
         raise UserError(f"{place}: cannot be written; give another runs=")
 
 
-def _tell_short_budgets(plan: Sequence[Planned], option: str) -> None:
+def _tell_short_budgets(config: CompareConfig, plan: Sequence[Planned]) -> None:
     """Warns, once for all systems alike, of a budget that ends within the warm-up."""
+    option = "" if config.match == "none" else "budget"
     systems: dict[str, list[str]] = {}
     for planned in plan:
         told = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
