@@ -63,7 +63,7 @@ def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
         if is_whole and key not in replaced:
             _empty(config, key)
             replaced.add(key)
-        elif not override.is_delete():
+        if not override.is_delete():
             _make_room(config, key)
         _apply_overrides([override], config)
 

@@ -5,6 +5,7 @@ Training and comparisons both ask here, so that what can't work is told in secon
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from nmt.corpus.subwords.tokenizer import Tokenizer
+from nmt.corpus.text.cleaning import CleaningReport, clean
+from nmt.corpus.text.tags import tags_apart
+from nmt.environment import rank_and_count
 from nmt.errors import UserError
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.finetuning import has_begun, planned_in
@@ -29,6 +33,7 @@ from nmt.training.finetuning import check_fits
 from nmt.training.precision import check_precision, choose_device
 from nmt.training.sinks.wandb import check_installed
 
+LOOKED_AT = 20_000  # pairs in which a short one is looked for
 META = torch.device("meta")  # tensors there have sizes and no content
 # What draws numbers. On META that does nothing, but imports the compiler for it, which takes a second.
 FILLING = (torch.Tensor.normal_, torch.Tensor.uniform_, nn.init.normal_, nn.init.uniform_)
@@ -48,6 +53,8 @@ class Beforehand:
     """Looks at what runs need, and at each thing once, however many runs share it."""
 
     def __init__(self) -> None:
+        rank, _ = rank_and_count()
+        self._reads = rank == 0  # of several processes one looks into the text
         self._seen: set[Hashable] = set()
         self._bases: dict[tuple[str, str], tuple[Tensors, Path]] = {}  # shapes of weights to begin with, on META
 
@@ -65,8 +72,10 @@ class Beforehand:
         if config.journal.second == "wandb":
             check_installed()
         _check_reading(config)
-        for split in ("train", "valid", *test_sets):
-            self._once(("corpus", repr(config.corpus), split), partial(config.corpus.look_into, split))
+        if self._reads:
+            for split in ("train", "valid", *test_sets):
+                self._once(("corpus", repr(config.corpus), split), partial(config.corpus.look_into, split))
+            self._once(("short", repr(config.corpus), repr(config.cleaning)), partial(_check_short, config))
         self._check_base(config, planned)
         self._check_model(config)
 
@@ -120,6 +129,22 @@ def _check_reading(config: TrainConfig) -> None:
         raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
     if config.cleaning.duplicates == "drop":
         raise UserError("cleaning.duplicates=drop: a stream does not remember what it has read; drop them in the files")
+
+
+def _check_short(config: TrainConfig) -> None:
+    """Raises UserError where a system of its own limit of length has nothing to train on. Long text has the benefit."""
+    if not config.cleaning.train_words:
+        return
+    count = 0
+    for split in ("valid", "train"):  # of one kind; a generated training text takes seconds
+        read = itertools.islice(config.corpus.read(split), LOOKED_AT)
+        pairs = tags_apart(read, config.tokenizer.symbols)
+        report = CleaningReport()
+        if next(clean(pairs, config.cleaning.for_training(), report), None):
+            return
+        count = report.read
+    if count < LOOKED_AT:
+        raise UserError(f"cleaning.train_words={config.cleaning.train_words}: no training pair is so short")
 
 
 def _check_extended(config: TrainConfig, base: TrainConfig) -> None:

@@ -45,6 +45,7 @@ LATE = [
     (["trainer.precision=fp16"], "trainer.precision=fp16 needs a GPU"),
     (["trainer.guided_alignment=0.5", "model.attention.score=uniform"], "guided_alignment teaches"),
     (["trainer.guided_alignment=0.5", "batching.stream=true"], "trainer.guided_alignment: not with batching.stream"),
+    (["cleaning.train_words=1"], "cleaning.train_words=1: no training pair is so short"),
     (["finetuning.run=nowhere"], "nowhere: no run here"),
     (["model.cell=gated_linear", "model.decoder_size=17"], "model.cell=gated_linear"),
 ]
