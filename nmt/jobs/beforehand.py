@@ -65,7 +65,6 @@ class Beforehand:
         be trained before. ``test_sets`` are to be translated afterwards.
         """
         config.trainer.check_budget()
-        self._once(("device", config.device), lambda: choose_device(config.device))
         check_precision(choose_device(config.device), config.trainer.precision)
         tokenize = config.validation.tokenize
         self._once(("tokenize", tokenize), lambda: check_usable(tokenize, "validation.tokenize"))
