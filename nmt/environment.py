@@ -18,6 +18,9 @@ def prepare_libraries() -> None:
     # last batch are used again within it, and so many are kept.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    # A GPU's memory in pieces that can grow: nearly every batch has a new shape, and finds none of its size free.
+    if "PYTORCH_ALLOC_CONF" not in os.environ:
+        os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
 def rank_and_count() -> tuple[int, int]:

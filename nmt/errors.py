@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -103,3 +105,24 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'? (known: {listed})"
     return f"known: {listed}"
+
+
+def leave_disk_errors_to_caller() -> None:
+    """Keeps the threads that write for TensorBoard from printing a traceback where the disk is full.
+
+    Such a thread keeps its error, and TensorBoard raises it in the thread that writes or closes next.
+    """
+    if not isinstance(threading.excepthook, _WithoutDiskErrors):
+        threading.excepthook = _WithoutDiskErrors(threading.excepthook)
+
+
+@dataclass(frozen=True)
+class _WithoutDiskErrors:
+    """Passes on what a thread died of, but for errors of a disk that its library raises elsewhere."""
+
+    otherwise: Callable[[threading.ExceptHookArgs], object]
+
+    def __call__(self, died: threading.ExceptHookArgs) -> None:
+        is_told = isinstance(died.exc_value, OSError) and type(died.thread).__module__.startswith("tensorboard.")
+        if not is_told:
+            self.otherwise(died)

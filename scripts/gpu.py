@@ -4,6 +4,7 @@
   python scripts/gpu.py check --out FOLDER --device cpu    the same stages at tiny sizes, to try the check itself
   python scripts/gpu.py check --out FOLDER --only steps    one stage alone
   python scripts/gpu.py check --out FOLDER --seconds 165   no longer than that, all stages together
+  python scripts/gpu.py measure --out FOLDER               speed of training and search, and Europarl by length
 
 Every stage is a process with a time limit. A stage that fails or hangs doesn't stop the next, and makes the exit code
 1; so does a stage for which no time is left. FOLDER/results.json and FOLDER/table.txt have a new row at once after
@@ -46,10 +47,17 @@ class Known:
 STAGES = {
     "machine": Known("gpu_kernels", 60),
     "attention": Known("gpu_kernels", 60),
-    "steps": Known("gpu_steps", 120),
+    "steps": Known("gpu_steps", 180),
     "doors": Known("gpu_doors", 180),
     "laws": Known("gpu_laws", 240),
     "resume": Known("gpu_doors", 120),
+}
+# In the order in which they run: what the project exists for comes last, and takes all the time that is left.
+FIGURES = {
+    "machine": Known("gpu_kernels", 60),
+    "training": Known("gpu_measure", 240),
+    "search": Known("gpu_measure", 180),
+    "europarl": Known("gpu_measure", 900),
 }
 
 
@@ -133,14 +141,21 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def stages_of(options: argparse.Namespace, work: str) -> list[Stage]:
     """The stages that were asked for, as calls of this script."""
+    known = _known(options.command)
     stages = []
     for name in options.only:
         command = [sys.executable, str(Path(__file__).resolve()), "stage", name]
         command += ["--out", str(options.out), "--device", options.device, "--work", work]
         if options.tiny:
             command.append("--tiny")
-        stages.append(Stage(name, command, STAGES[name].limit))
+        stages.append(Stage(name, command, known[name].limit))
     return stages
+
+
+def _known(command: str) -> dict[str, Known]:
+    if command == "measure":
+        return FIGURES
+    return STAGES
 
 
 def run_inside(options: argparse.Namespace) -> int:
@@ -150,7 +165,7 @@ def run_inside(options: argparse.Namespace) -> int:
     report = Report(Results(options.out), options.name, predicts=not options.tiny)
     ends = float(os.environ.get(ENDS, math.inf))
     setting = Setting(options.device, options.tiny, options.out, Path(options.work), ends)
-    stage = getattr(importlib.import_module(STAGES[options.name].module), options.name)
+    stage = getattr(importlib.import_module((STAGES | FIGURES)[options.name].module), options.name)
     stage(setting, report)
     return int(report.failures > 0)
 
@@ -162,13 +177,17 @@ def _arguments() -> argparse.Namespace:
     shared.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     shared.add_argument("--tiny", action="store_true", help="tiny sizes; always so on a CPU")
     commands = parser.add_subparsers(dest="command", required=True)
-    whole = commands.add_parser("check", parents=[shared], help="runs all stages")
-    whole.add_argument(
-        "--only", nargs="+", choices=tuple(STAGES), default=list(STAGES), help="these stages, in this order"
-    )
-    whole.add_argument("--seconds", type=float, default=math.inf, help="for all stages together (default: no bound)")
+    for name, words in (("check", "is every path right?"), ("measure", "how fast is it, and how good?")):
+        stages = tuple(_known(name))
+        whole = commands.add_parser(name, parents=[shared], help=words)
+        whole.add_argument(
+            "--only", nargs="+", choices=stages, default=list(stages), help="these stages, in this order"
+        )
+        whole.add_argument(
+            "--seconds", type=float, default=math.inf, help="for all stages together (default: no bound)"
+        )
     one = commands.add_parser("stage", parents=[shared], help="runs one stage in this process, without a limit")
-    one.add_argument("name", choices=tuple(STAGES))
+    one.add_argument("name", choices=tuple(STAGES | FIGURES))
     one.add_argument("--work", required=True, help="a folder for what need not be kept")
     options = parser.parse_args()
     options.out = options.out.absolute()

@@ -15,19 +15,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from gpu_results import Report
-from gpu_setting import Setting
-from torch import Tensor
+from gpu_setting import Setting, seconds_each
 from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEventAvg
-from torch.nn import functional as F
 
 from nmt.config import TrainConfig, compose_train
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.kernels.limits import LIMITS
 from nmt.kernels.process import synchronize
-from nmt.models import transformer
 from nmt.models.build import build_model
-from nmt.models.interface import Vocabulary
+from nmt.models.interface import Model, Vocabulary
 from nmt.training.optim import make_optimizer
 from nmt.training.precision import choose_precision
 from nmt.training.ranks import Ranks
@@ -37,7 +34,7 @@ RATE = 1e-4
 KERNELS_SHOWN = 25
 LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel")  # how their names begin: some end in ExC or a version
 WAIT = "called a synchronizing"  # PyTorch's words; another of its warnings says that it doesn't see every wait
-MORE_ROWS = 8192
+MORE_ROWS = 32_768
 
 EXPERIMENT = "+experiment=benchmark/base"
 TINY = [
@@ -63,20 +60,6 @@ class Sizes:
 
 REAL_SIZES = Sizes(few_tokens=4_000, median=26, steps=15, warm=5)
 TINY_SIZES = Sizes(few_tokens=200, median=8, steps=4, warm=1)
-# Of a variant that may need seconds for each step.
-SLOW_STEPS = 4
-SLOW_WARM = 1
-
-
-@contextmanager
-def cudnn_attention() -> Iterator[None]:
-    """Lets cuDNN's attention be chosen, as PyTorch does by itself."""
-    before = torch.backends.cuda.cudnn_sdp_enabled()
-    torch.backends.cuda.enable_cudnn_sdp(True)
-    try:
-        yield
-    finally:
-        torch.backends.cuda.enable_cudnn_sdp(before)
 
 
 @contextmanager
@@ -92,25 +75,17 @@ def more_loss_rows() -> Iterator[None]:
 
 
 @contextmanager
-def without_masks() -> Iterator[None]:
-    """Runs the fused kernel, on a CPU too, with the causal mask as a flag and no padding masks.
-
-    Right for time, wrong for padding. The Transformer's weights are not to be had.
-    """
-    before = transformer.attention
-
-    def attend(
-        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, need_weights: bool = False
-    ) -> tuple[Tensor, None]:
-        assert not need_weights
-        causal = attn_mask is not None and attn_mask.dim() == 2  # (T, T); a padding mask is (B, 1, 1, S)
-        return F.scaled_dot_product_attention(query, key, value, is_causal=causal), None
-
-    transformer.attention = attend
+def compiled_blocks(model: Model) -> Iterator[None]:
+    """Runs each block of the Transformer through PyTorch's compiler, for sentences of any length."""
+    blocks = [*model.encoder, *model.decoder]
+    torch._dynamo.reset()
+    for block in blocks:
+        block.compile(dynamic=True)
     try:
         yield
     finally:
-        transformer.attention = before
+        for block in blocks:
+            block._compiled_call_impl = None
 
 
 @dataclass(frozen=True)
@@ -119,16 +94,16 @@ class Variant:
 
     name: str
     settings: tuple[Callable[[], AbstractContextManager], ...] = ()
+    compiles: bool = False
     predicted: tuple[str, ...] = ("", "")
 
 
 VARIANTS = (
-    Variant("as it is", (), ("55-65 ms", "13-17 ms")),
-    Variant(f"{MORE_ROWS:,} rows of loss", (more_loss_rows,), ("6 ms less", "")),
-    Variant("the same, causal by flag, no masks", (more_loss_rows, without_masks), ("4 ms less than that", "")),
-    Variant("as it is, once more", (), ("as before", "as before")),
+    Variant("as it is", predicted=("45-50 ms", "22-28 ms")),
+    Variant(f"{MORE_ROWS:,} rows of loss", (more_loss_rows,), predicted=("as before", "as before")),
+    Variant("as it is, once more", predicted=("as before", "as before")),
 )
-SLOW = Variant("cuDNN's attention on", (cudnn_attention,), ("150-3,000 ms", "150-3,000 ms"))
+COMPILED = Variant("compiled blocks", compiles=True, predicted=("33-38 ms", "12-18 ms"))
 
 
 def steps(setting: Setting, report: Report) -> None:
@@ -151,16 +126,19 @@ def steps(setting: Setting, report: Report) -> None:
             what = f"{tokens:,} tokens, {variant.name}"
             with report.trying(what):
                 _measure(report, what, update, batches, sizes.warm, variant, variant.predicted[place])
+    for tokens in sizes_of_batches:
+        _try_replay(setting, report, update, draw_batches(vocabulary, sizes.median, tokens, 1)[0], compiles=False)
     largest = draw_batches(vocabulary, sizes.median, config.batching.tokens, 4)
     with report.trying("kernels"):
         _profile(setting, report, update, largest)
     with report.trying("waits for the device"):
         _count_waits(setting, report, update, largest[0])
     for place, tokens in enumerate(sizes_of_batches):
-        batches = draw_batches(vocabulary, sizes.median, tokens, SLOW_STEPS)
-        what = f"{tokens:,} tokens, {SLOW.name}"
+        batches = draw_batches(vocabulary, sizes.median, tokens, sizes.steps)
+        what = f"{tokens:,} tokens, {COMPILED.name}"
         with report.trying(what):
-            _measure(report, what, update, batches, SLOW_WARM, SLOW, SLOW.predicted[place])
+            _measure(report, what, update, batches, sizes.warm, COMPILED, COMPILED.predicted[place])
+        _try_replay(setting, report, update, batches[0], compiles=True)
 
 
 def _make_update(setting: Setting, report: Report, config: TrainConfig) -> Update:
@@ -209,6 +187,13 @@ def _measure(
     with contextlib.ExitStack() as stack:
         for change in variant.settings:
             stack.enter_context(change())
+        if variant.compiles:
+            stack.enter_context(compiled_blocks(update.model))
+        began = time.perf_counter()
+        for batch in batches[: None if variant.compiles else 1]:
+            _step(update, batch)
+        synchronize(device)
+        first = time.perf_counter() - began
         moments = []
         for number, batch in enumerate(batches):
             if number == warm:
@@ -223,10 +208,51 @@ def _measure(
     mean = (end - moments[0]) / len(measured)
     slowest = max(np.diff(moments))
     rate = sum(batch.tokens for batch in measured) / (end - moments[0])
-    note = f"slowest {1e3 * slowest:.1f} ms; {rate:,.0f} target tokens/s"
+    note = f"first {first:.1f} s; slowest {1e3 * slowest:.1f} ms; {rate:,.0f} target tokens/s"
     if device.type == "cuda":
         note += f"; peak {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
     report.figure(what, 1e3 * mean, "ms", predicted, note)
+
+
+def _try_replay(setting: Setting, report: Report, update: Update, batch: Batch, compiles: bool) -> None:
+    what = f"{batch.tokens:,} tokens, forward and backward of one shape as a CUDA graph"
+    if compiles:
+        what += ", compiled"
+    with report.trying(what):
+        _replay(setting, report, what, update, batch, compiles)
+
+
+def _replay(setting: Setting, report: Report, what: str, update: Update, batch: Batch, compiles: bool) -> None:
+    """Adds the time of a batch's forward and backward pass where nothing is launched one by one: a lower bound."""
+    if not setting.cuda:
+        report.skip(what, "for GPUs only")
+        return
+    with contextlib.ExitStack() as stack:
+        if compiles:
+            stack.enter_context(compiled_blocks(update.model))
+        moved = batch.to(setting.torch_device)
+
+        def run() -> None:
+            with update.precision.autocast():
+                loss, _ = update.objective(moved)
+            (loss / batch.tokens).backward()
+
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                update.optimizer.zero_grad(set_to_none=True)
+                run()
+        torch.cuda.current_stream().wait_stream(side)
+        update.optimizer.zero_grad(set_to_none=True)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            run()
+        seconds = seconds_each(graph.replay, setting.torch_device, 20)
+        update.optimizer.zero_grad(set_to_none=True)
+        rows, length = batch.target_in.shape
+        note = f"{rows} x {length}; {batch.tokens / seconds:,.0f} target tokens/s without the optimizer"
+        report.figure(what, 1e3 * seconds, "ms", note=note)
 
 
 def _profile(setting: Setting, report: Report, update: Update, batches: list[Batch]) -> None:

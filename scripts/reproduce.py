@@ -44,10 +44,9 @@ def results(device: str) -> dict[str, tuple[list[str], str]]:
 
     commands = {"demo": (compare("demo"), ""), "multi30k": (compare("multi30k"), "multi30k")}
     if device == "cuda":
-        commands["europarl"] = (compare("europarl", "budget=3"), "europarl-en-fr")
+        commands["europarl"] = (compare("europarl"), "europarl-en-fr")
     else:
-        small = compare("europarl_cpu", "budget=8")
-        commands["europarl-cpu"] = (small, "europarl-en-fr")
+        commands["europarl-cpu"] = (compare("europarl_cpu"), "europarl-en-fr")
     for name, data in EVIDENCE.items():
         commands[name] = (compare(name), data)
     return commands

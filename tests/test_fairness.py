@@ -179,6 +179,7 @@ def test_a_system_that_patience_ended_is_told_and_nothing_is_found_of_it(runs, m
     impatient = system("impatient", "trainer.patience=1", "trainer.validate_every=1", "optimizer.warmup_steps=0")
     comparison = compared(runs, "name=patience", systems=impatient + system("other"))
     assert "impatient had less (2 of 4 updates, ended by trainer.patience=1)" in comparison.matched
+    assert "impatient, seed 1: ended by trainer.patience=1 at step 2 (best at 1)" in comparison.remarks
     assert comparison.unmatched.keys() == {"impatient"}
     assert {finding.system for finding in comparison.findings} == {"other"}
     assert {row.system for row in comparison.differences} == {"other"}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 import warnings
 from pathlib import Path
@@ -21,12 +23,13 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import gpu
 import gpu_kernels
 import gpu_laws
+import gpu_measure
 import gpu_results
 import gpu_steps
 from gpu_setting import Setting
 
+from nmt.config import compose_train
 from nmt.kernels.attention import plain_attention
-from nmt.models import transformer
 
 SLEEPER = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
 SLEEPER += "open(sys.argv[1], 'w').write(str(child.pid)); child.wait()"
@@ -141,20 +144,6 @@ def test_launches_are_counted_by_either_interface_and_nothing_else_is():
     assert gpu_steps.count_launches(events) == 111
 
 
-def test_without_masks_only_the_causal_one_stays():
-    torch.manual_seed(0)
-    query, key, value = torch.randn(3, 2, 4, 5, 8).unbind()  # (B, H, T, D) each
-    causal = torch.ones(5, 5, dtype=torch.bool).tril()
-    padding = torch.ones(2, 1, 1, 5, dtype=torch.bool)
-    padding[0, ..., -2:] = False
-    before = transformer.attention
-    with gpu_steps.without_masks():
-        for given, meant in ((causal, causal), (padding, None), (None, None)):
-            context, _ = transformer.attention(query, key, value, given)
-            torch.testing.assert_close(context, plain_attention(query, key, value, meant)[0])
-    assert transformer.attention is before
-
-
 def test_packed_heads_are_cut_where_sentences_end(tmp_path, monkeypatch):
     library = pytest.importorskip("torch.nn.attention.varlen")
 
@@ -208,9 +197,37 @@ def test_the_check_runs_on_a_cpu_and_skips_what_that_has_not(tmp_path):
     assert {"cuDNN", "cuDNN, padding mask", "variable length, packed", "waits for the device"} <= set(skipped)
     measured = [row for row in rows if row.what.endswith("as it is")]
     assert len(measured) == 2 and all(row.value > 0 for row in measured)
-    variants = {row.what.partition("tokens, ")[2] for row in rows if "tokens, " in row.what}
-    assert variants == {variant.name for variant in (*gpu_steps.VARIANTS, gpu_steps.SLOW)}
+    variants = {row.what.partition("tokens, ")[2] for row in rows if "tokens, " in row.what and row.status == "ok"}
+    assert variants == {variant.name for variant in gpu_steps.VARIANTS} | {gpu_steps.COMPILED.name}
     assert not list(tmp_path.glob("out/*.partial"))
+
+
+@pytest.mark.slow
+def test_figures_are_measured_on_a_cpu_at_tiny_sizes(tmp_path):
+    corpus = tmp_path / "data" / "europarl-en-fr"
+    corpus.mkdir(parents=True)
+    generated = [pair for pair, _ in zip(compose_train([]).corpus.read("train"), range(600), strict=False)]
+    for language, side in (("en", "source"), ("fr", "target")):
+        lines = [getattr(pair, side) + "\n" for pair in generated]
+        for name in ("train", "train-more", "train-long"):
+            with gzip.open(corpus / f"{name}.{language}.gz", "wt", encoding="utf-8") as file:
+                file.writelines(lines)
+        for name in ("valid", "test-by-length"):
+            (corpus / f"{name}.{language}").write_text("".join(lines[:30]), encoding="utf-8")
+    command = [sys.executable, str(ROOT / "scripts/gpu.py"), "measure", "--out", str(tmp_path / "out")]
+    command += ["--device", "cpu", "--only", "training", "search", "europarl"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "NMT_DATA": str(tmp_path / "data")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = gpu_results.Results(tmp_path / "out").rows()
+    assert not [row for row in rows if row.status == "failed"]
+    assert len([row for row in rows if row.unit == "target tokens/s"]) == len(gpu_measure.TRAINED) + 3
+    assert len([row for row in rows if row.unit == "sentences/s"]) == 3
+    with tarfile.open(tmp_path / "out" / "runs.tgz") as packed:
+        names = packed.getnames()
+    assert "europarl/report/scores.csv" in names
+    assert "europarl/transformer/seed-1/evaluations/test-by-length/hypothesis.txt" in names
+    assert not [name for name in names if name.endswith(".safetensors")]
 
 
 def test_a_machine_without_the_gpu_that_was_asked_for_fails_the_check(tmp_path):

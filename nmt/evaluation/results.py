@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -10,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from nmt.corpus.subwords.stand_ins import readable
-from nmt.corpus.text.writing import Unit
+from nmt.corpus.text.writing import Unit, isolated
 from nmt.decoding.hypothesis import Translation
 
 ALL = "all"  # the bucket of all sentences
 EVERY = "every"  # the range of a finding that holds in each bucket by itself
 SIGNIFICANT = 0.05  # a difference with a smaller p-value is told as one
 ALL_SEEDS = "mean"  # the seed of a row over several seeds
+NAME = re.compile(r"[\w.+-]*[\w+-]")  # of a system or a test set
 
 
 def evenly_over_lengths(lengths: Sequence[int], count: int) -> list[int]:
@@ -29,6 +31,11 @@ def evenly_over_lengths(lengths: Sequence[int], count: int) -> list[int]:
 def length_in(unit: str, source: str) -> int:
     """Counts the words of a source, or its characters, where those are its unit."""
     return Unit(unit).length(source)
+
+
+def names_isolated(sentence: str) -> str:
+    """Returns an English sentence in which names from right to left leave the order of the other words alone."""
+    return NAME.sub(lambda name: isolated(name[0]), sentence)
 
 
 def is_smallest(p_value: float, tests: int, resamples: int) -> bool:

@@ -13,7 +13,7 @@ import torch
 from nmt.corpus.batches.batcher import Batcher
 from nmt.corpus.pair import Pair, texts_to_encode
 from nmt.corpus.subwords.tokenizer import Tokenizer
-from nmt.corpus.text.writing import AUTO, Writing
+from nmt.corpus.text.writing import AUTO, Writing, isolated
 from nmt.decoding.options import MOST, DecodingOptions, length_limit
 from nmt.decoding.translator import Translator
 from nmt.errors import UserError
@@ -102,16 +102,18 @@ class Validation:
 
     @torch.no_grad()
     def _loss(self, model: Model) -> tuple[float, float]:
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float64, device=model.device)  # there, so that nothing waits for it
         tokens = 0.0
         for batch in self.batcher.one_pass():
             moved = batch.to(model.device)
             with products_in("fp32", model.device):
                 output = model(moved.source, moved.source_mask, moved.target_in)
-                _, likelihood = token_loss(model.output, output, moved.target_out, moved.target_mask, smoothing=0.0)
-            total += float(likelihood)
+                _, likelihood = token_loss(
+                    model.output, output, moved.target_out, moved.target_mask, smoothing=0.0, real=moved.real
+                )
+            total += likelihood
             tokens += batch.tokens
-        return total, tokens
+        return float(total), tokens
 
 
 def add_up(shares: Sequence[Sums]) -> Sums:
@@ -173,7 +175,7 @@ class Samples:
         pictures: dict[str, np.ndarray] = {}
         for number, (pair, translation) in enumerate(zip(self.pairs, translations, strict=True), 1):
             lines = {"source": pair.encoder_input, "reference": pair.target, "output": translation.text}
-            texts[f"samples/{number}"] = "  \n".join(f"**{name}** {text}" for name, text in lines.items())
+            texts[f"samples/{number}"] = "\n".join(f"{name}: {isolated(text)}" for name, text in lines.items())
             attention = translation.attention
             if attention is not None and max(attention.shape) <= SAMPLE_PIECES:
                 pictures[f"attention/{number}"] = self.draw("", HeatMap.of(translation))

@@ -14,6 +14,7 @@ from nmt.jobs.terms import is_among
 from nmt.run import CHANGES_BITS, NOT_THE_EXPERIMENT, Run, difference
 from nmt.schemas import MATCHED, CompareConfig, TrainConfig
 from nmt.training.checkpoints.state import Counters
+from nmt.training.selection import Selection
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer_options import BUDGETS
 
@@ -79,12 +80,15 @@ def judged_only(fields: dict[str, Any], unmatched: dict[str, str]) -> dict[str, 
 
 
 def remarks(trained: Sequence[Trained]) -> list[str]:
-    """Says where results depend on the machine: runs that changed threads, precision or kernels, and systems that had
-    unlike ones; and of which runs that is not known.
+    """Says which runs patience ended, and where results depend on the machine: runs that changed threads, precision or
+    kernels, and systems that had unlike ones; and of which runs that is not known.
     """
     texts = []
     for member in trained:
         run = f"{member.system}, seed {member.seed}"
+        end = _end_by_patience(member)
+        if end:
+            texts.append(f"{run}: {end}")
         texts += [f"{run}: {change}" for change in _changes(member)]
         if not all(part.terms for part in member.progress.parts) or not member.progress.parts:
             texts.append(f"{run}: its terms were not recorded when it was trained; only config.yaml could be checked")
@@ -96,6 +100,14 @@ def remarks(trained: Sequence[Trained]) -> list[str]:
             values = ", ".join(f"{system} {value}" for system, value in by_system.items())
             texts.append(f"{name} of the systems: {values}")
     return texts
+
+
+def _end_by_patience(member: Trained) -> str:
+    """Says at which step patience ended a run before its budget; empty where it did not."""
+    options = member.config
+    if not has_less(options.trainer, member.progress):
+        return ""
+    return Selection.of(options.trainer, options.optimizer).end(member.progress)
 
 
 def _changes(member: Trained) -> list[str]:

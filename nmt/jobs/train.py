@@ -33,7 +33,7 @@ from nmt.kernels.limits import limits
 from nmt.locks import alone_in
 from nmt.models.build import build_model
 from nmt.models.interface import Model
-from nmt.report.board import record_options
+from nmt.report.hparams import record_options
 from nmt.run import Run, git_commit, machine, open_run, record_config, start_run
 from nmt.schemas import TrainConfig
 from nmt.training.checkpoints.state import Counters
@@ -78,7 +78,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         if not ranks.first:
             return
         if run.checkpoints.all() != before:
-            _record_best(run, trainer.progress.best_score)
+            _record_best(run, trainer.progress)
             _tell_cuts(run)
         elif before:
             keep_trained(run)
@@ -288,13 +288,13 @@ def _open_journal(run: Run, ranks: Ranks, facts: dict[str, Any], terms: Terms, s
     return journal
 
 
-def _record_best(run: Run, best_score: float | None) -> None:
-    """Records options and the best validation score as a line of TensorBoard's HPARAMS page."""
-    if best_score is None:
+def _record_best(run: Run, progress: Counters) -> None:
+    """Records options and the best validation score, at its step, as a line of TensorBoard's HPARAMS page."""
+    if progress.best_score is None:
         return
     config = run.config
-    name = f"final/valid_{config.trainer.select_by}"
-    record_options(run.folder, flat(asdict(config)), {name: abs(best_score)})  # a loss is kept as its negative
+    scores = {f"final/valid_{config.trainer.select_by}": abs(progress.best_score)}  # a loss is kept as its negative
+    record_options(run.folder, flat(asdict(config)), scores, progress.best_step)
 
 
 def _tell_cuts(run: Run) -> None:

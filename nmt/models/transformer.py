@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nmt.errors import UserError
-from nmt.kernels.attention import attention, weighted_values
+from nmt.kernels.attention import attention, weighted_values, where_allowed
 from nmt.kernels.process import product_kind
 from nmt.kernels.softmax import exact
 from nmt.models.attention.options import AttentionOptions
@@ -302,7 +302,7 @@ class TransformerModel(Model):
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         embedded = self.source_positions(self.source_embedding(source))  # (B, S, D)
         states = self.dropout(embedded)
-        allowed = _allowed(mask)
+        allowed = where_allowed(mask)
         for block in self.encoder:
             states = block(states, allowed)
         states = self.encoder_norm(states)
@@ -345,7 +345,7 @@ class TransformerModel(Model):
         if length > 1:  # position t sees all of the past and up to itself
             seen = torch.ones(length, first + length, dtype=torch.bool, device=tokens.device)
             causal = seen.tril(first)  # (T, past + T)
-        source_allowed = _allowed(source["mask"])
+        source_allowed = where_allowed(source["mask"])
         longer: dict[str, Tensor] = {}
         weights = []
         for i, block in enumerate(self.decoder):
@@ -359,10 +359,3 @@ class TransformerModel(Model):
             if wanted and of_layer is not None:
                 weights.append(of_layer)
         return self.decoder_norm(states), State(source, longer), weights
-
-
-def _allowed(mask: Tensor) -> Tensor | None:
-    """Where queries may look, (B, 1, 1, S), of a mask (B, S); None where that is everywhere."""
-    if bool(mask.all()):
-        return None
-    return mask[:, None, None]

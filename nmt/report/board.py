@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nmt.errors import leave_disk_errors_to_caller
 from nmt.evaluation.results import ALL, ALL_SEEDS, Comparison, Row
+from nmt.report.hparams import experiment_of, typed_options, write_session
 
 if TYPE_CHECKING:  # imported late: TensorBoard is slow to start
     from torch.utils.tensorboard import SummaryWriter
@@ -17,30 +19,41 @@ def write_board(comparison: Comparison, folder: Path) -> None:
     """A run of TensorBoard for each system: the axis of its curves is the source length, not the step.
 
     Each bucket stands at its last length, an open one at the median length of its sentences. As in every figure, a
-    bucket with too few sentences for a band, or too short for the measure, has no point. What was there before is
-    replaced.
+    bucket with too few sentences for a band, or too short for the measure, has no point. Scores over all lengths stand
+    at the number of updates. What was there before is replaced.
     """
     from torch.utils.tensorboard import SummaryWriter
 
     shutil.rmtree(folder, ignore_errors=True)
+    leave_disk_errors_to_caller()
     places = _places(comparison)
+    finals = {system: _finals(comparison, system) for system in comparison.systems}
+    tags: dict[str, None] = {}  # of all systems, each once
+    for of_system in finals.values():
+        tags |= dict.fromkeys(of_system)
+    options = typed_options(comparison.options)
+    experiment = experiment_of(options, tags)
     for system in comparison.systems:
         place = folder / folder_of(system)
-        finals: dict[str, float] = {}
         with SummaryWriter(str(place)) as board:
             board.add_custom_scalars(_layout(comparison))
             for row in comparison.rows:
-                if row.system != system:
-                    continue
-                if row.bucket != ALL:
-                    if not _is_drawn(comparison, row):
-                        continue
+                if row.system == system and row.bucket != ALL and _is_drawn(comparison, row):
                     at = places[row.test_set, row.bucket]
                     _add_point(board, row, at)
-                elif row.metric in comparison.metrics:
-                    tag = f"final/{row.test_set}_{row.metric}"
-                    finals[tag] = row.score
-        record_options(place, comparison.options[system], finals)
+        updates = next(run.steps for run in comparison.runs if run.system == system)
+        write_session(place, options[system], finals[system], updates, experiment)
+
+
+def _finals(comparison: Comparison, system: str) -> dict[str, float]:
+    """A system's scores over all lengths, by their tags; of several seeds their mean."""
+    finals: dict[str, float] = {}
+    for row in comparison.rows:
+        if row.system != system or row.bucket != ALL or not _is_of_all_seeds(comparison, row):
+            continue
+        if row.metric in comparison.metrics:
+            finals[f"final/{row.test_set}_{row.metric}"] = row.score
+    return finals
 
 
 def folder_of(system: str) -> str:
@@ -97,15 +110,3 @@ def _layout(comparison: Comparison) -> dict[str, dict[str, list]]:
             tags = [tag, f"{tag}_low", f"{tag}_high"]
             charts[f"{metric} by source length, {test_set} ({axis})"] = ["Margin", tags]
     return {"quality by source length": charts}
-
-
-def record_options(folder: Path, options: dict[str, str], scores: dict[str, float]) -> None:
-    """Options and final scores as a line of TensorBoard's HPARAMS page."""
-    from torch.utils.tensorboard import SummaryWriter
-    from torch.utils.tensorboard.summary import hparams
-
-    with SummaryWriter(str(folder)) as board:
-        for summary in hparams(options, scores):
-            board.file_writer.add_summary(summary)
-        for name, value in scores.items():
-            board.add_scalar(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from nmt.evaluation.results import Comparison
 from nmt.report.tables import (
     Table,
+    as_markdown,
     capacity_table,
     comparison_table,
     cost_table,
@@ -30,7 +31,7 @@ def markdown_report(comparison: Comparison) -> str:
     """report.md: ready for a README."""
     chosen = comparison.chosen()
     lines = [f"# {comparison.name}: quality by source length", ""]
-    lines += [f"- {finding}" for finding in findings(comparison)]
+    lines += [f"- {as_markdown(finding)}" for finding in findings(comparison)]
     lines += ["", f"![Quality by source length]({chosen[0].name}_by_length.png)", ""]
     for test_set in comparison.test_sets:
         for measure in chosen:
@@ -45,9 +46,9 @@ def markdown_report(comparison: Comparison) -> str:
     for test_set in comparison.test_sets:
         for measure in comparison.explaining(test_set):
             lines += _section(f"{measure.title}, {test_set}", measure_table(comparison, test_set, measure))
-    lines += [legend(comparison), "", "## Cost", "", f"Matched: {comparison.matched}.", ""]
+    lines += [as_markdown(legend(comparison)), "", "## Cost", "", f"Matched: {as_markdown(comparison.matched)}.", ""]
     lines += [cost_table(comparison).markdown(), ""]
-    lines += [f"- {remark}" for remark in comparison.remarks]
+    lines += [f"- {as_markdown(remark)}" for remark in comparison.remarks]
     lines += [""] * bool(comparison.remarks)
     differing = differing_options(comparison)
     if differing.rows:

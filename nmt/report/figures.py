@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import re
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,11 +18,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nmt.evaluation.results import ALL, Comparison, HeatMap, Row
+from nmt.report.fonts import families, missing_told
 from nmt.report.styles import style
 
 LEGEND_ROWS = 17  # that fit beside the axes
+LABEL = "system "  # begins the label of a line: matplotlib leaves a label that begins with a low line out of the legend
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -49,7 +49,8 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
     """
     title = _plain(comparison.measure(metric).title)
     buckets = {name: count for name, count in comparison.test_sets[test_set].items() if name != ALL}
-    with plt.rc_context(STYLE):
+    fonts = families([*comparison.systems, test_set])
+    with plt.rc_context({**STYLE, "font.family": fonts}):
         crowded = len(comparison.systems) > 4 or sum(map(len, comparison.systems)) > 30
         columns = math.ceil(len(comparison.systems) / LEGEND_ROWS)
         width = 6.8 + 2.0 * columns if crowded else 7.2  # the legend then stands beside the axes
@@ -67,11 +68,16 @@ def by_length(comparison: Comparison, test_set: str, metric: str) -> Figure:
         axes.set_title(f"{title} by source length, {test_set}", loc="left", fontsize=11, pad=26)
         share = round(100 * comparison.confidence)
         axes.text(0, 1.02, f"bands: {share} % bootstrap", transform=axes.transAxes, fontsize=8.5, color="#666666")
-        handles, _ = axes.get_legend_handles_labels()
-        if handles and crowded:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns)
-        elif handles:
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(handles), borderaxespad=0.2)
+        handles, labels = axes.get_legend_handles_labels()
+        if not handles:
+            return figure
+        if crowded:
+            legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns)
+        else:
+            legend = axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=len(handles), borderaxespad=0.2)
+        for text, label in zip(legend.get_texts(), labels, strict=True):
+            name = label.removeprefix(LABEL)
+            text.set_text(name)
     return figure
 
 
@@ -111,14 +117,15 @@ def _draw_line(axes: Axes, comparison: Comparison, system: str, rows: Sequence[R
         marker=drawn.marker.matplotlib,
         markersize=5,
         linewidth=2,
-        label=system,
+        label=f"{LABEL}{system}",
     )
 
 
 def heat_map(title: str, picture: HeatMap) -> Figure:
     """Attention weights: each row says where the model looked when it wrote that piece."""
     source, target = map(_plain_pieces, picture.readable())
-    with plt.rc_context({**STYLE, "axes.grid": False}):
+    fonts = families([title, *source, *target])
+    with plt.rc_context({**STYLE, "axes.grid": False, "font.family": fonts}):
         size = (1.6 + 0.34 * len(source), 1.4 + 0.27 * len(target))
         figure, axes = plt.subplots(figsize=size, layout="constrained")
         axes.imshow(picture.weights, cmap="Blues", vmin=0, vmax=255, aspect="auto")
@@ -141,8 +148,7 @@ def _plain(text: str) -> str:
 
 def pixels(figure: Figure) -> np.ndarray:
     """The figure as (height, width, 3) uint8, and closes it."""
-    with warnings.catch_warnings():  # the font lacks scripts such as Han, and each letter would get a warning
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with missing_told():
         figure.canvas.draw()
     picture = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
     plt.close(figure)
@@ -150,14 +156,16 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 def svg_text(figure: Figure) -> str:
-    """Closes the figure."""
+    """The same numbers give the same text, byte for byte. Closes the figure."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    with missing_told(), plt.rc_context(STYLE):  # what names the parts of a file counts when it is written
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
     return buffer.getvalue()
 
 
 def png_bytes(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=200, facecolor="white")
+    with missing_told():
+        figure.savefig(buffer, format="png", dpi=200, facecolor="white")
     return buffer.getvalue()

@@ -27,6 +27,7 @@ from nmt.evaluation.results import (
     evenly_over_lengths,
     is_smallest,
     length_in,
+    names_isolated,
 )
 from nmt.report import tables, words
 from nmt.report.styles import style
@@ -73,6 +74,7 @@ def html_text(comparison: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["isolated"] = names_isolated
     budget = SENTENCE_BYTES // max(len(comparison.sentences), 1)
     blocks: list[tuple[str, str]] = []
     rules: dict[str, str] = {}

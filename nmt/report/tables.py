@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ class Table:
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded, so that it reads in a terminal too; the first to the left, numbers to the right."""
+    header = [as_markdown(cell) for cell in header]
+    rows = [list(map(as_markdown, row)) for row in rows]
     widths = []
     for column in zip(header, *rows, strict=True):
         widths.append(max(map(len, column)))
@@ -33,6 +36,16 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     for row in rows:
         lines.append(_markdown_line(row, widths))
     return "\n".join(lines)
+
+
+def as_markdown(text: str) -> str:
+    """Returns a text such that Markdown shows it as it is: __proto__ is not set in bold, and | ends no cell."""
+    text = text.replace("<", "&lt;")
+    return re.sub(r"[|`]|\b_+|_+\b", _escaped, text)
+
+
+def _escaped(marks: re.Match[str]) -> str:
+    return "".join(f"\\{mark}" for mark in marks[0])
 
 
 def _markdown_line(row: Sequence[str], widths: Sequence[int]) -> str:

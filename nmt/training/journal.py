@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,9 @@ class Journal:
             sink.say(message, *values)
 
     def close(self) -> None:
-        for sink in self.sinks:
-            sink.close()
+        with ExitStack() as closing_all:  # also where one of them can't write what is left
+            for sink in reversed(self.sinks):
+                closing_all.callback(sink.close)
 
 
 def open_journal(

@@ -13,14 +13,21 @@ from nmt.models.interface import Choice, Output, mixed
 
 
 def token_loss(
-    projection: nn.Linear, output: Output, target: Tensor, mask: Tensor, smoothing: float
+    projection: nn.Linear,
+    output: Output,
+    target: Tensor,
+    mask: Tensor,
+    smoothing: float,
+    real: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Smoothed loss and negative log-likelihood in nats, summed over the real tokens of a batch.
 
     target (B, T), mask (B, T). Padding is dropped before the projection to the vocabulary. A choice that the model made
-    adds its reward to the loss, not to the likelihood.
+    adds its reward to the loss, not to the likelihood. ``real`` (N,), where they are known, are the places of the real
+    tokens among all B * T: a GPU that is asked for them makes the process wait.
     """
-    real = mask.flatten().nonzero()[:, 0]  # (N,)
+    if real is None:
+        real = mask.flatten().nonzero()[:, 0]  # (N,)
     rows = real_rows(output.hidden, real)  # (N, E) or (N, S, E)
     labels = real_rows(target, real)  # (N,)
     if output.mixture is not None:

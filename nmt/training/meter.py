@@ -52,25 +52,28 @@ class Meter:
         self.part_norms: dict[str, float] = {}
         self.restart()
 
-    def add(self, likelihood: float, norm: float, batches: list[Batch]) -> None:
-        """Adds an update. ``likelihood``: negative, summed over the tokens of this process's batches."""
-        self.losses += likelihood
+    def count(self, batches: list[Batch]) -> None:
+        """Counts the tokens of an update."""
         for batch in batches:
-            self.count += batch.tokens
+            self.tokens += batch.tokens
             self.cells += batch.cells
             self.real += batch.tokens + int(batch.source_mask.sum())
+
+    def add(self, likelihood: float, norm: float) -> None:
+        """Adds what an update has found. ``likelihood``: negative, summed over this process's tokens."""
+        self.losses += likelihood
         self.norms += norm
         self.updates += 1
 
     def read(self, ranks: Ranks) -> dict[str, float]:
         """The means over all processes. Collective: every rank must call it."""
         seconds = time.monotonic() - self.clock
-        sums = ranks.gather([self.losses, self.count, self.cells, self.real], "means").sum(dim=0)
-        losses, count, cells, real = sums.tolist()
+        sums = ranks.gather([self.losses, self.tokens, self.cells, self.real], "means").sum(dim=0)
+        losses, tokens, cells, real = sums.tolist()
         values = {
-            "loss": losses / max(count, 1),
+            "loss": losses / max(tokens, 1),
             "gradient_norm": self.norms / max(self.updates, 1),
-            "tokens_per_second": count / max(seconds, 1e-9),
+            "tokens_per_second": tokens / max(seconds, 1e-9),
             "padding": 1 - real / max(cells, 1),
         }
         self.restart()
@@ -79,7 +82,7 @@ class Meter:
     def restart(self) -> None:
         """Leaves out the time spent elsewhere, as in validation."""
         self.losses = 0.0  # of all target tokens
-        self.count = 0  # target tokens
+        self.tokens = 0  # of targets
         self.cells = 0  # places in batches, padding included
         self.real = 0  # of them those with a token
         self.norms = 0.0  # of the gradients

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Protocol
 
+from nmt.corpus.batches.ahead import made_ahead
 from nmt.corpus.batches.batch import Batch, write_batches
 from nmt.corpus.batches.batcher import Batches
 from nmt.errors import UserError
+from nmt.kernels.limits import limits
 from nmt.models.interface import Model
 from nmt.training.average import copy_weights, evaluation_mode, update_average
 from nmt.training.checkpoints.folder import Checkpoints
@@ -27,6 +28,7 @@ from nmt.training.sharding import shard
 from nmt.training.signals import Broken, Interrupted, Signals
 from nmt.training.terms import Terms, parts_from
 from nmt.training.trainer_options import TrainerOptions
+from nmt.training.unread import Unread
 from nmt.training.update import Objective, Update
 
 log = logging.getLogger("nmt")
@@ -68,7 +70,6 @@ class Trainer:
         after_step: Callable[[Counters], None] | None = None,
         terms: Terms | None = None,
     ):
-        """``after_step`` is called with the counters after every update: tests look at a run through it."""
         options.check_budget()
         self.model = model
         self.batches = batches
@@ -94,6 +95,9 @@ class Trainer:
         self.average: Tensors = copy_weights(model) if options.average_decay else {}
         self.progress = Counters()
         self.meter = Meter()
+        sizes = limits(self.device)
+        self.unread = Unread(min(sizes.unread_updates, options.log_every, options.skip_limit))
+        self.ahead = sizes.batches_ahead if self.ranks.count == 1 else 0  # several ranks agree on a stream's blocks
         self.signals = Signals()
         self.stop = 0  # the signal that ends the run, once all ranks know of it
         self.saved = 0.0  # seconds of training at the last checkpoint
@@ -125,7 +129,7 @@ class Trainer:
         progress = self.progress
         options = self.options
         progress.parts = parts_from(progress.parts, progress.step, self.terms)
-        groups = self.batches.groups(progress.position, options.accumulate)
+        groups = made_ahead(self.batches.groups(progress.position, options.accumulate), self.ahead)
         with closing(self.open_journal(progress.step)) as journal, closing(groups):
             self.model.train()
             self._restart_clock()
@@ -147,9 +151,13 @@ class Trainer:
                 # The position is still the old one, so a schedule over epochs begins at 0.
                 rate = learning_rate(self.optimizer_options, step, self._budget_spent(), progress.reductions)
                 norm = self.update.apply(rate * 0.5**progress.rollbacks)
-                self._record_update(norm)
+                if self.average:
+                    update_average(self.average, self.model, options.average_decay, step)
                 progress.move(position, self.batches.epochs(position), tokens)
-                self.meter.add(likelihood, norm, batches)
+                self.meter.count(batches)
+                self.unread.add(likelihood, norm)
+                if self.unread.is_full:
+                    self._read_updates()
                 if self.after_step:
                     self.after_step(progress)
                 if self.ranks.count == 1:  # several ranks count and look when they agree, to stay together
@@ -214,9 +222,11 @@ class Trainer:
         return self._validation_due() or self._budget_spent() >= 1
 
     def _checkpoint_due(self) -> bool:
-        if not self.options.checkpoint_minutes or self.progress.nonfinite:
+        minutes = self.options.checkpoint_minutes
+        if not minutes or self.progress.seconds - self.saved <= 60 * minutes:
             return False
-        return self.progress.seconds - self.saved > 60 * self.options.checkpoint_minutes
+        self._read_updates()
+        return not self.progress.nonfinite
 
     def _is_over(self) -> bool:
         return self._budget_spent() >= 1 or self.selection.is_out_of_patience(self.progress)
@@ -252,18 +262,10 @@ class Trainer:
         self.stop = int(signals.max())
         return int(all_tokens.sum()), int(all_batches.max())
 
-    def _record_update(self, norm: float) -> None:
-        """Counts an update whose gradient had this norm. One that is not finite left the weights as they were."""
-        progress = self.progress
-        progress.largest_batch = self.update.largest
-        if math.isfinite(norm):
-            progress.nonfinite = 0
-            if self.average:
-                update_average(self.average, self.model, self.options.average_decay, progress.step)
-            return
-        progress.skipped += 1
-        progress.nonfinite += 1
-        log.warning("step %d: the gradient is not finite; update left out", progress.step)
+    def _read_updates(self) -> None:
+        """Reads what the latest updates left on the device: before whatever looks at it."""
+        self.progress.largest_batch = self.update.largest
+        self.unread.read(self.progress, self.meter)
 
     def _end_where_rollbacks_are_spent(self, batches: list[Batch]) -> None:
         """Raises UserError where the run has been back often enough, and keeps the last batch in a file."""
@@ -286,6 +288,7 @@ class Trainer:
         """Takes the last good weights, with half the learning rate from there on."""
         rollbacks = self.progress.rollbacks + 1
         skipped = self.progress.skipped
+        self.unread.drop()
         if not self._resume():  # no checkpoint yet: no update was made of a gradient that was not finite
             self.optimizer.state.clear()
         self.progress.rollbacks = rollbacks
@@ -293,6 +296,7 @@ class Trainer:
         self.progress.nonfinite = 0
 
     def _report(self, journal: Journal) -> None:
+        self._read_updates()
         progress = self.progress
         values = self.meter.read(self.ranks)
         journal.event(
@@ -315,6 +319,7 @@ class Trainer:
 
         Raises Interrupted where a signal broke it off; it is done again when the run goes on.
         """
+        self._read_updates()
         progress = self.progress
         seconds_before = progress.seconds
         with self._evaluated() as model:
@@ -366,6 +371,7 @@ class Trainer:
 
     def _save(self, is_best: bool = False) -> None:
         """Writes a checkpoint on the first rank; where weights are sharded, each rank its part. Collective."""
+        self._read_updates()
         sharded = self.update.sharded
         state = take(self.update, self.average, self.progress, self.ranks)
         best = None

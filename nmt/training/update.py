@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from nmt.corpus.batches.batch import Batch, make_batch
 from nmt.errors import UserError, is_memory
+from nmt.kernels.limits import limits
 from nmt.models.interface import Model
 from nmt.tokens import END
 from nmt.training.loss import guided_loss, token_loss
@@ -35,7 +36,9 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss and negative log-likelihood, both summed over the real tokens of the batch."""
         output = self.run(batch.source, batch.source_mask, batch.target_in, self.guided > 0)
-        loss, likelihood = token_loss(self.model.output, output, batch.target_out, batch.target_mask, self.smoothing)
+        loss, likelihood = token_loss(
+            self.model.output, output, batch.target_out, batch.target_mask, self.smoothing, batch.real
+        )
         if self.guided and batch.links is not None:
             if output.attention is None or not output.attention.requires_grad:
                 raise UserError("trainer.guided_alignment teaches attention weights, and this model learns none")
@@ -68,27 +71,28 @@ class Update:
         self.sharded = sharded
         self.clip_norm = clip_norm or math.inf
         self.scaler = precision.scaler()
+        self.reads_later = limits(precision.device).unread_updates > 1
         self.largest = 0  # cells of a batch that memory holds; 0: it has never been short
 
-    def gradients(self, batches: list[Batch], tokens: int, place: str, most: int = 0) -> float:
+    def gradients(self, batches: list[Batch], tokens: int, place: str, most: int = 0) -> Tensor:
         """Leaves the gradient of the summed loss over ``tokens``, the count of all ranks' batches, in the parameters.
 
         ``most``: the largest number of batches on any rank. Sharded ranks with fewer run empty ones, since every
-        backward pass is collective. Returns the negative log-likelihood of this rank's batches. Raises UserError where
-        one sentence does not fit into memory.
+        backward pass is collective. Returns the negative log-likelihood of this rank's batches (a number in double
+        precision, on the device). Raises UserError where one sentence does not fit into memory.
         """
         device = self.precision.device
         self.scaler.scale(torch.zeros((), device=device))  # it must exist though there be no batch
         is_done = False
         while not is_done:
-            total = 0.0
+            total = torch.zeros((), dtype=torch.float64, device=device)
             try:
                 for piece, weight in self._pieces(batches, most):
                     with self.precision.autocast():
                         loss, likelihood = self.objective(piece.to(device))
                     self.scaler.scale(weight * loss / tokens).backward()
                     if weight:
-                        total += float(likelihood)
+                        total += likelihood
                     loss = None  # its graph goes before the next one is built
                 is_done = True
             except (RuntimeError, MemoryError) as error:
@@ -101,16 +105,22 @@ class Update:
         self.scaler.unscale_(self.optimizer)
         return total
 
-    def apply(self, rate: float) -> float:
-        """Changes the weights. Returns the norm of the gradient before clipping: one that is not finite changes
-        nothing.
+    def apply(self, rate: float) -> Tensor:
+        """Changes the weights. Returns the norm of the gradient before clipping (a number, on the device): one that is
+        not finite changes nothing.
         """
-        norm = float(whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)))
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if math.isfinite(norm) or self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)  # in fp16 it looks for itself, and lowers its scale
+        if self.scaler.is_enabled():  # in fp16 it looks for itself, and lowers its scale
+            self.scaler.step(self.optimizer)
             self.scaler.update()
+        elif self.reads_later and getattr(self.optimizer, "_step_supports_amp_scaling", False):
+            # The kernel itself leaves out the update where this is 1: nothing waits to be told.
+            self.optimizer.found_inf = norm.isfinite().logical_not().float()  # type: ignore[attr-defined]
+            self.optimizer.step()
+        elif math.isfinite(float(norm)):
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 

@@ -2,10 +2,11 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.corpus.batches.batch import make_batch, pad
+from nmt.corpus.batches.batch import TENSORS, copied_at_once, make_batch, pad
 from nmt.corpus.batches.batcher import Batcher, BatchingOptions
 from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.batches.encoded import EncodedPairs, RaggedBuilder, encode_pairs
@@ -102,6 +103,35 @@ def test_a_batch_has_start_before_end_after_and_true_at_real_tokens():
     assert batch.target_out.tolist() == [[8, END, PADDING], [9, 10, END]]
     assert batch.target_mask.tolist() == [[True, True, False], [True, True, True]]
     assert batch.tokens == 5 and batch.sentences == (4, 2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(lengths=LENGTHS, data=st.data())
+def test_a_batch_of_rows_is_that_of_their_pairs(lengths, data):
+    sources, targets = RaggedBuilder(100), RaggedBuilder(100)
+    for number, (source_length, target_length) in enumerate(lengths):
+        sources.append([5 + (number + place) % 90 for place in range(source_length)])
+        targets.append([7 + (number * place) % 80 for place in range(target_length)])
+    pairs = EncodedPairs(sources.made(), targets.made(), CleaningReport())
+    rows = np.array(data.draw(st.lists(st.integers(0, len(lengths) - 1), min_size=1, max_size=20)))
+    batch = Batcher(pairs, BatchingOptions(), seed=1).batch(rows)
+    expected = make_batch([pairs.source[row] for row in rows], [pairs.target[row] for row in rows], rows.tolist())
+    for name in TENSORS:
+        if name != "links":
+            assert torch.equal(getattr(batch, name), getattr(expected, name)), name
+    assert (batch.tokens, batch.sentences) == (expected.tokens, expected.sentences)
+    assert batch.real.tolist() == np.flatnonzero(batch.target_mask).tolist()
+    for numbers, target in zip(batch.pairs(), (pairs.target[row] for row in rows), strict=True):
+        assert numbers[2].tolist() == [*target.tolist(), END]
+
+
+def test_tensors_that_are_copied_at_once_are_the_same_tensors():
+    batch = make_batch([[5, 6, END], [7, END]], [[8], [9, 10]], [4, 2], [[0, 0], []])
+    tensors = {name: getattr(batch, name) for name in TENSORS}
+    copies = copied_at_once(tensors, torch.device("cpu"))
+    assert list(copies) == list(TENSORS)
+    for name, tensor in tensors.items():
+        assert torch.equal(copies[name], tensor) and copies[name].dtype == tensor.dtype
 
 
 def test_a_pair_of_too_many_tokens_is_left_out_and_counted(tokenizer):

@@ -25,6 +25,8 @@ from nmt.models.transformer import TransformerOptions
 from nmt.training.loss import token_loss
 from tests.conftest import DEVICE, backward_in_evaluation
 
+# How far apart sums in fp32 may lie. A GPU adds in another order for one step than for all (measured: 8e-5).
+CLOSE = 2e-5 if DEVICE.type == "cpu" else 2e-4
 VOCABULARY = Vocabulary(40, 40, joint=True)
 R = RecurrentOptions(embedding_size=12, encoder_size=8, decoder_size=16, dropout=0.1)
 T = TransformerOptions(size=16, heads=2, feed_forward_size=24, encoder_layers=2, decoder_layers=2)
@@ -114,7 +116,7 @@ def test_step_by_step_equals_teacher_forced(model, random_batch):
     state = model.start(model.encode(source, mask))
     for t in range(6):
         step = model.step(target[:, t], state)
-        torch.testing.assert_close(step.logits, whole[:, t], atol=2e-5, rtol=1e-5)
+        torch.testing.assert_close(step.logits, whole[:, t], atol=CLOSE, rtol=1e-5)
         state = step.state
 
 
@@ -134,7 +136,7 @@ def test_padding_changes_nothing_nor_does_the_batch(model, random_batch):
     source, mask, target = random_batch([9, 4, 6], 5)
     together = logits(model, source, mask, target)
     alone = logits(model, source[1:2, :4], mask[1:2, :4], target[1:2])
-    torch.testing.assert_close(together[1:2], alone, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(together[1:2], alone, atol=CLOSE, rtol=1e-5)
     garbage = torch.where(mask, source, 17)
     torch.testing.assert_close(logits(model, garbage, mask, target), together, atol=1e-6, rtol=1e-6)
 
@@ -196,7 +198,7 @@ def test_half_batches_accumulate_to_the_gradient_of_the_whole(model, random_batc
         whole, halves = gradient([slice(0, 4)]), gradient([slice(0, 2), slice(2, 4)])
     assert whole.keys() == halves.keys()
     for name in whole:
-        torch.testing.assert_close(whole[name], halves[name], atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(whole[name], halves[name], atol=CLOSE, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
@@ -221,7 +223,7 @@ def test_gradients_made_after_a_loop_equal_those_made_in_it(model, kind, random_
     assert fast.keys() == plain.keys()
     if kind == torch.float32:
         for name in fast:
-            torch.testing.assert_close(fast[name], plain[name], atol=2e-5, rtol=1e-4)
+            torch.testing.assert_close(fast[name], plain[name], atol=CLOSE, rtol=1e-4)
         return
     exact = gradients(torch.float32)
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from nmt.report.board import write_board
@@ -26,7 +27,10 @@ def test_each_system_is_a_curve_over_source_length_with_its_band_and_final_score
         assert abs(curve[step] - row.score) < 1e-3
     low = {event.step for event in board.Scalars("by_length/test/bleu_low")}
     assert low == {8, 12}
-    assert len(board.Scalars("final/test_bleu")) == 1
+    [final] = board.Scalars("final/test_bleu")
+    assert final.value == pytest.approx(comparison.find("attention", "test", "all", "bleu").score), (
+        "the mean over seeds"
+    )
     plugins = board.summary_metadata
     assert "custom_scalars__config__" in plugins and "_hparams_/experiment" in plugins
 

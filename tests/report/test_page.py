@@ -257,3 +257,62 @@ def test_a_large_comparison_stays_small_and_quick(browser, tmp_path):
     )
     assert spent < 2000, "milliseconds from click to picture"
     page.close()
+
+
+HEBREW = "החתול, Tom, ישן."
+NAMES = ("__proto__", "constructor", "שלום-2")
+
+
+@pytest.fixture(scope="module")
+def foreign(browser, tmp_path_factory) -> Iterator:
+    """A page whose systems have names that JavaScript knows, and one from right to left, as all outputs are."""
+    comparison = make_comparison(NAMES)
+    [sentences] = comparison.sentences
+    outputs = {name: [HEBREW] * len(texts) for name, texts in sentences.outputs.items()}
+    maps = {
+        name: {0: replace(picture[0], target_pieces=["▁ישן", "."])} for name, picture in sentences.heat_maps.items()
+    }
+    path = tmp_path_factory.mktemp("foreign") / "index.html"
+    path.write_text(
+        html_text(replace(comparison, sentences=[replace(sentences, outputs=outputs, heat_maps=maps)])), "utf-8"
+    )
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-ready]")
+    yield page, complaints
+    page.close()
+
+
+def test_a_sentence_from_right_to_left_is_set_to_the_right(foreign):
+    page, _ = foreign
+    output = page.locator("#sentence-list dd").nth(2)
+    assert output.inner_text() == HEBREW
+    edges = output.evaluate(
+        "cell => { const text = document.createRange(); text.selectNodeContents(cell);"
+        " return [cell.getBoundingClientRect().right, text.getBoundingClientRect().right]; }"
+    )
+    assert edges[0] == pytest.approx(edges[1], abs=1)
+    assert output.evaluate("cell => getComputedStyle(cell).direction") == "rtl"
+    assert page.locator("#sentence-list dd").first.evaluate("cell => getComputedStyle(cell).direction") == "ltr"
+
+
+def test_names_and_pieces_from_right_to_left_leave_the_order_of_what_is_around_them(foreign):
+    page, _ = foreign
+    for place in ("#score-table th", "#cost td", "#sentence-list dt"):
+        assert page.locator(f"{place} bdi", has_text=NAMES[2]).first.get_attribute("dir") == "auto", place
+    assert f"\u2068{NAMES[2]}\u2069 and" in page.locator(".findings").inner_text()
+    assert f"\u2068{NAMES[2]}\u2069" in page.locator("#curve-chart .legendtext").all_text_contents()
+    page.click("#sentence-list article:first-of-type button")
+    page.wait_for_selector("#map-1-2 .ytick")
+    assert page.locator("#map-1-2 .ytick").first.text_content() == "\u2068ישן.\u2069"
+
+
+def test_a_system_may_have_a_name_that_javascript_knows(foreign):
+    page, complaints = foreign
+    legend = page.locator("#curve-chart .legendtext").all_text_contents()
+    assert legend[:2] == ["__proto__", "constructor"] and not complaints
+    page.locator("#curve-chart .legendtoggle").first.click()  # hides the line and the band of that system alone
+    page.wait_for_function("() => document.querySelectorAll('#curve-chart .scatterlayer .trace').length === 4")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import re
+
+import markdown
+import pytest
 
 from nmt.evaluation.results import MeasureInfo, Row
 from nmt.report import tables
@@ -53,3 +57,10 @@ def test_a_table_of_one_measure_leaves_out_buckets_where_no_system_has_it():
     links = comparison.measure("alignment_error")
     lines = tables.measure_table(comparison, "test", links).rows
     assert [line[0] for line in lines] == ["13+", "all"], "attention was kept of a long sentence alone"
+
+
+@pytest.mark.parametrize("text", ["__proto__", "a|b", "<bt>", "`x`", "_one_"])
+def test_a_table_in_markdown_shows_a_text_as_it_is(text):
+    page = markdown.markdown(tables.markdown_table(["system", "x"], [[text, "1"]]), extensions=["tables"])
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", page)
+    assert [html.unescape(re.sub("<[^>]*>", "", cell)) for cell in cells] == [text, "1"]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nmt.corpus.batches.batch import Batch, make_batch
+from nmt.corpus.batches.batch import Batch, batch_of_joined
 from nmt.corpus.batches.encoded import EncodedPairs
 from nmt.corpus.batches.position import ALONE, Position, Share
 from nmt.errors import UserError
@@ -110,10 +110,8 @@ class Batcher:
     def batch(self, rows: np.ndarray) -> Batch:
         """Makes one batch of the pairs in these rows."""
         pairs = self.pairs
-        sources = [pairs.source[i] for i in rows]
-        targets = [pairs.target[i] for i in rows]
         links = None if pairs.links is None else [pairs.links[i] for i in rows]
-        return make_batch(sources, targets, rows.tolist(), links)
+        return batch_of_joined(pairs.source.rows(rows), pairs.target.rows(rows), rows.tolist(), links)
 
     def groups(self, position: Position, size: int) -> Generator[tuple[list[Batch], Position]]:
         rank = self.share.rank

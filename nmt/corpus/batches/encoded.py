@@ -40,6 +40,15 @@ class Ragged:
     def __getitem__(self, row: int) -> np.ndarray:
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
+    def rows(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the ids of these rows one after the other (tokens,) int64, and their lengths (B,)."""
+        starts = self.offsets[numbers]  # (B,)
+        lengths = self.offsets[numbers + 1] - starts  # (B,)
+        ends = np.cumsum(lengths)
+        shifts = starts - (ends - lengths)  # from a place in the result to one in ``ids``
+        places = np.arange(lengths.sum()) + np.repeat(shifts, lengths)  # (tokens,)
+        return np.asarray(self.ids[places], dtype=np.int64), np.asarray(lengths)
+
     @property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)

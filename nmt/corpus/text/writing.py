@@ -1,8 +1,10 @@
-"""How a language is written: whether spaces part its words, and by which of sacreBLEU's tokenizers BLEU counts it."""
+"""How a language is written: in which direction, whether spaces part its words, and by which of sacreBLEU's tokenizers
+BLEU counts it."""
 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -48,6 +50,19 @@ LONG_WORD = 6  # letters of a Hangul word on average, above which the text is wr
 
 MEASURED = 100_000  # pairs, the first of the training text, that tell how it is written
 ORDINARY = (0.5, 2.0)  # target characters for each source character, between languages written alike
+
+# The blocks that Unicode keeps for scripts written from right to left.
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]")
+ISOLATE = "\u2068"  # what follows is set in the direction of its first letter
+END_OF_ISOLATE = "\u2069"
+
+
+def isolated(text: str) -> str:
+    """Returns a text such that it stands within another in its own direction; without letters from right to left, as it
+    is."""
+    if not RIGHT_TO_LEFT.search(text):
+        return text
+    return f"{ISOLATE}{text}{END_OF_ISOLATE}"
 
 
 class Unit(StrEnum):

@@ -11,6 +11,14 @@ function escapeHtml(text) {
   return String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 }
 
+// A text of a chart in its own direction: letters from right to left would set what stands around them backwards. The
+// blocks are those that Unicode keeps for their scripts (see corpus/text/writing.py).
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+function isolated(text) { return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text; }
+
+const label = (text) => escapeHtml(isolated(text)); // as Plotly takes it
+
 // The row of a system in a bucket for what is chosen in the controls.
 function find(state, system, bucket, metric) {
   return rows.get(key(system, state.seed, state.testSet, bucket, metric));
@@ -45,7 +53,7 @@ function baseLayout(theme, title, height) {
   return {
     height, paper_bgcolor: theme.paper, plot_bgcolor: theme.paper,
     font: { family: 'system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif', size: 13, color: theme.ink },
-    title: { text: escapeHtml(title), x: 0.01, xanchor: "left", y: 0.985, yanchor: "top", font: { size: 15 } },
+    title: { text: label(title), x: 0.01, xanchor: "left", y: 0.985, yanchor: "top", font: { size: 15 } },
     margin: { l: 58, r: 16, t: 74, b: 58 },
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", xanchor: "left", itemwidth: KEY },
     hoverlabel: { bgcolor: theme.paper, bordercolor: theme.soft, font: { color: theme.ink } },
@@ -72,12 +80,15 @@ function drawn(system, theme, width, size) {
   return { line: { color, width, dash: system.dash }, marker: { symbol: system.symbol, size, color } };
 }
 
+// Plotly keeps groups by their names in an object, where __proto__ is none.
+const groupOf = (name) => `group of ${name}`;
+
 // A system's points { x, score, low, high } as a line, over its band where there is one; text is what hovering shows.
 function lineWithBand(system, theme, points, text) {
   if (!points.length) return [];
-  const name = escapeHtml(system.name);
+  const name = label(system.name), legendgroup = groupOf(system.name);
   const line = {
-    x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup: name,
+    x: points.map((point) => point.x), y: points.map((point) => point.score), name, legendgroup,
     mode: "lines+markers", ...drawn(system, theme, 2.4, 8),
     text: points.map(text), hovertemplate: "%{text}<extra>" + name + "</extra>",
   };
@@ -90,7 +101,7 @@ function lineWithBand(system, theme, points, text) {
     x: [...banded, ...back].map((point) => point.x),
     y: [...banded.map((point) => point.low), ...back.map((point) => point.high)],
     fill: "toself", fillcolor: line.line.color + "2b", line: { width: 0 }, mode: "lines",
-    hoverinfo: "skip", showlegend: false, legendgroup: name,
+    hoverinfo: "skip", showlegend: false, legendgroup,
   };
   return [band, line];
 }
@@ -116,7 +127,7 @@ function byLength(state, metric, height) {
         ? ` [${number(point.low, digits)}, ${number(point.high, digits)}]${significance(point)}` : ` (seen in fewer than ${data.fewSentences} sentences)`);
       traces.push(...lineWithBand(system, theme, points, text));
     }
-    const layout = baseLayout(theme, `${label} by source length, ${state.testSet}`, height);
+    const layout = baseLayout(theme, `${label} by source length, ${isolated(state.testSet)}`, height);
     layout.hovermode = "x unified";
     fitLegend(layout, height < 400 && window.innerWidth > 700 ? 0.5 : 1);
     const narrow = window.innerWidth < 700;
@@ -143,7 +154,7 @@ function translatedByPlace(state, bucket) {
       const text = ({ score, low, high, words }) => `${number(score)} % [${number(low)}, ${number(high)}] of ${words.toLocaleString("en")} words`;
       return lineWithBand(system, theme, points, text);
     });
-    const layout = baseLayout(theme, `Words whose translation appears, ${lengthsOf(state, bucket)}, ${state.testSet}`, 360);
+    const layout = baseLayout(theme, `Words whose translation appears, ${lengthsOf(state, bucket)}, ${isolated(state.testSet)}`, 360);
     layout.hovermode = "x unified";
     fitLegend(layout, 1);
     Object.assign(layout.xaxis, { title: { text: "tenth of the source sentence (1: its beginning)" }, dtick: 1, range: [0.7, 10.3] });
@@ -157,7 +168,7 @@ function gradientMaps(state, bucket) {
   return (theme) => {
     const maps = data.gradients.filter(([, testSet, label]) => testSet === state.testSet && label === bucket);
     const columns = Math.min(maps.length, window.innerWidth < 700 ? 2 : 4), rowCount = Math.ceil(maps.length / columns);
-    const layout = baseLayout(theme, `Gradient of output words, ${lengthsOf(state, bucket)}, ${state.testSet}`, 90 + 230 * rowCount);
+    const layout = baseLayout(theme, `Gradient of output words, ${lengthsOf(state, bucket)}, ${isolated(state.testSet)}`, 90 + 230 * rowCount);
     layout.grid = { rows: rowCount, columns, pattern: "independent", ygap: 0.35 };
     layout.margin = { l: 40, r: 10, t: 80, b: 45 };
     layout.annotations = [];
@@ -168,12 +179,12 @@ function gradientMaps(state, bucket) {
       const axis = { fixedrange: true, showgrid: false, tickvals: [1, 5, 10], ticks: "", color: theme.ink };
       layout[`xaxis${end}`] = { ...axis };
       layout[`yaxis${end}`] = { ...axis, autorange: "reversed" };
-      layout.annotations.push({ text: `${escapeHtml(name)} (n = ${probes})`, xref: `x${end} domain`, yref: `y${end} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
+      layout.annotations.push({ text: `${label(name)} (n = ${probes})`, xref: `x${end} domain`, yref: `y${end} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", showarrow: false });
       shares.forEach((row, t) => table.push([name, t + 1, ...row]));
       return {
         type: "heatmap", z: shares, zmin: 0, zmax: 60, showscale: false, xaxis: `x${end}`, yaxis: `y${end}`,
         colorscale: dark(theme) ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
-        hovertemplate: "tenth %{y} of the output, tenth %{x} of the source: %{z:.0f} %<extra>" + escapeHtml(name) + "</extra>",
+        hovertemplate: "tenth %{y} of the output, tenth %{x} of the source: %{z:.0f} %<extra>" + label(name) + "</extra>",
         x: tenths, y: tenths,
       };
     });
@@ -189,8 +200,8 @@ function cost(column, title, unit) {
       const points = data.costs.filter(([name]) => name === system.name);
       for (const point of points) table.push([system.name, point[1], point[column]]);
       return {
-        x: points.map((point) => point[1]), y: points.map((point) => point[column]), name: escapeHtml(system.name), mode: "lines+markers",
-        ...drawn(system, theme, 2, 7), hovertemplate: `%{y:,.3~r} ${unit} at %{x:,} tokens` + "<extra>" + escapeHtml(system.name) + "</extra>",
+        x: points.map((point) => point[1]), y: points.map((point) => point[column]), name: label(system.name), mode: "lines+markers",
+        ...drawn(system, theme, 2, 7), hovertemplate: `%{y:,.3~r} ${unit} at %{x:,} tokens` + "<extra>" + label(system.name) + "</extra>",
       };
     });
     const layout = baseLayout(theme, title, 330);
@@ -216,9 +227,9 @@ function learning(against, of) {
       const first = !seen.has(run.system);
       seen.add(run.system);
       return {
-        x: points.map(at), y: points.map((point) => point[of]), name: escapeHtml(run.system), legendgroup: run.system, showlegend: first,
+        x: points.map(at), y: points.map((point) => point[of]), name: label(run.system), legendgroup: groupOf(run.system), showlegend: first,
         mode: "lines+markers", ...drawn(system, theme, 2, 5),
-        hovertemplate: `%{y:.2f} at %{x:,.4~r} ${labels[against]} (seed ${escapeHtml(run.seed)})<extra>${escapeHtml(run.system)}</extra>`,
+        hovertemplate: `%{y:.2f} at %{x:,.4~r} ${labels[against]} (seed ${escapeHtml(run.seed)})<extra>${label(run.system)}</extra>`,
       };
     });
     const layout = baseLayout(theme, title, 340);
@@ -297,7 +308,7 @@ function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) 
     const size = Math.max(7, Math.min(12, cell * 0.62));
     const layout = baseLayout(theme, system, undefined);
     const ticks = (pieces) => ({
-      tickvals: pieces.map((_, i) => i), ticktext: pieces.map((piece) => escapeHtml(piece)), tickfont: { size }, showgrid: false, ticks: "",
+      tickvals: pieces.map((_, i) => i), ticktext: pieces.map(label), tickfont: { size }, showgrid: false, ticks: "",
     });
     Object.assign(layout.xaxis, { ...ticks(source), side: "top", tickangle: -60 });
     Object.assign(layout.yaxis, { ...ticks(target), autorange: "reversed" });
@@ -310,7 +321,7 @@ function heatMap(system, [sourcePieces, targetPieces, hex], pieces, links = []) 
     const traces = [{
       type: "heatmap", z: weights, zmin: 0, zmax: 1, showscale: false, xgap: cell > 12 ? 1 : 0, ygap: cell > 12 ? 1 : 0,
       colorscale: dark(theme) ? [[0, theme.paper], [1, "#8ec5ff"]] : [[0, "#f4f6f8"], [0.5, "#6aaed6"], [1, "#08306b"]],
-      customdata: weights.map((row, t) => row.map((_, s) => [escapeHtml(target[t]), escapeHtml(source[s])])),
+      customdata: weights.map((row, t) => row.map((_, s) => [label(target[t]), label(source[s])])),
       hovertemplate: "%{customdata[0]} looks at %{customdata[1]}: %{z:.2f}<extra></extra>",
     }];
     return { traces, layout, table: [["", ...source], ...target.map((piece, t) => [piece, ...weights[t].map((w) => w.toFixed(3))])] };

@@ -11,7 +11,7 @@ function chosen() {
   return { metric: values.get("metric"), testSet: values.get("testSet"), seed: values.get("seed") };
 }
 
-const named = (system) => `${system.key}${escapeHtml(system.name)}`;
+const named = (system) => `${system.key}<bdi dir="auto">${escapeHtml(system.name)}</bdi>`;
 
 function spread(state, system, bucket) {
   if (state.seed !== "mean") return "";
@@ -70,7 +70,7 @@ function fillSelects(state) {
   sentenceControls.bucket.innerHTML = `<option value="">all lengths</option>` + buckets.map((bucket) => `<option>${bucket}</option>`).join("");
   sentenceControls.bucket.value = buckets.includes(kept) ? kept : "";
   if (!sentenceControls.first.length) {
-    const options = systems.map((system) => `<option value="${system.index}">${escapeHtml(system.name)}</option>`).join("");
+    const options = systems.map((system) => `<option dir="auto" value="${system.index}">${escapeHtml(system.name)}</option>`).join("");
     sentenceControls.first.innerHTML = sentenceControls.second.innerHTML = options;
     sentenceControls.second.value = String(Math.min(1, systems.length - 1));
   }

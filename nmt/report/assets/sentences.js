@@ -62,11 +62,12 @@ function marked(output, reference) {
 function card(row, block, metric, unit) {
   const article = document.createElement("article");
   article.className = "sentence";
-  const outputs = systems.map((system, i) => `<dt>${system.key}${escapeHtml(system.name)} ` +
-    `<b>${number(row.scores[metric][i], measureOf(metric).digits)}</b></dt><dd lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
+  // Each text in the direction of its own first letter, whatever the page's.
+  const outputs = systems.map((system, i) => `<dt>${named(system)} ` +
+    `<b>${number(row.scores[metric][i], measureOf(metric).digits)}</b></dt><dd dir="auto" lang="${escapeHtml(data.targetLanguage)}">${marked(row.outputs[i], row.reference) || "<em>nothing</em>"}</dd>`).join("");
   article.innerHTML = `<h3>sentence ${row.number}, ${row.length} ${unit}</h3><dl>` +
-    `<dt>source</dt><dd lang="${escapeHtml(data.sourceLanguage)}">${escapeHtml(row.source)}</dd>` +
-    `<dt>reference</dt><dd lang="${escapeHtml(data.targetLanguage)}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;
+    `<dt>source</dt><dd dir="auto" lang="${escapeHtml(data.sourceLanguage)}">${escapeHtml(row.source)}</dd>` +
+    `<dt>reference</dt><dd dir="auto" lang="${escapeHtml(data.targetLanguage)}">${escapeHtml(row.reference)}</dd>${outputs}</dl>`;
   const attending = systems.filter((system) => block.maps[system.name]?.[row.number]);
   if (attending.length) {
     const button = document.createElement("button");

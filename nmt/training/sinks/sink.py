@@ -34,7 +34,7 @@ class Event:
 class Look:
     """What a person looks at while a model trains."""
 
-    texts: dict[str, str] = field(default_factory=dict)  # Markdown by name
+    texts: dict[str, str] = field(default_factory=dict)  # plain text by name, in lines
     pictures: dict[str, np.ndarray] = field(default_factory=dict)  # (height, width, 3) uint8 by name
 
 
