@@ -80,14 +80,9 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
                 signal.raise_signal(error.number)
             raise
 
-    door = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)
-
-    def run() -> None:
-        with suppress(EndedSweep):
-            door()
-
     try:
-        yield run
+        with suppress(EndedSweep):
+            yield hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)
         if failures:
             raise failures[0]
     except Interrupted as stop:
