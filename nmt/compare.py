@@ -19,11 +19,11 @@ One of another baseline, of other systems, seeds or test sets is moved to report
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from nmt.door import open_door
+from nmt.errors import for_shell as _quoted
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.schemas import CompareConfig
@@ -63,14 +63,6 @@ def _compare(config: CompareConfig) -> None:
     figure = paths[f"{comparison.metrics[0]}_by_length.png"]
     page = paths.get("index.html", paths["report.md"])  # the page needs plotly
     print(f"report: {page}  (table: {table}, figure: {figure})")
-
-
-def _quoted(argument: str) -> str:
-    """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
-    is_plain = not set(argument) & set('"$`\\!')
-    if "'" in argument and is_plain:
-        return f'"{argument}"'
-    return shlex.quote(argument)
 
 
 if __name__ == "__main__":

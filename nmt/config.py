@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +18,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -23,7 +28,7 @@ from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
 from nmt.shapes import shape_values
-from nmt.verbatim import install, read_yaml
+from nmt.verbatim import apply_overrides, install, read_yaml
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())
@@ -159,6 +164,62 @@ def compose_train(overrides: list[str]) -> TrainConfig:
     return _composed("train", overrides, TrainConfig)
 
 
+class Compositions:
+    """Makes many training configurations, in milliseconds each: what Hydra reads for a choice of groups is kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], DictConfig] = {}  # by the overrides that choose of groups
+        self._parser = OverridesParser.create()
+
+    def train(self, overrides: Sequence[str], values: Mapping[str, Any]) -> TrainConfig:
+        """Returns the training configuration of these overrides, in which options then have these values as they are.
+
+        ``values`` are by full name; a text among them is no override, and needs no quotes whatever it holds.
+        """
+        with _hydra():
+            groups, options = self._apart(overrides)
+            if groups not in self._known:
+                self._known[groups] = compose("train", list(groups))
+            config = copy.deepcopy(self._known[groups])
+            apply_overrides(options, config)
+        for name, value in values.items():
+            OmegaConf.update(config, name, _literal(value))
+        return typed(config, TrainConfig)
+
+    def check_choice(self, group: str, name: str) -> None:
+        """Raises a HydraException for a configuration that the group has not."""
+        with _hydra():
+            if not _repository().config_exists(f"{group}/{name}"):
+                compose("train", [f"+{group}={QuotedString(name, Quote.single).with_quotes()}"])
+
+    def _apart(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
+        """Returns the overrides that choose a configuration of a group, and those that set an option."""
+        repository = _repository()
+        groups: list[str] = []
+        options: list[Override] = []
+        for override in self._parser.parse_overrides(list(overrides)):
+            is_dictionary = isinstance(override.value(), dict)
+            is_choice = not is_dictionary and repository.group_exists(override.key_or_group)
+            # Hydra itself has a word on values of a sweep, and on what is set of Hydra.
+            if is_choice or override.is_sweep_override() or override.is_hydra_override():
+                groups.append(str(override.input_line))
+            else:
+                options.append(override)
+        return tuple(groups), options
+
+
+def _repository() -> Any:
+    """Returns what finds the configuration files, of the door that is open."""
+    return GlobalHydra.instance().config_loader().repository  # type: ignore[attr-defined]
+
+
+def _literal(value: Any) -> Any:
+    """Writes a text so that OmegaConf finds no ${...} in it."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+
+
 def composed_without(options: Sequence[str], schema: type[T]) -> T | None:
     """Returns the configuration of the door that is open, but for what the command line says of these options.
 
@@ -176,11 +237,19 @@ def composed_without(options: Sequence[str], schema: type[T]) -> T | None:
 
 
 def _composed(name: str, overrides: list[str], schema: type[T]) -> T:
+    with _hydra():
+        return typed(compose(name, overrides), schema)
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Opens Hydra with the shipped configurations, unless a door has opened it with its own."""
     register()
     if GlobalHydra.instance().is_initialized():
-        return typed(compose(name, overrides), schema)
+        yield
+        return
     with initialize_config_dir(str(CONFIG_FOLDER), version_base="1.3"):
-        return typed(compose(name, overrides), schema)
+        yield
 
 
 def flat(options: dict[str, Any], prefix: str = "") -> dict[str, str]:

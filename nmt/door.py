@@ -8,11 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from nmt.environment import can_meet, check_meeting, is_torchrun, left_over, prepare_libraries, rank_and_count
-from nmt.errors import UserError, is_memory
+from nmt.errors import UserError, in_words
 from nmt.messages import leave_messages, standard_error_watched, watch_standard_error
 from nmt.progress import phase
 from nmt.stopping import ENDING, Stop, Stopped, heard, ignore_from_now_on
@@ -99,7 +99,7 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
         from omegaconf.errors import OmegaConfBaseException
 
         from nmt.config import CONFIG_FOLDER, DOORS, register, typed
-        from nmt.jobs.sweep import RefusedSweep
+        from nmt.jobs.sweep import EndedSweep, ends_all, install
         from nmt.override_errors import one_line, unnamed_choice
         from nmt.plugins import load_plugins
         from nmt.training.signals import Interrupted
@@ -107,13 +107,12 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
     with phase("loading the plugins of NMT_PLUGINS"):
         load_plugins()
     register()
+    install()
     failures: list[BaseException] = []
     parent = os.getpid()
 
     def task(config: DictConfig) -> None:
         """Keeps the job's error from Hydra, which would announce it in its own words before it passes it on."""
-        if failures:  # of an earlier job of a multirun
-            return
         in_launcher = os.getpid() != parent  # the job has a process of its own
         if in_launcher:
             watch_standard_error()
@@ -122,27 +121,37 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
         try:
             job(typed(config, DOORS[name]))
         except BaseException as error:
-            if not in_launcher:
+            if not in_launcher and not _of_many_jobs():
                 failures.append(error)
                 return
-            if isinstance(error, Interrupted):  # the launcher's own handler may queue the job again
+            if not in_launcher and ends_all(error):
+                failures.append(error)
+                raise EndedSweep from error
+            if in_launcher and isinstance(error, Interrupted):  # the launcher's own handler may queue the job again
                 signal.raise_signal(error.number)
             raise
 
     try:
-        yield hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)
+        with suppress(EndedSweep):
+            yield hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)(task)
         if failures:
             raise failures[0]
     except Interrupted as stop:
         _fail(f"{stop}; the same command goes on from there", stop.exit_code)
-    except RefusedSweep as refusal:
-        raise UserError(str(refusal)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from None
     except ValueError as error:
         if failures or "Config group override" not in str(error):
             raise
         raise UserError(unnamed_choice()) from None
+
+
+def _of_many_jobs() -> bool:
+    """Whether the job that runs is one of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 @contextmanager
@@ -153,22 +162,15 @@ def _mistakes_in_one_line() -> Iterator[None]:
         sys.stdout.flush()
     except Stopped as stop:
         _fail(f"stopped by {stop.name}", 128 + stop.number)
-    except UserError as error:
-        _fail(str(error), 2)
     except KeyboardInterrupt:
         _fail("stopped", 130)
     except BrokenPipeError:  # whoever read our output has gone
         raise SystemExit(1) from None
-    except (MemoryError, RuntimeError) as error:
-        if not is_memory(error):
+    except Exception as error:
+        message = in_words(error)
+        if not message:
             raise
-        _fail("out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller", 2)
-    except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
-        reason = error.strerror or error
-        place = os.fsdecode(error.filename or "disk")  # TensorBoard names files in bytes
-        _fail(f"{place}: {reason}; what was saved is kept", 2)
+        _fail(message, 2)
 
 
 @contextmanager
@@ -194,7 +196,7 @@ def _ending_at_once(count: int) -> Iterator[None]:
 
 def _set_logging() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
-    for library in ("datasets", "matplotlib", "fsspec", "filelock"):
+    for library in ("datasets", "matplotlib", "fsspec", "filelock", "hydra", "hydra_plugins"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 

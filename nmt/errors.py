@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shlex
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -53,10 +54,52 @@ def is_memory(error: BaseException) -> bool:
 _MEMORY_SIGNS = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
+def in_words(error: BaseException) -> str:
+    """Returns what a person is told of an error that a user can mend, in one line; empty where it is another."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError | RuntimeError) and is_memory(error):
+        return "out of memory; lower batching.tokens or decoding.batch_size, or make the model smaller"
+    if isinstance(error, OSError) and not (error.filename is None and error.errno is None):
+        place = os.fsdecode(error.filename or "disk")  # TensorBoard names files in bytes
+        reason = error.strerror or error
+        return f"{place}: {reason}; what was saved is kept"
+    return ""
+
+
+def typed_as(option: str, text: str) -> str:
+    """Returns what to type on a command line for an option of text, in quotes for Hydra and the shell where needed."""
+    if re.fullmatch(r"[\w./+:@%-]+", text, re.ASCII):
+        return f"{option}={text}"
+    quote = '"' if "'" in text and '"' not in text else "'"
+    escaped = text.replace("${", "\\${").replace(f"\\{quote}", f"\\\\{quote}").replace(quote, f"\\{quote}")
+    if escaped.endswith("\\"):
+        escaped += "\\"
+    return for_shell(f"{option}={quote}{escaped}{quote}")
+
+
+def for_shell(argument: str) -> str:
+    """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
+    is_plain = not set(argument) & set('"$`\\!')
+    if "'" in argument and is_plain:
+        return f'"{argument}"'
+    return shlex.quote(argument)
+
+
+# What some system refuses in the name of a file is not in it, nor a space or a full stop where it would be lost.
+_TITLE = re.compile(r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]")
+
+
 def check_name(name: str, place: str) -> None:
     """Raises UserError for a name that can't name a file; ``place`` says whose name it is."""
     if not re.fullmatch(r"[\w.+-]*[\w+-]", name):
         raise UserError(f"{place}: '{name}' names files; letters, digits and . + - _ are needed")
+
+
+def check_title(name: str, place: str) -> None:
+    """Raises UserError for the name of a system or a comparison, which people read, that can't name a folder."""
+    if not re.fullmatch(_TITLE, name):
+        raise UserError(f"{place}: '{name}' names files; letters, digits, spaces and . , + - _ = ( ) [ ] {{ }} ' can")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

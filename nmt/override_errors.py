@@ -87,7 +87,7 @@ def one_line(error: Exception) -> str:
     """Returns the message of an error of Hydra or OmegaConf with the nearest right name."""
     if isinstance(error, OverrideParseException):
         return _unreadable(str(error.override))
-    return _missing_choice(error) or _unknown_option(error) or _wrong_value(error)
+    return _several_values(error) or _missing_choice(error) or _unknown_option(error) or _wrong_value(error)
 
 
 def unnamed_choice() -> str:
@@ -101,6 +101,18 @@ def unnamed_choice() -> str:
             listed = ", ".join(sorted(known))
             return f"{argument}: no such configuration; known: {listed}"
     return "an override names no configuration where it must, as model=transformer does"
+
+
+def _several_values(error: Exception) -> str:
+    """Returns the message for values with commas, where one is wanted; empty where the error is another."""
+    match = re.match(r"Ambiguous value for argument '(.*)'$", str(error), re.MULTILINE)
+    if not match:
+        return ""
+    key, _, values = match[1].partition("=")
+    return (
+        f'{match[1]}: one value is wanted; say "{key}=[{values}]" for a list, "{key}=\'{values}\'" for a text with a '
+        "comma, or -m to do each"
+    )
 
 
 def _missing_choice(error: Exception) -> str:

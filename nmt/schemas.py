@@ -19,7 +19,7 @@ from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.concatenation import ConcatenationOptions
 from nmt.decoding.options import DecodingOptions
 from nmt.decoding.output import check_output
-from nmt.errors import UserError, check_name, nearest
+from nmt.errors import UserError, check_name, check_title, nearest
 from nmt.evaluation.alignment import check_join
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.published import PublishedOptions
@@ -43,6 +43,7 @@ MATCHED = {
     "none": "nothing but corpus, tokenizer and selection rule: each system has its own budget",
 }
 COUNTED = ("tokens", "steps")  # of these, in whole numbers
+LARGEST_BUDGET = 2**63 - 1  # that a counter holds
 
 
 @dataclass
@@ -105,6 +106,8 @@ class TrainConfig:
             raise UserError(f"finetuning.run={base}: is run.dir itself; name another run.dir")
         if not base:
             self.corpus.check_symbols(self.tokenizer.symbols)
+        if self.seed < 0:
+            raise UserError(f"seed={self.seed}: must not be negative")
         if self.resume not in RESUME:
             raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
 
@@ -256,8 +259,8 @@ class CompareConfig:
     def __post_init__(self) -> None:
         """Raises UserError for what can't be compared, whatever the systems are."""
         for system in self.systems:
-            check_name(system, "systems")
-        check_name(self.name, "name")
+            check_title(system, "systems")
+        check_title(self.name, "name")
         if self.baseline not in self.systems:
             raise UserError(f"baseline={self.baseline}: no such system; {nearest(self.baseline, self.systems)}")
         if self.match not in MATCHED:
@@ -266,8 +269,12 @@ class CompareConfig:
             raise UserError(f"budget={self.budget}: how many {self.match} does each system get?")
         if self.match in COUNTED and self.budget != round(self.budget):
             raise UserError(f"budget={self.budget}: match={self.match} needs a whole number")
+        if self.match in COUNTED and self.budget > LARGEST_BUDGET:
+            raise UserError(f"budget={self.budget}: must be at most {LARGEST_BUDGET}")
         if not self.seeds:
             raise UserError("seeds=[]: one or more are needed")
+        if min(self.seeds) < 0:
+            raise UserError(f"seeds={list(self.seeds)}: none may be negative")
         _check_each_once("seeds", self.seeds)
         _check_each_once("test_sets", self.test_sets)
         if self.checkpoint not in NAMED and not is_step(self.checkpoint):

@@ -18,6 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nmt.door import open_door
+from nmt.environment import rank_and_count
+from nmt.errors import typed_as
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.schemas import TrainConfig
@@ -31,17 +33,23 @@ def main() -> None:
 def _train(config: TrainConfig) -> None:
     import logging
 
+    from nmt.jobs.beforehand import below_warmup
     from nmt.jobs.train import open_training
 
+    log = logging.getLogger("nmt")
+    told = below_warmup(config, {"max_steps": config.trainer.max_steps})
+    rank, _ = rank_and_count()
+    if told and not rank:
+        log.warning("%s", told)
     with open_training(config) as (run, trainer):
         progress = trainer.fit()
-    logging.getLogger("nmt").info(
-        "done: %d steps, %s tokens, %.1f minutes; best at step %d; next: python -m nmt.evaluate run=%s",
+    log.info(
+        "done: %d steps, %s tokens, %.1f minutes; best at step %d; next: python -m nmt.evaluate %s",
         progress.step,
         f"{progress.tokens:,}",
         progress.seconds / 60,
         progress.best_step,
-        run.folder,
+        typed_as("run", str(run.folder)),
     )
 
 

@@ -21,7 +21,7 @@ from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.environment import rank_and_count
-from nmt.errors import UserError, nearest
+from nmt.errors import UserError, nearest, typed_as
 from nmt.locks import if_free
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
@@ -49,8 +49,9 @@ def find_export(place: Path, checkpoint: str) -> Path:
         exported = record["checkpoint"]
         newest = Path(record["file"])
     except FileNotFoundError:
+        typed = typed_as("run", str(place))
         raise UserError(
-            f"{folder}: no export here; make it with python -m nmt.export run={place} format=ctranslate2"
+            f"{folder}: no export here; make it with python -m nmt.export {typed} format=ctranslate2"
         ) from None
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None

@@ -24,12 +24,17 @@ from nmt.models.interface import Memory, Model
 from nmt.tokens import END, START
 
 
+def check_format(options: DecodingOptions, device: torch.device) -> None:
+    """Raises UserError for products in a format that the device has not."""
+    if not has_format(options.precision, device):
+        raise UserError(f"decoding.precision={options.precision} needs a GPU; use bf16 or fp32 on CPU")
+
+
 class Translator:
     """A model with its tokenizer and search options."""
 
     def __init__(self, model: Model, tokenizer: Tokenizer, options: DecodingOptions):
-        if not has_format(options.precision, model.device):
-            raise UserError("decoding.precision=tf32 needs a GPU; use bf16 or fp32 on CPU")
+        check_format(options, model.device)
         self.model = model
         self.tokenizer = tokenizer
         self.options = options

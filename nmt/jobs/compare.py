@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from nmt.config import compose_train, flat
@@ -32,24 +32,17 @@ from nmt.evaluation.results import (
 from nmt.evaluation.translations import Evaluations
 from nmt.evaluation.translations_folder import write_scores
 from nmt.jobs.evaluate import evaluate_run
-from nmt.jobs.fairness import (
-    Planned,
-    check_fair,
-    check_one_tokenizer,
-    check_overrides,
-    check_runs,
-    check_tokenizers,
-)
-from nmt.jobs.finetuning import settled
-from nmt.jobs.located import of_typed, telling_where
+from nmt.jobs.fairness import Planned, check_one_tokenizer
+from nmt.jobs.located import telling_where
 from nmt.jobs.marks import Trained, check_budget, judged_only, matched, other_experiment, remarks
+from nmt.jobs.plan import checked_plan
 from nmt.jobs.run_info import run_info
 from nmt.jobs.terms import as_trained
 from nmt.jobs.train import finished_without_text, train_run
 from nmt.messages import keep_messages
 from nmt.progress import phase
 from nmt.run import commit_of, git_commit, machine
-from nmt.schemas import CompareConfig, TrainConfig
+from nmt.schemas import CompareConfig
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
 from nmt.training.terms import FACTS
@@ -61,17 +54,11 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
     """Trains or reuses all runs, translates all test sets, and scores them. Returns the comparison and its folder.
 
     ``command`` is what the user typed, for the record. Of several processes that torchrun started, all train, and the
-    first does the rest; the others return None. Raises UserError, before anything is trained, for a comparison that
-    would not be fair.
+    first does the rest; the others return None. Raises UserError, before anything is written, for a comparison that
+    would not be fair, or of which a part can't be done.
     """
-    check_overrides(config)
     with phase("checking every system of the comparison"):
-        plan = _plan(config)
-        runs = [Path(planned.config.run.dir) for planned in plan]
-        plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
-        check_fair(config, plan)
-        check_tokenizers(plan)
-        check_runs(config, plan)
+        plan = checked_plan(config)
     _announce_buckets(config, plan)
 
     minutes = max(planned.config.trainer.timeout_minutes for planned in plan)
@@ -91,30 +78,6 @@ def compare_systems(config: CompareConfig, command: str) -> tuple[Comparison, Pa
             rows = [row for row in comparison.rows if (row.system, row.seed, row.test_set) == wanted]
             write_scores(evaluation, rows, config.evaluation)
     return comparison, Path(config.runs) / config.name
-
-
-def _plan(config: CompareConfig) -> list[Planned]:
-    """Lists what is to be trained: every system under every seed."""
-    plan: list[Planned] = []
-    for system in config.systems:
-        for seed in config.seeds:
-            before = [planned.config for planned in plan]  # a system may begin with the weights of one of these
-            plan.append(Planned(system, seed, settled(_train_config(config, system, seed), before)))
-    return plan
-
-
-def _train_config(config: CompareConfig, system: str, seed: int) -> TrainConfig:
-    options = config.systems[system]
-    folder = Path(config.runs) / config.name / system / f"seed-{seed}"
-    overrides = [f"+experiment={options.experiment}", f"device={config.device}", *config.overrides, *options.overrides]
-    # What the comparison says for all comes last.
-    overrides += [f"run.name={config.name}/{system}", f"run.dir={folder}", f"seed={seed}", "resume=auto"]
-    if config.match != "none":
-        budget = round(config.budget) if config.match in ("tokens", "steps") else config.budget
-        for name in ("minutes", "tokens", "steps", "epochs"):
-            amount = budget if name == config.match else 0
-            overrides.append(f"trainer.max_{name}={amount}")
-    return compose_train(overrides)
 
 
 def _announce_buckets(config: CompareConfig, plan: Sequence[Planned]) -> None:

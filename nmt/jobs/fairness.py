@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError, nearest
 from nmt.evaluation.measures.measure import Need, choosable, chosen_measures
-from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.finetuning import has_base, other_base
 from nmt.jobs.spent import MEND, UNITS, has_more, written
 from nmt.jobs.terms import as_trained, is_among
+from nmt.override_errors import one_line
 from nmt.run import BASE, CHANGES_BITS, WATCHES, difference, has_begun
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.checkpoints.folder import Checkpoints
@@ -45,8 +46,13 @@ def check_overrides(config: CompareConfig) -> None:
     lists = {"overrides": config.overrides}
     for system, options in config.systems.items():
         lists[f"systems.{system}.overrides"] = options.overrides
+    parser = OverridesParser.create()
     for place, overrides in lists.items():
-        for override in OverridesParser.create().parse_overrides(list(overrides)):
+        try:
+            parsed = parser.parse_overrides(list(overrides))
+        except HydraException as error:
+            raise UserError(f"{place}: {one_line(error)}") from None
+        for override in parsed:
             for name in _names(override.key_or_group, override.value()):
                 _check_override(config, f"{place}: {override.input_line}", name)
 
@@ -69,10 +75,25 @@ def _names(key: str, value: Any) -> Iterator[str]:
         yield from _names(f"{key}.{part}", inner)
 
 
+def check_test_sets(config: CompareConfig, train_config: TrainConfig) -> None:
+    """Raises UserError for a test set that the corpus hasn't, and for a measure that has nothing to see in one."""
+    corpus = train_config.corpus
+    known = corpus.test_names()
+    if not known:
+        raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
+    for name in config.test_sets:
+        if name not in known:
+            raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
+    for chosen in chosen_measures(config.evaluation.metrics):
+        for name in config.test_sets or known:
+            if Need.KNOWN_LINKS in chosen.needs and not corpus.knows_links(name):
+                raise chosen.refusal(Need.KNOWN_LINKS, f"test set '{name}' has not; leave it out")
+
+
 def check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
-    """Raises UserError for systems that can't be compared fairly, and for a test set that the corpus hasn't."""
+    """Raises UserError for systems that can't be compared fairly, and for what `check_test_sets` refuses."""
     first = plan[0]
-    check_usable(config.evaluation.tokenize, "evaluation.tokenize")
+    check_test_sets(config, first.config)
     for other in plan:
         systems = f"systems {first.system} and {other.system}"
         for part in ("corpus", "cleaning", "tokenizer", "validation"):
@@ -89,16 +110,6 @@ def check_fair(config: CompareConfig, plan: Sequence[Planned]) -> None:
             raise UserError(f"published.metric={published.metric}: {nearest(published.metric, choosable())}")
         if other.config.trainer.select_by != first.config.trainer.select_by:
             raise UserError(f"{systems} differ in trainer.select_by; a comparison needs one for all")
-    known = first.config.corpus.test_names()
-    if not known:
-        raise UserError("corpus.tests: the corpus has no test set, and a comparison needs one")
-    for name in config.test_sets:
-        if name not in known:
-            raise UserError(f"test_sets: no test set '{name}'; {nearest(name, known)}")
-    for chosen in chosen_measures(config.evaluation.metrics):
-        for name in config.test_sets or known:
-            if Need.KNOWN_LINKS in chosen.needs and not first.config.corpus.knows_links(name):
-                raise chosen.refusal(Need.KNOWN_LINKS, f"test set '{name}' has not; leave it out")
 
 
 def _shared(options: Any) -> Any:

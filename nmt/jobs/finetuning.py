@@ -32,12 +32,12 @@ def settled(config: TrainConfig, planned: Sequence[TrainConfig] = ()) -> TrainCo
     options = config.finetuning
     if not options.run:
         return config
-    has_begun = bool(Checkpoints(Path(config.run.dir) / "checkpoints").all())
+    begun = has_checkpoint(config)
     place = Path(config.run.dir)
-    if not has_begun:
+    if not begun:
         place = Path(options.run)
     base = _configuration_in(place, planned)
-    if not has_begun:
+    if not begun:
         _check_model(config, base)
     if options.vocabulary == "extend":
         return config
@@ -50,13 +50,23 @@ def settled(config: TrainConfig, planned: Sequence[TrainConfig] = ()) -> TrainCo
     return replace(config, tokenizer=tokenizer)
 
 
+def has_checkpoint(config: TrainConfig) -> bool:
+    """Whether the run of this configuration has a checkpoint, and so needs no base any more."""
+    return bool(Checkpoints(Path(config.run.dir) / "checkpoints").all())
+
+
+def planned_in(folder: Path, planned: Sequence[TrainConfig]) -> TrainConfig | None:
+    """Returns the run that is planned to lie in a folder; None where there is none."""
+    return next((config for config in planned if Path(config.run.dir) == folder), None)
+
+
 def _configuration_in(folder: Path, planned: Sequence[TrainConfig]) -> TrainConfig:
     """Returns the configuration of the run in a folder: as it lies there, or as it is planned."""
     file = folder / "config.yaml"
-    for config in planned:
-        if Path(config.run.dir) == folder and not file.exists():
-            return config
-    return load_train(file)
+    config = planned_in(folder, planned)
+    if config is None or file.exists():
+        return load_train(file)
+    return config
 
 
 def _check_model(config: TrainConfig, base: TrainConfig) -> None:

@@ -24,10 +24,10 @@ from nmt.corpus.subwords.tokenizer import Tokenizer, extended
 from nmt.corpus.text.cleaning import CleaningReport, clean
 from nmt.corpus.text.tags import as_read, tell_untagged
 from nmt.corpus.text.writing import Proportions
-from nmt.errors import Absent, UserError
-from nmt.evaluation.measures.tokenizers import check_usable
+from nmt.errors import Absent
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
+from nmt.jobs.beforehand import Beforehand, below_warmup
 from nmt.jobs.finetuning import settled, tell_other_base, terms_of_base
 from nmt.jobs.located import of_typed, record_as_typed, telling_where, trained_in
 from nmt.jobs.spent import has_ended
@@ -101,9 +101,8 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
     ``ranks`` are the processes that train together; by default those that torchrun started. Where the block has trained
     the run, its best score is recorded for TensorBoard. Raises UserError for what the user can mend.
     """
-    config.trainer.check_budget()  # before text is read for it
-    check_usable(config.validation.tokenize, "validation.tokenize")
     config = settled(of_typed(config))
+    Beforehand().check(config)
     with ExitStack() as stack:
         if ranks is None:
             device = own_device(choose_device(config.device))
@@ -115,6 +114,7 @@ def open_training(config: TrainConfig, ranks: Ranks | None = None) -> Iterator[t
         run, trainer = _prepare(config, ranks)
         if check_place:
             run.checkpoints.check_place = check_place
+        _tell_short_budget(config, trainer, ranks)
         before = run.checkpoints.all()
         yield run, trainer
         if not ranks.first:
@@ -171,6 +171,25 @@ def _prepare(config: TrainConfig, ranks: Ranks) -> tuple[Run, Trainer]:
     return run, trainer
 
 
+def _tell_short_budget(config: TrainConfig, trainer: Trainer, ranks: Ranks) -> None:
+    """Warns, in the first process, of a budget in epochs or tokens that ends within the warm-up.
+
+    How many updates those are is known once the text is batched; of a stream it is not.
+    """
+    if not ranks.first or not isinstance(trainer.batches, Batcher):
+        return
+    batches = len(trainer.batches.plan(0))
+    per_epoch = batches / (config.trainer.accumulate * ranks.count)
+    tokens = int(trainer.batches.target_lengths.sum())
+    updates = {
+        "max_epochs": config.trainer.max_epochs * per_epoch,
+        "max_tokens": config.trainer.max_tokens * per_epoch / max(tokens, 1),
+    }
+    told = below_warmup(config, updates)
+    if told:
+        log.warning("%s", told)
+
+
 def _start(config: TrainConfig, ranks: Ranks) -> Run:
     """Opens the run's folder, which the first process makes while the others wait."""
 
@@ -216,8 +235,6 @@ def _batches(run: Run, ranks: Ranks) -> tuple[Batches, dict[str, Any]]:
     config = run.config
     if config.batching.stream:
         return _stream(run, ranks), {}
-    if config.tokenizer.sampling or config.corpus.needs_stream:
-        raise UserError("tokenizer.sampling and corpus.weights need batching.stream=true: text that is read anew")
 
     def read() -> EncodedPairs:
         guided = config.trainer.guided_alignment > 0
@@ -250,8 +267,6 @@ def _stream(run: Run, ranks: Ranks) -> Stream:
     """Returns the batches of text that is read anew in every epoch."""
     config = run.config
     budget = config.trainer
-    if budget.guided_alignment > 0:
-        raise UserError("trainer.guided_alignment: not with batching.stream=true, which reads no links")
     sampling = config.tokenizer.sampling
     options = StreamOptions(
         config.corpus, config.cleaning, config.joining, config.batching, sampling, config.seed, run.proportions
@@ -280,8 +295,6 @@ def _model(run: Run) -> Model:
         base = open_run(config.finetuning.run)
         weights, place = base.checkpoints.weights(config.finetuning.checkpoint, "finetuning.checkpoint")
         begin_with(model, weights, place, config.finetuning)
-    if config.trainer.guided_alignment > 0 and not model.attends:
-        raise UserError("trainer.guided_alignment teaches attention weights, and this model has none")
     return model
 
 

@@ -39,13 +39,8 @@ def begin_with(model: Model, weights: Tensors, place: Path, options: FinetuningO
 
     Raises UserError where the model is another one.
     """
+    check_fits(model, weights, place, options)
     targets = weights_of(model)
-    different = sorted(targets.keys() ^ weights.keys())
-    for name, target in targets.items():
-        if name in weights and not _fits(weights[name], target, options):
-            different.append(name)
-    if different:
-        raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); take its model options")
     with torch.no_grad():
         for name, target in targets.items():
             known = weights[name]
@@ -53,6 +48,17 @@ def begin_with(model: Model, weights: Tensors, place: Path, options: FinetuningO
                 target = target[: len(known)]
             target.copy_(known)
     log.info("begins with the weights of %s", place)
+
+
+def check_fits(model: Model, weights: Tensors, place: Path, options: FinetuningOptions) -> None:
+    """Raises UserError where a model, which may lie on the meta device, can't begin with these weights."""
+    targets = weights_of(model)
+    different = sorted(targets.keys() ^ weights.keys())
+    for name, target in targets.items():
+        if name in weights and not _fits(weights[name], target, options):
+            different.append(name)
+    if different:
+        raise UserError(f"{place}: the weights are of another model ('{different[0]}' differs); take its model options")
 
 
 def _fits(known: Tensor, target: Tensor, options: FinetuningOptions) -> bool:

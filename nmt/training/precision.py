@@ -50,14 +50,19 @@ def choose_device(name: str) -> torch.device:
 def choose_precision(device: torch.device, name: str) -> Precision:
     """The number format of this name, for which the process is prepared (a side effect, see `prepare`).
 
-    ``auto`` is bf16 where the device has instructions for it, else fp32. Raises UserError for a format that the device
-    has not.
+    ``auto`` is bf16 where the device has instructions for it, else fp32. Raises UserError as `check_precision` does.
     """
     if name == "auto":
         name = "bf16" if has_bf16(device) else "fp32"
-    if name not in AUTOCAST:
-        raise UserError(f"trainer.precision={name}: {nearest(name, ('auto', *AUTOCAST))}")
-    if not has_format(name, device):
-        raise UserError(f"trainer.precision={name} needs a GPU; use bf16 or fp32 on CPU")
+    check_precision(device, name)
     prepare(device, name)
     return Precision(device, name)
+
+
+def check_precision(device: torch.device, name: str) -> None:
+    """Raises UserError for a format that nobody knows, or that the device has not."""
+    known = ("auto", *AUTOCAST)
+    if name not in known:
+        raise UserError(f"trainer.precision={name}: {nearest(name, known)}")
+    if name != "auto" and not has_format(name, device):
+        raise UserError(f"trainer.precision={name} needs a GPU; use bf16 or fp32 on CPU")

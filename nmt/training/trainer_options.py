@@ -9,6 +9,7 @@ from nmt.errors import UserError, nearest
 
 SELECTION = ("loss", "bleu")
 SHARDING = ("none", "full")
+MOST_THREADS = 1024  # a library ends the process where the system gives it fewer than it asks for
 BUDGETS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_tokens", "trainer.max_minutes")
 
 
@@ -97,6 +98,8 @@ class TrainerOptions:
         for name in ("accumulate", "validate_every", "log_every", "keep_checkpoints", "skip_limit"):
             if getattr(self, name) < 1:
                 raise UserError(f"trainer.{name}={getattr(self, name)}: must be 1 or more")
+        if self.threads > MOST_THREADS:
+            raise UserError(f"trainer.threads={self.threads}: must be at most {MOST_THREADS}; 0 takes one a core")
         if self.sharding not in SHARDING:
             raise UserError(f"trainer.sharding={self.sharding}: {nearest(self.sharding, SHARDING)}")
         if self.timeout_minutes <= 0:

@@ -27,8 +27,10 @@ class BatchingOptions:
     block: int = 200_000  # stream: pairs that are read ahead, shuffled and batched together
 
     def __post_init__(self) -> None:
-        if self.stream and self.block < 1:
-            raise UserError(f"batching.block={self.block}: must be 1 or more")
+        for name in ("tokens", "sentences", "block"):
+            counts = name != "block" or self.stream
+            if counts and getattr(self, name) < 1:
+                raise UserError(f"batching.{name}={getattr(self, name)}: must be 1 or more")
 
 
 class Batches(Protocol):

@@ -67,6 +67,13 @@ class Corpus(ABC):
         Caches are named by it, and a run goes on only where it is what the run began with.
         """
 
+    def look_into(self, split: str) -> None:
+        """Reads the beginning of a split, in little time, whatever its size.
+
+        Raises UserError for a split that is not there, and for a beginning that can't be read.
+        """
+        next(self.read(split), None)
+
     def knows_links(self, split: str) -> bool:
         """Whether the pairs of a split come with their word links."""
         return False

@@ -32,6 +32,8 @@ from nmt.errors import Absent, UserError, nearest
 
 LONG = 1000  # digits of a number
 
+FIRST = 100  # pairs of each file, which are read before anything is made of it
+
 
 @dataclass
 class FilesOptions(PlacedCorpus):
@@ -68,6 +70,15 @@ class FilesOptions(PlacedCorpus):
     def read(self, split: str, first: int = 0) -> Iterator[Pair]:
         pairs = self._read_linked() if self.knows_links(split) else self._read_places(split)
         yield from itertools.islice(pairs, first, None)
+
+    def look_into(self, split: str) -> None:
+        for place in self.places(split):
+            for name in self._expanded(place):
+                for _ in itertools.islice(self.read_file(name), FIRST):
+                    pass
+        if self.knows_links(split):
+            for _ in itertools.islice(read_links(existing(self.links)), FIRST):
+                pass
 
     def knows_links(self, split: str) -> bool:
         return split == "train" and bool(self.links)

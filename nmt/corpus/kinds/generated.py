@@ -43,6 +43,11 @@ class GeneratedCorpus(Corpus):
             raise UserError(f"corpus: no test set '{split}'; a generated corpus has only 'test'")
         yield from itertools.islice(self.generate(split), first, None)
 
+    def look_into(self, split: str) -> None:
+        """Makes the pairs of a split that is small; the training text is made where training begins."""
+        if split != "train":
+            super().look_into(split)
+
     def knows_links(self, split: str) -> bool:
         return True
 

@@ -35,6 +35,7 @@ class GrammarOptions(GeneratedCorpus):
     sigma: float = 0.7  # of the logarithm of the length
     max_words: int = 100
 
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"train_pairs", "valid_pairs", "test_pairs_per_bucket"})
     version: ClassVar[int] = 1
     known_to_version: ClassVar[tuple[str, ...]] = (
         "seed",
@@ -48,6 +49,13 @@ class GrammarOptions(GeneratedCorpus):
     )
 
     def __post_init__(self) -> None:
+        for name in ("train_pairs", "valid_pairs", "test_pairs_per_bucket"):
+            if getattr(self, name) < 1:
+                raise UserError(f"corpus.{name}={getattr(self, name)}: must be 1 or more")
+        if self.sigma < 0:
+            raise UserError(f"corpus.sigma={self.sigma}: must not be negative")
+        if self.max_words < MIN_WORDS:
+            raise UserError(f"corpus.max_words={self.max_words}: must be {MIN_WORDS} or more")
         bounds = list(self.test_bounds)
         if any(high <= low for low, high in itertools.pairwise([MIN_WORDS - 1, *bounds])):
             raise UserError(

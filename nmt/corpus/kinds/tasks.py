@@ -36,6 +36,7 @@ class TaskOptions(GeneratedCorpus):
     test_bounds: list[int] = field(default_factory=lambda: [2, 4, 6, 8, 10, 12, 16, 20, 30, 40])
     max_words: int = 40  # in training and validation
 
+    COUNTS: ClassVar[frozenset[str]] = frozenset({"train_pairs", "valid_pairs", "test_pairs_per_bucket"})
     measures_capacity: ClassVar[bool] = True
     version: ClassVar[int] = 1
     known_to_version: ClassVar[tuple[str, ...]] = (

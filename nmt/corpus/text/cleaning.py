@@ -33,6 +33,9 @@ class CleaningOptions:
     def __post_init__(self) -> None:
         if self.duplicates not in DUPLICATES:
             raise UserError(f"cleaning.duplicates={self.duplicates}: {nearest(self.duplicates, DUPLICATES)}")
+        for name in ("max_words", "train_words", "max_tokens", "max_ratio"):
+            if getattr(self, name) < 0:
+                raise UserError(f"cleaning.{name}={getattr(self, name)}: must not be negative")
         for name in ("source_script", "target_script"):
             script = getattr(self, name)
             known = [*SCRIPTS, *TOGETHER]

@@ -90,9 +90,14 @@ def evaluate(
         precision=translator.options.precision,
         tags=tags,
     )
+    return _kept(evaluation, folder)
+
+
+def _kept(evaluation: Evaluation, folder: Path) -> Evaluation:
+    """Writes an evaluation into its folder. On a read-only disk a line says that it is not kept, and it has none."""
     try:
-        with phase(f"{name}: writing the evaluation"):
-            write_evaluation(folder, evaluation, identity)
+        with phase(f"{evaluation.test_set}: writing the evaluation"):
+            write_evaluation(folder, evaluation, dict(evaluation.identity))
     except NotKept as error:
         log.warning("%s; the translations are not kept", error)
         return replace(evaluation, folder=None)

@@ -221,7 +221,7 @@ class Uniform(Score):
 def _vector(size: int) -> nn.Parameter:
     """Weights (size,) of a variance of 1 / size."""
     uniform = torch.empty(size).uniform_(-1, 1)
-    return nn.Parameter(uniform * math.sqrt(3 / size))
+    return nn.Parameter(uniform.mul_(math.sqrt(3 / size)))
 
 
 def _same_sizes(name: str, query_size: int, state_size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib.util
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,13 @@ from nmt.training.sinks.sink import Event, Look, Sink
 RUN_NAME = "wandb-id.txt"
 
 
+def check_installed() -> None:
+    """Raises UserError where the library is not installed."""
+    found = importlib.util.find_spec("wandb")
+    if found is None or found.origin is None:  # a folder of that name has no origin
+        raise UserError("journal.second=wandb: not installed; say pip install wandb, or journal.second=none")
+
+
 class WeightsAndBiases(Sink):
     """One run folder is one run of Weights & Biases, also after a resume.
 
@@ -22,12 +30,9 @@ class WeightsAndBiases(Sink):
     """
 
     def __init__(self, folder: Path, step: int, name: str, project: str, mode: str, settings: Mapping[str, Any]):
-        try:
-            import wandb
-        except ImportError:
-            raise UserError(
-                "journal.second=wandb: not installed; say pip install wandb, or journal.second=none"
-            ) from None
+        check_installed()
+        import wandb
+
         self._library = wandb
         folder.mkdir(parents=True, exist_ok=True)
         identity = folder / RUN_NAME
