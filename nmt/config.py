@@ -27,8 +27,8 @@ from nmt.errors import Absent, UserError, nearest, not_read
 from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
-from nmt.shapes import shape_values
-from nmt.verbatim import apply_overrides, install, read_yaml
+from nmt.shapes import apply_overrides, shape_values
+from nmt.verbatim import install, read_yaml
 
 _PACKAGE = Path(__file__).parent
 CONFIG_FOLDER = next(folder for folder in (_PACKAGE / "configs", _PACKAGE.parent / "configs") if folder.is_dir())

@@ -1,4 +1,4 @@
-"""One value where an option holds a list, and a list of one where it holds a value, are taken as they are meant.
+"""Values as their options hold them: one where a list is held makes a list of one, and a dictionary replaces another.
 
 What an option holds is known only where Hydra puts configurations together, and what OmegaConf says of a misfit there
 does not name the option.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import is_dataclass
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -42,14 +43,43 @@ def shape_values() -> None:
 
 
 def apply_overrides(overrides: Sequence[Override], config: DictConfig) -> None:
-    """Sets options of a configuration, each as what the option holds."""
+    """Sets options of a configuration, in place, each as what the option holds.
+
+    A dictionary whose names are the user's own, such as systems={...} or corpus.tests={...}, takes the place of that in
+    the file; a second one, and +systems={...}, add to it. By itself Hydra would merge the first, too: a comparison of
+    more systems than those that were typed.
+    """
+    replaced: set[str] = set()
     for override in overrides:
-        if override.is_delete() or override.package is not None:
-            continue
         key = override.key_or_group
-        node = _node_of(config, key.split("."))
-        override._value = shaped(node, override._value, key)
-    _apply_overrides(list(overrides), config)
+        is_whole = isinstance(override.value(), dict) and not (override.is_add() or override.is_hydra_override())
+        if is_whole and key not in replaced:
+            _empty(config, key)
+            replaced.add(key)
+        if not override.is_delete() and override.package is None:
+            _make_room(config, key)
+            override._value = shaped(_node_of(config, key.split(".")), override._value, key)
+        _apply_overrides([override], config)
+
+
+def _make_room(config: DictConfig, key: str) -> None:
+    """Adds the member, such as a new system of systems.NAME.experiment=..., that an option is set in."""
+    node: Any = config
+    for name in key.split("."):
+        if not isinstance(node, DictConfig) or node._is_missing() or node._is_none():
+            return
+        members = node._metadata.element_type
+        if name not in node and is_dataclass(members):
+            node[name] = OmegaConf.structured(members)
+        node = node._get_node(name)
+
+
+def _empty(config: DictConfig, key: str) -> None:
+    """Takes away what a dictionary of the user's own names holds; one with options of its own stays as it is."""
+    node = OmegaConf.select(config, key, throw_on_missing=False)
+    if isinstance(node, DictConfig) and not is_dataclass(OmegaConf.get_type(node)):
+        with open_dict(node):
+            node.clear()
 
 
 def compose_from_defaults(

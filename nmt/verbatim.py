@@ -7,13 +7,11 @@ and ~ is no character of a value at all. A run named 1_1 would be run 11. Here t
 from __future__ import annotations
 
 import re
-from dataclasses import is_dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins import file_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser import overrides_parser
@@ -22,7 +20,7 @@ from hydra.core.override_parser.overrides_visitor import HydraOverrideVisitor
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
 from nmt.option_types import is_list_of_paths, type_of
@@ -39,7 +37,6 @@ _HOME = re.compile(r"""'[^']*'|"[^"]*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\
 _IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*\"""")
 
 _parse_rule = OverridesParser.parse_rule  # Hydra's own
-_apply_overrides = ConfigLoaderImpl._apply_overrides_to_config
 
 
 def install() -> None:
@@ -48,45 +45,6 @@ def install() -> None:
     SourcesRegistry.instance().types["file"] = FileConfigSource
     overrides_parser.HydraOverrideVisitor = Visitor  # type: ignore[misc]
     OverridesParser.parse_rule = parse_rule  # type: ignore[method-assign, assignment]
-    ConfigLoaderImpl._apply_overrides_to_config = staticmethod(apply_overrides)  # type: ignore
-
-
-def apply_overrides(overrides: list[Override], config: DictConfig) -> None:
-    """Sets options of a configuration, in place. A dictionary whose names are the user's own, such as systems={...} or
-    corpus.tests={...}, takes the place of that in the file; a second one, and +systems={...}, add to it.
-
-    By itself Hydra would merge the first, too: a comparison of more systems than those that were typed.
-    """
-    replaced: set[str] = set()
-    for override in overrides:
-        key = override.key_or_group
-        is_whole = isinstance(override.value(), dict) and not (override.is_add() or override.is_hydra_override())
-        if is_whole and key not in replaced:
-            _empty(config, key)
-            replaced.add(key)
-        if not override.is_delete():
-            _make_room(config, key)
-        _apply_overrides([override], config)
-
-
-def _make_room(config: DictConfig, key: str) -> None:
-    """Adds the member, such as a new system of systems.NAME.experiment=..., that an option is set in."""
-    node: Any = config
-    for name in key.split("."):
-        if not isinstance(node, DictConfig):
-            return
-        members = node._metadata.element_type
-        if name not in node and is_dataclass(members):
-            node[name] = OmegaConf.structured(members)
-        node = node._get_node(name)
-
-
-def _empty(config: DictConfig, key: str) -> None:
-    """Takes away what a dictionary of the user's own names holds; one with options of its own stays as it is."""
-    node = OmegaConf.select(config, key, throw_on_missing=False)
-    if isinstance(node, DictConfig) and not is_dataclass(OmegaConf.get_type(node)):
-        with open_dict(node):
-            node.clear()
 
 
 def parse_rule(parser: OverridesParser, s: str, rule_name: str) -> Any:

@@ -49,6 +49,8 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
 
     plan = list(_composed(config))
     runs = [Path(planned.config.run.dir) for planned in plan]
+    for folder in runs:
+        _check_no_file(folder)
     plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
     check_fair(config, plan)
     check_tokenizers(plan)
@@ -62,7 +64,7 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
             beforehand.check(planned.config, before, test_sets)
             _check_checkpoint(config.checkpoint, planned.config)
             if not is_finished(planned.config):
-                _check_place(Path(planned.config.run.dir))
+                _check_writable(Path(planned.config.run.dir))
         before.append(planned.config)
     _tell_short_budgets(config, plan)
     return plan
@@ -149,15 +151,26 @@ def _check_checkpoint(checkpoint: str, config: TrainConfig) -> None:
         )
 
 
-def _check_place(folder: Path) -> None:
+def _check_no_file(folder: Path) -> None:
+    """Raises UserError where a file lies in the way of a folder."""
+    place = _lowest_there(folder)
+    if not place.is_dir():
+        raise UserError(f"{place}: a file, where the folder {folder} is to be made; give another runs= or name=")
+
+
+def _check_writable(folder: Path) -> None:
     """Raises UserError where a folder can't be made or written."""
+    place = _lowest_there(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{place}: cannot be written; give another runs=")
+
+
+def _lowest_there(folder: Path) -> Path:
+    """Returns the folder itself, or the first of those that it lies in that is there."""
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
-    if not place.is_dir():
-        raise UserError(f"{place}: a file, where the folder {folder} is to be made; give another runs= or name=")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise UserError(f"{place}: cannot be written; give another runs=")
+    return place
 
 
 def _tell_short_budgets(config: CompareConfig, plan: Sequence[Planned]) -> None:

@@ -46,7 +46,7 @@ class DatasetsOptions(PlacedCorpus):
         loaded = self._loaded(place)
         self._check_columns(loaded.column_names)
         if loaded.column_names:  # what the others hold may be what Python can't
-            loaded = loaded.select_columns(self._columns)
+            loaded = loaded.select_columns(list(dict.fromkeys(self._columns)))
         if hasattr(loaded, "__len__") and first >= len(loaded):  # skip() takes only the number of a record
             return
         for number, record in self._records(loaded, place, first):
