@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -47,6 +49,7 @@ LATE = [
     (["trainer.guided_alignment=0.5", "batching.stream=true"], "trainer.guided_alignment: not with batching.stream"),
     (["cleaning.train_words=1"], "cleaning.train_words=1: no training pair is so short"),
     (["finetuning.run=nowhere"], "nowhere: no run here"),
+    ([f"cache={__file__}/cache"], "test_plan.py: a file, where the folder"),
     (["model.cell=gated_linear", "model.decoder_size=17"], "model.cell=gated_linear"),
 ]
 
@@ -129,7 +132,9 @@ def test_a_budget_within_the_warm_up_is_told_once_by_the_option_that_was_typed(t
     assert len(told) == 1 and "budget=4 ends after 4 updates, within optimizer.warmup_steps" in told[0]
 
 
-@pytest.mark.parametrize("options", [{"seeds": [-1]}, {"match": "tokens", "budget": 1e30}])
+@pytest.mark.parametrize(
+    "options", [{"seeds": [-1]}, {"match": "tokens", "budget": 1e30}, {"budget": math.nan}, {"budget": math.inf}]
+)
 def test_seeds_and_budgets_that_nothing_can_count_are_refused_by_their_names(options):
     with pytest.raises(UserError, match=f"^{list(options)[-1]}="):
         comparison(SystemOptions("demo/fixed"), **options)
