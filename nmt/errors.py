@@ -5,10 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shlex
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -80,6 +78,8 @@ def typed_as(option: str, text: str) -> str:
 
 def for_shell(argument: str) -> str:
     """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
+    import shlex  # late: it costs every start
+
     is_plain = not set(argument) & set('"$`\\!')
     if "'" in argument and is_plain:
         return f'"{argument}"'
@@ -121,11 +121,11 @@ def leave_disk_errors_to_caller() -> None:
         threading.excepthook = _WithoutDiskErrors(threading.excepthook)
 
 
-@dataclass(frozen=True)
 class _WithoutDiskErrors:
     """Passes on what a thread died of, but for errors of a disk that its library raises elsewhere."""
 
-    otherwise: Callable[[threading.ExceptHookArgs], object]
+    def __init__(self, otherwise: Callable[[threading.ExceptHookArgs], object]):
+        self.otherwise = otherwise
 
     def __call__(self, died: threading.ExceptHookArgs) -> None:
         is_told = isinstance(died.exc_value, OSError) and type(died.thread).__module__.startswith("tensorboard.")
