@@ -87,7 +87,7 @@ def for_shell(argument: str) -> str:
 
 
 # What some system refuses in the name of a file is not in it, nor a space or a full stop where it would be lost.
-_TITLE = re.compile(r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]")
+_TITLE = r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]"
 
 
 def check_name(name: str, place: str) -> None:
