@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class UserError(Exception):
@@ -30,6 +34,10 @@ class Newer(UserError):
     """What was read is whole, and only a later version of nmt knows its format."""
 
 
+class NotKept(UserError):
+    """Something could not be saved, since its disk is read-only or rights are missing: what is known can be shown."""
+
+
 def not_read(error: OSError, place: Path | str) -> UserError:
     """Returns what to raise where a file or folder could not be opened or read: Absent or Unreadable.
 
@@ -39,6 +47,18 @@ def not_read(error: OSError, place: Path | str) -> UserError:
         return Absent(f"{place}: no such file or folder")
     reason = error.strerror or str(error).partition("\n")[0]
     return Unreadable(f"{place}: cannot be read ({reason}); what is there is kept as it is")
+
+
+def not_written(error: OSError, place: Path | str, mend: str = "") -> UserError:
+    """Returns what to raise where a file or folder could not be written: NotKept, or another UserError."""
+    reason = error.strerror or str(error).partition("\n")[0]
+    end = mend or "what was there is as it was"
+    if mend and error.errno in FULL:
+        end = f"free space, or {mend}"
+    message = f"{place}: cannot be written ({reason}); {end}"
+    if error.errno in READ_ONLY:
+        return NotKept(message)
+    return UserError(message)
 
 
 def is_memory(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.digests import file_digest, record_digest
-from nmt.errors import UserError, not_read
+from nmt.errors import Damaged, UserError, not_read
 
 log = logging.getLogger("nmt")
 
@@ -29,8 +29,7 @@ def write_record(folder: Path, made_of: Mapping[str, Any], quantization: str) ->
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Returns what export.json holds. Raises FileNotFoundError without one, and UserError for a damaged one, or one
-    that can't be read now."""
+    """Returns what export.json holds. Raises FileNotFoundError without one, Unreadable or Damaged."""
     try:
         record = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
@@ -43,7 +42,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise not_read(error, folder / MADE) from None
     except ValueError as error:
-        raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
+        raise Damaged(f"{folder / MADE}: damaged ({error}); export the run again") from None
     return record
 
 
