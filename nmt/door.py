@@ -40,6 +40,7 @@ def open_door(name: str, help_text: str, job: Callable[[Any], None]) -> Iterator
         count = _processes(name)
         prepare_libraries()
         _set_logging()
+        # Told here, too: the next block out ends one of several processes without a chance to tell anything.
         with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
             yield run
 

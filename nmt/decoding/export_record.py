@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.digests import file_digest, record_digest
-from nmt.errors import Damaged, UserError, not_read
+from nmt.errors import Damaged, not_read
 
 log = logging.getLogger("nmt")
 
@@ -53,7 +53,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 
 def checked_files(folder: Path) -> dict[str, str]:
-    """Returns `file_digests`. Raises UserError where a file is not as it was exported, and names it.
+    """Returns `file_digests`. Raises Damaged where a file is not as it was exported, and names it.
 
     Of an export that is older than these digests a line says that they can't be checked.
     """
@@ -68,7 +68,7 @@ def checked_files(folder: Path) -> dict[str, str]:
         return digests
     different = sorted(name for name, _ in digests.items() ^ recorded.items())
     if different:
-        raise UserError(f"{folder / different[0]}: not as it was exported (its digest differs); export the run again")
+        raise Damaged(f"{folder / different[0]}: not as it was exported (its digest differs); export the run again")
     return digests
 
 

@@ -19,7 +19,7 @@ from nmt.decoding.output import is_stream, opened, opened_stream
 from nmt.decoding.parts import claim, clear, is_made, note_made, put_if_absent
 from nmt.digests import bytes_digest, file_digest
 from nmt.environment import rank_and_count
-from nmt.errors import UserError, not_read, not_written
+from nmt.errors import Damaged, UserError, not_read, not_written
 from nmt.locks import if_free
 from nmt.progress import Progress, counted, phase
 from nmt.swap import write_whole
@@ -206,7 +206,7 @@ def _note_of(part: Path) -> Path:
 
 
 def _cuts_of(part: Path) -> Cuts:
-    """Reads what was cut in a shard. Raises UserError where the shard is not as it was written."""
+    """Reads what was cut in a shard. Raises Unreadable, and Damaged where the shard is not as it was."""
     path = _note_of(part)
     if not os.path.lexists(path):
         return Cuts()
@@ -219,7 +219,7 @@ def _cuts_of(part: Path) -> Cuts:
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise UserError(f"{part}: changed since it was translated; move it away, and the same command makes it again")
+        raise Damaged(f"{part}: changed since it was translated; move it away, and the same command makes it again")
     return cuts
 
 
