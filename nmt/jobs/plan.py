@@ -73,7 +73,7 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
 
 @contextmanager
 def naming(system: str) -> Iterator[None]:
-    """Has whatever is wrong within the block told in one line that begins with the system."""
+    """Names the system at the beginning of the message of whatever is wrong within the block."""
     try:
         yield
     except UserError as error:
@@ -176,10 +176,10 @@ def _tell_short_budgets(config: CompareConfig, plan: Sequence[Planned]) -> None:
     option = "" if config.match == "none" else "budget"
     systems: dict[str, list[str]] = {}
     for planned in plan:
-        told = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
-        if told:
-            systems.setdefault(told, []).append(planned.system)
-    for told, names in systems.items():
+        message = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
+        if message:
+            systems.setdefault(message, []).append(planned.system)
+    for message, names in systems.items():
         first, *others = dict.fromkeys(names)
         more = f" and {len(others)} more" if others else ""
-        log.warning("%s%s: %s", first, more, told)
+        log.warning("%s%s: %s", first, more, message)

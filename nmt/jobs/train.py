@@ -182,9 +182,9 @@ def _tell_short_budget(config: TrainConfig, trainer: Trainer, ranks: Ranks) -> N
         "max_epochs": config.trainer.max_epochs * per_epoch,
         "max_tokens": config.trainer.max_tokens * per_epoch / max(tokens, 1),
     }
-    told = below_warmup(config, updates)
-    if told:
-        log.warning("%s", told)
+    message = below_warmup(config, updates)
+    if message:
+        log.warning("%s", message)
 
 
 def _start(config: TrainConfig, ranks: Ranks) -> Run:
