@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from nmt.errors import Absent, UserError, nearest, not_read
 from nmt.option_types import DOORS, KINDS
@@ -65,12 +65,15 @@ def typed(config: DictConfig, schema: type[T]) -> T:
     Raises UserError for keys that no options class has, for missing values, and for whatever an options class refuses.
     """
     _refuse_unknown(config, "")
+    _leave_to_runs(config)
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"{missing[0]}: a value is needed; say {missing[0]}=...")
     try:
         _expand_homes(config, "")
         options = OmegaConf.to_object(config)
+    except InterpolationResolutionError:  # whose option is named elsewhere
+        raise
     except OmegaConfBaseException as error:
         message = str(error).splitlines()[0]
         raise UserError(message) from None
@@ -84,6 +87,17 @@ def typed(config: DictConfig, schema: type[T]) -> T:
         if kinds.get(name) is not type(part):
             raise UserError(f"{group}.{key}={name}: not set by itself; say {group}=NAME, see configs/{group}/")
     return options
+
+
+def _leave_to_runs(config: DictConfig) -> None:
+    """Has ${seed} in a comparison's overrides stand for the seed of each run, in place: the comparison has many."""
+    if "systems" not in config:
+        return
+    for options in (config, *config.systems.values()):
+        overrides = options.overrides
+        for number in range(len(overrides)):
+            typed_text = overrides._get_node(number)._value()
+            overrides[number] = re.sub(r"(?<!\\)\$\{seed\}", r"\\${seed}", typed_text)
 
 
 def _expand_homes(node: Any, path: str) -> None:
@@ -229,7 +243,8 @@ def composed_without(options: Sequence[str], schema: type[T]) -> T | None:
         return None
     hydra = HydraConfig.get()
     others = []
-    for override in hydra.overrides.task:
+    typed_there: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)  # ${...} as it was typed
+    for override in typed_there:
         name = override.lstrip("+~").partition("=")[0]
         if not any(name == option or name.startswith(f"{option}.") for option in options):
             others.append(override)

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from nmt.config import CONFIG_FOLDER
 from nmt.errors import nearest
@@ -97,6 +97,8 @@ def one_line(error: Exception) -> str:
     """Returns the message of an error of Hydra or OmegaConf with the nearest right name."""
     if isinstance(error, OverrideParseException):
         return _unreadable(str(error.override))
+    if isinstance(error, InterpolationResolutionError):
+        return _unresolved(error)
     return _several_values(error) or _missing_choice(error) or _unknown_option(error) or _wrong_value(error)
 
 
@@ -113,8 +115,17 @@ def unnamed_choice() -> str:
     return "an override names no configuration where it must, as model=transformer does"
 
 
+def _unresolved(error: InterpolationResolutionError) -> str:
+    """Returns the message for ${...} that stands for nothing."""
+    reason = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0])
+    return f"{error.full_key}: {reason}; ${{...}} takes the value of another option, by its full name"
+
+
 def _several_values(error: Exception) -> str:
-    """Returns the message for values with commas, where one is wanted; empty where the error is another."""
+    """Returns the message for several values, where one is wanted; empty where the error is another."""
+    sweep = re.match(r"Sweep parameters '(.*)' requires --multirun$", str(error))
+    if sweep:
+        return f"{sweep[1]}: one value is wanted; say -m to do each, or give a list in brackets, as in seeds=[1,2]"
     match = re.match(r"Ambiguous value for argument '(.*)'$", str(error), re.MULTILINE)
     if not match:
         return ""

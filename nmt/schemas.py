@@ -267,7 +267,7 @@ class CompareConfig:
             raise UserError(f"match={self.match}: {nearest(self.match, MATCHED)}")
         if self.match != "none" and self.budget <= 0:
             raise UserError(f"budget={self.budget}: how many {self.match} does each system get?")
-        if self.match in COUNTED and self.budget != round(self.budget):
+        if self.match in COUNTED and self.budget % 1 != 0:  # of infinity and NaN, too
             raise UserError(f"budget={self.budget}: match={self.match} needs a whole number")
         if self.match in COUNTED and self.budget > LARGEST_BUDGET:
             raise UserError(f"budget={self.budget}: must be at most {LARGEST_BUDGET}")

@@ -74,6 +74,8 @@ class Beforehand:
         if config.journal.second == "wandb":
             check_installed()
         _check_reading(config)
+        if not is_finished(config):
+            check_no_file(Path(config.cache), "give another cache=")
         if self._reads:
             for split in ("train", "valid", *test_sets):
                 self._look_into(config, split, may_be_held=split in test_sets)
@@ -136,6 +138,21 @@ def is_finished(config: TrainConfig) -> bool:
     """Whether the run of a configuration has ended, and is not trained any more."""
     progress = Checkpoints(Path(config.run.dir) / "checkpoints").progress()
     return progress is not None and has_ended(config, progress)
+
+
+def check_no_file(folder: Path, mend: str) -> None:
+    """Raises UserError where a file lies in the way of a folder."""
+    place = lowest_there(folder)
+    if not place.is_dir():
+        raise UserError(f"{place}: a file, where the folder {folder} is to be made; {mend}")
+
+
+def lowest_there(folder: Path) -> Path:
+    """Returns the folder itself, or the first of those that it lies in that is there."""
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
 
 
 def _check_reading(config: TrainConfig) -> None:

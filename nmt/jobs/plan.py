@@ -18,7 +18,7 @@ from nmt.config import Compositions
 from nmt.decoding.translator import check_format
 from nmt.errors import UserError
 from nmt.evaluation.measures.tokenizers import check_usable
-from nmt.jobs.beforehand import Beforehand, below_warmup, is_finished
+from nmt.jobs.beforehand import Beforehand, below_warmup, check_no_file, is_finished, lowest_there
 from nmt.jobs.fairness import (
     Planned,
     check_fair,
@@ -51,7 +51,7 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
     plan = list(_composed(config))
     runs = [Path(planned.config.run.dir) for planned in plan]
     for folder in runs:
-        _check_no_file(folder)
+        check_no_file(folder, "give another runs= or name=")
     plan = [replace(planned, config=of_typed(planned.config, runs)) for planned in plan]
     check_fair(config, plan)
     check_tokenizers(plan)
@@ -149,26 +149,11 @@ def _check_checkpoint(checkpoint: str, config: TrainConfig) -> None:
         )
 
 
-def _check_no_file(folder: Path) -> None:
-    """Raises UserError where a file lies in the way of a folder."""
-    place = _lowest_there(folder)
-    if not place.is_dir():
-        raise UserError(f"{place}: a file, where the folder {folder} is to be made; give another runs= or name=")
-
-
 def _check_writable(folder: Path) -> None:
     """Raises UserError where a folder can't be made or written."""
-    place = _lowest_there(folder)
+    place = lowest_there(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         raise UserError(f"{place}: cannot be written; give another runs=")
-
-
-def _lowest_there(folder: Path) -> Path:
-    """Returns the folder itself, or the first of those that it lies in that is there."""
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place
 
 
 def _tell_short_budgets(config: CompareConfig, plan: Sequence[Planned]) -> None:

@@ -22,20 +22,21 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from nmt.config import DOORS, typed
+from nmt.decoding.ctranslate2_engine import export_folder
 from nmt.environment import rank_and_count
 from nmt.errors import FULL, UserError, in_words
 from nmt.jobs.beforehand import Beforehand
 from nmt.jobs.finetuning import settled
 from nmt.override_errors import in_one_line
 from nmt.run import differences
-from nmt.schemas import CompareConfig, TrainConfig
+from nmt.schemas import CompareConfig, ExportConfig, TrainConfig, TranslateConfig
 from nmt.training.signals import Interrupted
 
 log = logging.getLogger("nmt")
 
 # In what jobs of a comparison may be unlike and share its folder: each search has a report of its own.
 APART = frozenset({"decoding", "checkpoint"})
-WRITING = ("train", "compare")  # the doors whose jobs have a folder each
+NO_OTHER_OUTPUT = frozenset({"device"})  # in what translations may be unlike and be one piece of work
 
 
 class EndedSweep(BaseException):
@@ -86,6 +87,9 @@ class Sweeper(sweeper.Sweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         params = [f"{key}={value}" for key, value in self.params.items()]
         overrides = parser.parse_overrides([*params, *arguments])
+        for override in overrides:
+            if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
+                raise UserError(f"{override.input_line}: stands for no value at all; list the values, as in a,b")
         [combinations] = BasicSweeper.split_arguments(overrides, None)
         jobs = jobs_of(combinations)
         count = len(jobs)
@@ -102,8 +106,8 @@ class Sweeper(sweeper.Sweeper):
                 failed.append(job)
                 continue
             possible.append(checked)
-        if door in WRITING:
-            check_apart(possible)
+        check_input(possible)
+        check_apart([job for job in possible if folder_of(job.config)])
 
         size = self.max_batch_size or count
         if type(self.launcher).__name__ == BasicLauncher.__name__:  # Hydra reads its module twice
@@ -220,13 +224,23 @@ def _answers_of_ended_jobs() -> Iterator[None]:
         SubmittedJob.results = results  # type: ignore[method-assign]
 
 
+def check_input(jobs: Sequence[Job]) -> None:
+    """Raises UserError where several jobs would read standard input: the first leaves nothing to the others."""
+    readers = [job for job in jobs if isinstance(job.config, TranslateConfig) and not job.config.input]
+    if len(readers) > 1:
+        raise UserError(
+            f"standard input: {len(readers)} jobs would read it, and the first leaves nothing to the others; give "
+            "input=FILE and output=FILE"
+        )
+
+
 def check_apart(jobs: Sequence[Job]) -> None:
-    """Raises UserError for two unlike jobs with one folder. It names both, and the option that could part them."""
+    """Raises UserError for two unlike jobs with one output. It names both, and the option that could part them."""
     first_in: dict[Path, Job] = {}
     for job in jobs:
         folder = Path(folder_of(job.config)).resolve()
         first = first_in.setdefault(folder, job)
-        may_differ = APART if isinstance(job.config, CompareConfig) else frozenset()
+        may_differ = _may_differ(job.config)
         change = next(differences(asdict(first.config), asdict(job.config), may_differ), None)
         if change is None:
             continue
@@ -237,11 +251,26 @@ def check_apart(jobs: Sequence[Job]) -> None:
         )
 
 
-def folder_of(config: TrainConfig | CompareConfig) -> str:
-    """Returns where a job writes."""
+def _may_differ(config: Any) -> frozenset[str]:
+    """Returns the options in which jobs of one output may be unlike."""
+    if isinstance(config, CompareConfig):
+        return APART
+    if isinstance(config, TranslateConfig):
+        return NO_OTHER_OUTPUT
+    return frozenset()
+
+
+def folder_of(config: Any) -> str:
+    """Returns where a job of any door writes what another job must not; empty where it shares its place with all."""
     if isinstance(config, TrainConfig):
         return config.run.dir
-    return str(Path(config.runs) / config.name)
+    if isinstance(config, CompareConfig):
+        return str(Path(config.runs) / config.name)
+    if isinstance(config, TranslateConfig):
+        return config.output
+    if isinstance(config, ExportConfig):
+        return config.output or str(export_folder(Path(config.run)))
+    return ""
 
 
 def _swept(first: Job, other: Job) -> str:
@@ -257,6 +286,8 @@ def _other_name(job: Job, option: str) -> str:
     """Returns the override of the job's name, or of its folder, with the value of an option in it."""
     if isinstance(job.config, CompareConfig):
         return f"name={job.config.name}-${{{option}}}"
+    if isinstance(job.config, TranslateConfig | ExportConfig):
+        return f"output={folder_of(job.config)}-${{{option}}}"
     for override in job.overrides:  # as it was typed, with what it has of other options
         if override.startswith(("run.dir=", "run.name=")):
             return f"{override}/${{{option}}}"

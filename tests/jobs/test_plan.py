@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -47,6 +49,7 @@ LATE = [
     (["trainer.guided_alignment=0.5", "batching.stream=true"], "trainer.guided_alignment: not with batching.stream"),
     (["cleaning.train_words=1"], "cleaning.train_words=1: no training pair is so short"),
     (["finetuning.run=nowhere"], "nowhere: no run here"),
+    ([f"cache={__file__}/cache"], "test_plan.py: a file, where the folder"),
     (["model.cell=gated_linear", "model.decoder_size=17"], "model.cell=gated_linear"),
 ]
 
@@ -120,6 +123,31 @@ def test_folders_and_names_of_any_characters_need_no_quotes_within(tmp_path, mon
     assert planned[0].run.name == "größe (2)/LSTM, 2 layers [x=1]"
 
 
+def test_an_override_may_name_the_seed_of_each_run(tmp_path, monkeypatch):
+    planned = []
+
+    def train(config, ranks):
+        planned.append(config.run.dir)
+        raise UserError("training has begun")
+
+    monkeypatch.setattr(job, "train_run", train)
+    base = [*RECURRENT, "finetuning.run=runs/c/plain/seed-${seed}"]
+    systems = f"{{plain: {{experiment: demo/fixed, overrides: {quoted(RECURRENT)}}}, "
+    systems += f"tuned: {{experiment: demo/fixed, overrides: {quoted(base)}}}}}"
+    shared = quoted([override for override in TINY_CORPUS if not override.startswith("device")])
+    options = ("name=c", "baseline=plain", "seeds=[1,2]", "match=steps", "budget=2", "device=cpu")
+    done = door_in_process("compare", f"systems={systems}", *options, f"overrides={shared}", folder=tmp_path)
+    fails(done, "training has begun")
+    assert planned == ["runs/c/plain/seed-1"]
+
+
+def test_what_stands_for_nothing_is_told_with_its_option(tmp_path):
+    done = door_in_process("train", "+experiment=demo/fixed", "run.name=a-${sead}", folder=tmp_path)
+    fails(done, "run.name: Interpolation key 'sead' not found; ${...} takes the value of another option")
+    done = door_in_process("compare", "+comparison=demo", "seeds=range(1,3)", folder=tmp_path)
+    fails(done, "seeds=range(1,3): one value is wanted; say -m to do each")
+
+
 def test_a_budget_within_the_warm_up_is_told_once_by_the_option_that_was_typed(tmp_path, trained):
     small = f"overrides={quoted(TINY_CORPUS)}"
     arguments = ("+comparison=demo", "match=steps", "budget=4", "device=cpu", small)
@@ -129,7 +157,9 @@ def test_a_budget_within_the_warm_up_is_told_once_by_the_option_that_was_typed(t
     assert len(told) == 1 and "budget=4 ends after 4 updates, within optimizer.warmup_steps" in told[0]
 
 
-@pytest.mark.parametrize("options", [{"seeds": [-1]}, {"match": "tokens", "budget": 1e30}])
+@pytest.mark.parametrize(
+    "options", [{"seeds": [-1]}, {"match": "tokens", "budget": 1e30}, {"budget": math.nan}, {"budget": math.inf}]
+)
 def test_seeds_and_budgets_that_nothing_can_count_are_refused_by_their_names(options):
     with pytest.raises(UserError, match=f"^{list(options)[-1]}="):
         comparison(SystemOptions("demo/fixed"), **options)

@@ -39,6 +39,19 @@ def test_unlike_jobs_of_one_comparison_are_refused_before_the_first(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("name", "swept", "told"),
+    [
+        ("evaluate", ("run=glob(*)",), "run=glob(*): stands for no value at all"),
+        ("translate", ("run=a,b",), "standard input: 2 jobs would read it"),
+        ("translate", ("run=a,b", "input=i", "output=o"), "o: of jobs 0 and 1, with run=a and b; put what"),
+        ("export", ("run=a", "quantization=int8,float32"), "a/export/ctranslate2: of jobs 0 and 1"),
+    ],
+)
+def test_jobs_that_would_do_nothing_or_undo_each_other_are_refused_before_the_first(tmp_path, name, swept, told):
+    fails(door_in_process(name, "-m", *swept, folder=tmp_path), told)
+
+
 def test_one_impossible_job_is_named_and_the_others_are_done(tmp_path):
     swept = (
         "model.attention.heads=1,3,2",
