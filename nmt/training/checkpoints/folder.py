@@ -87,6 +87,7 @@ class Checkpoints:
         failure = self._failure
         self._failure = None
         if failure is not None:
+            self.check_place()  # that the whole folder is gone says more than which file in it is
             raise failure
 
     def give_up(self) -> None:
