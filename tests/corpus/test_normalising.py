@@ -78,6 +78,7 @@ def test_forms_and_shares_that_cannot_be_are_refused(options, message):
         TokenizerOptions(**options)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_its_form_in_whatever_reads_text(tmp_path, text):
     place = f"{text}/t.{{language}}"
     command = [

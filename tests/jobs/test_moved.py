@@ -139,6 +139,7 @@ def test_a_run_goes_on_where_the_run_it_began_with_has_moved(made, project):
     assert open_run(project / "tuned").config.finetuning.run == "bases/a"
 
 
+@pytest.mark.slow
 def test_a_comparison_is_made_again_where_its_text_is_not_and_the_base_has_another_name(made, project, monkeypatch):
     monkeypatch.chdir(made)
     before = compared("finetuning.run=base")

@@ -66,6 +66,7 @@ def test_a_run_on_a_read_only_disk_is_evaluated_and_a_line_says_that_nothing_is_
     assert tree(folder) == before
 
 
+@pytest.mark.slow
 def test_a_finished_comparison_is_shown_again_on_a_read_only_disk(compared, undrawn):
     folder, printed = compared
     before = tree(folder)

@@ -18,19 +18,19 @@ from tests.training.test_trainer import make  # noqa: F401, a fixture
 
 @pytest.fixture
 def read_later(monkeypatch):
-    """As on a GPU: updates are read seven at a time, and batches are made ahead."""
+    """As on a GPU: updates are read three at a time, and batches are made ahead."""
 
     def change():
-        monkeypatch.setitem(LIMITS, "cpu", replace(LIMITS["cpu"], unread_updates=7, batches_ahead=3))
+        monkeypatch.setitem(LIMITS, "cpu", replace(LIMITS["cpu"], unread_updates=3, batches_ahead=3))
 
     return change
 
 
 def test_a_run_whose_updates_are_read_together_is_the_same_run(make, read_later, tmp_path):  # noqa: F811
-    at_once = make("at_once", max_steps=23, log_every=10, validate_every=6)
+    at_once = make("at_once", max_steps=11, log_every=5, validate_every=4)
     at_once.fit()
     read_later()
-    later = make("later", max_steps=23, log_every=10, validate_every=6)
+    later = make("later", max_steps=11, log_every=5, validate_every=4)
     later.fit()
     for name, weight in weights_of(at_once.model).items():
         torch.testing.assert_close(weights_of(later.model)[name], weight, atol=0, rtol=0)
