@@ -23,7 +23,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nmt.door import open_door
-from nmt.errors import for_shell as _quoted
+from nmt.errors import NotKept, for_shell
 
 if TYPE_CHECKING:  # imported late, so that --help is instant
     from nmt.schemas import CompareConfig
@@ -42,10 +42,9 @@ def _compare(config: CompareConfig) -> None:
         from nmt.jobs.folders import report_folder
         from nmt.report.documents import markdown_summary
         from nmt.report.write import write_report
-        from nmt.swap import NotKept
 
     log = logging.getLogger("nmt")
-    arguments = [_quoted(argument) for argument in sys.argv[1:]]
+    arguments = [for_shell(argument) for argument in sys.argv[1:]]
     command = " ".join(["python -m nmt.compare", *arguments])
     folder = report_folder(config)
     results = compare_systems(config, command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from nmt.option_types import DOORS, KINDS
 from nmt.schemas import CompareConfig as CompareConfig  # read from here, too
 from nmt.schemas import TrainConfig
 from nmt.shapes import apply_overrides, shape_values
+from nmt.swap import write_whole
 from nmt.verbatim import install, read_yaml
 
 _PACKAGE = Path(__file__).parent
@@ -274,13 +274,7 @@ def save(config: Any, path: Path, folder: Path | None = None) -> None:
     text = OmegaConf.to_yaml(OmegaConf.structured(config), resolve=True)
     if folder:
         text = f"{_FROM}{json.dumps(str(folder))}\n{text}"
-    aside = path.with_suffix(".partial")
-    try:
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
+    write_whole(path, text)
 
 
 def paths_from(path: Path) -> Path | None:

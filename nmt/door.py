@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
@@ -41,6 +40,7 @@ def open_door(name: str, help_text: str, job: Callable[[Any], None]) -> Iterator
         count = _processes(name)
         prepare_libraries()
         _set_logging()
+        # Told here, too: the next block out ends one of several processes without a chance to tell anything.
         with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
             yield run
 
@@ -76,13 +76,13 @@ def _listening() -> Iterator[None]:
     SIGINT is Python's KeyboardInterrupt.
     """
     stop = Stop()
-    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+    with suppress(ValueError):  # only the main thread may set handlers
         for number in set(heard()) & set(STOPPING):
             signal.signal(number, stop)
     try:
         yield
     finally:  # while Python takes itself apart, an exception in a handler would be a traceback
-        with contextlib.suppress(ValueError):
+        with suppress(ValueError):
             for number in STOPPING:
                 if signal.getsignal(number) is stop:
                     signal.signal(number, signal.SIG_DFL)
@@ -100,7 +100,7 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
 
         from nmt.config import CONFIG_FOLDER, DOORS, register, typed
         from nmt.jobs.sweep import EndedSweep, ends_all, install
-        from nmt.override_errors import one_line, unnamed_choice
+        from nmt.override_errors import in_one_line
         from nmt.plugins import load_plugins
         from nmt.training.signals import Interrupted
 
@@ -138,12 +138,11 @@ def _under_hydra(name: str, job: Callable[[Any], None]) -> Iterator[Callable[[],
             raise failures[0]
     except Interrupted as stop:
         _fail(f"{stop}; the same command goes on from there", stop.exit_code)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(one_line(error)) from None
-    except ValueError as error:
-        if failures or "Config group override" not in str(error):
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        message = in_one_line(error)
+        if not message:
             raise
-        raise UserError(unnamed_choice()) from None
+        raise UserError(message) from None
 
 
 def _of_many_jobs() -> bool:

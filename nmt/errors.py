@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
-import shlex
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class UserError(Exception):
@@ -32,6 +34,10 @@ class Newer(UserError):
     """What was read is whole, and only a later version of nmt knows its format."""
 
 
+class NotKept(UserError):
+    """Something could not be saved, since its disk is read-only or rights are missing: what is known can be shown."""
+
+
 def not_read(error: OSError, place: Path | str) -> UserError:
     """Returns what to raise where a file or folder could not be opened or read: Absent or Unreadable.
 
@@ -41,6 +47,18 @@ def not_read(error: OSError, place: Path | str) -> UserError:
         return Absent(f"{place}: no such file or folder")
     reason = error.strerror or str(error).partition("\n")[0]
     return Unreadable(f"{place}: cannot be read ({reason}); what is there is kept as it is")
+
+
+def not_written(error: OSError, place: Path | str, mend: str = "") -> UserError:
+    """Returns what to raise where a file or folder could not be written: NotKept, or another UserError."""
+    reason = error.strerror or str(error).partition("\n")[0]
+    end = mend or "what was there is as it was"
+    if mend and error.errno in FULL:
+        end = f"free space, or {mend}"
+    message = f"{place}: cannot be written ({reason}); {end}"
+    if error.errno in READ_ONLY:
+        return NotKept(message)
+    return UserError(message)
 
 
 def is_memory(error: BaseException) -> bool:
@@ -80,6 +98,8 @@ def typed_as(option: str, text: str) -> str:
 
 def for_shell(argument: str) -> str:
     """Quotes an argument for a shell: in double quotes where it holds single ones, as lists of overrides do."""
+    import shlex  # late: it costs every start
+
     is_plain = not set(argument) & set('"$`\\!')
     if "'" in argument and is_plain:
         return f'"{argument}"'
@@ -87,7 +107,7 @@ def for_shell(argument: str) -> str:
 
 
 # What some system refuses in the name of a file is not in it, nor a space or a full stop where it would be lost.
-_TITLE = re.compile(r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]")
+_TITLE = r"(?! )[\w.,+=()\[\]{}' -]*[\w+=()\[\]{}'-]"
 
 
 def check_name(name: str, place: str) -> None:
@@ -121,11 +141,11 @@ def leave_disk_errors_to_caller() -> None:
         threading.excepthook = _WithoutDiskErrors(threading.excepthook)
 
 
-@dataclass(frozen=True)
 class _WithoutDiskErrors:
     """Passes on what a thread died of, but for errors of a disk that its library raises elsewhere."""
 
-    otherwise: Callable[[threading.ExceptHookArgs], object]
+    def __init__(self, otherwise: Callable[[threading.ExceptHookArgs], object]):
+        self.otherwise = otherwise
 
     def __call__(self, died: threading.ExceptHookArgs) -> None:
         is_told = isinstance(died.exc_value, OSError) and type(died.thread).__module__.startswith("tensorboard.")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nmt.errors import UserError
+from nmt.errors import UserError, not_written
 
 log = logging.getLogger("nmt")
 
@@ -107,7 +107,7 @@ def _held(place: Path, what: Path, wait: bool, mend: str = "name a folder that c
             log.info("%s: waiting for %s, which makes it", what, _holder(place))
             lock.acquire()
     except OSError as error:
-        raise UserError(f"{what}: cannot be written ({error.strerror}); {mend}") from None
+        raise not_written(error, what, mend) from None
     except NotImplementedError:  # a file system without locks
         log.warning("%s: on a file system without locks; keep other processes away yourself", what)
         yield

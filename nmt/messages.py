@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 import threading
 import time
@@ -27,7 +26,6 @@ class Messages:
     """
 
     def __init__(self) -> None:
-        self._command = f"started as: {_command()}"
         self._started = _now()
         self._part = ""  # of a line that has not ended
         self._held: deque[str] = deque(maxlen=HELD)  # lines that no file has
@@ -63,7 +61,7 @@ class Messages:
         with self._lock:
             if folder in self._files:
                 return []
-            lines = [f"{self._started} {self._command}\n", *self._held]
+            lines = [f"{self._started} started as: {_command()}\n", *self._held]
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._files[folder] = _opened(folder / FILE)
@@ -215,6 +213,8 @@ def _now() -> str:
 
 
 def _command() -> str:
+    import shlex  # late: it costs every start
+
     program, *arguments = sys.argv
     name = Path(program).stem
     return shlex.join([name, *arguments])

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import CONFIG_FOLDER
 from nmt.errors import nearest
@@ -81,6 +82,15 @@ REPLACED: dict[str, dict[str, str]] = {
 }
 NOT_PLAIN = re.compile(r"[^\w\s/\\+.$%*@?|:-]|[^\x00-\x7f]", re.ASCII)  # what Hydra reads in quotes alone
 NOISE = ("full_key:", "object_type=", "reference_type=")  # how lines begin that help no user
+
+
+def in_one_line(error: BaseException) -> str:
+    """Returns the message of an error that Hydra or OmegaConf raises for what was typed; empty for any other."""
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return one_line(error)
+    if isinstance(error, ValueError) and "Config group override" in str(error):
+        return unnamed_choice()
+    return ""
 
 
 def one_line(error: Exception) -> str:

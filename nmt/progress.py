@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, TypeVar
 
 from nmt.messages import not_kept, silent_since
+
+if TYPE_CHECKING:  # imported late, so that --help is instant
+    from tqdm import tqdm
 
 log = logging.getLogger("nmt")
 
@@ -43,6 +44,8 @@ class Progress:
         self.bar: tqdm | None = None
         self.timer: threading.Timer | None = None
         if sys.stderr.isatty():
+            from tqdm import tqdm
+
             self.bar = tqdm(total=total, initial=first, desc=title, unit=f" {unit}", leave=False, bar_format=shape)
         else:
             self.timer = after_silence(self._say)
@@ -115,6 +118,8 @@ def phase(title: str, says_end: bool = True) -> Iterator[None]:
     named = threading.Event()
 
     def name() -> None:
+        from tqdm import tqdm
+
         named.set()
         with tqdm.external_write_mode():  # above a bar
             log.info("%s ...", title)

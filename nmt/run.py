@@ -20,12 +20,13 @@ import torch
 from nmt.config import flat, load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import ALIKE, Proportions
-from nmt.errors import Absent, Unreadable, UserError, not_read
+from nmt.errors import Absent, Unreadable, UserError, not_read, not_written
 from nmt.kernels.process import prepare
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
 from nmt.schemas import TrainConfig
+from nmt.swap import write_whole
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.names import BEST, is_left, names_in, was_cut
 from nmt.training.checkpoints.origin import Origin
@@ -150,11 +151,9 @@ def start_run(
         record = folder / RECORD
         if not is_begun or not os.path.lexists(record):  # of the first start; later ones are in the journal
             content = provenance(config, text) | {"proportions": asdict(proportions)}
-            aside = record.with_suffix(".partial")
-            aside.write_text(json.dumps(content, indent=1), encoding="utf-8")
-            os.replace(aside, record)
+            write_whole(record, json.dumps(content, indent=1))
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); name another run.dir") from None
+        raise not_written(error, folder, "name another run.dir") from None
     return Run(folder, config, tokenizer, proportions, text)
 
 
@@ -277,7 +276,7 @@ def record_config(run: Run, paths_from: Path | None) -> None:
     try:
         save(run.config, run.folder / "config.yaml", paths_from)
     except OSError as error:
-        raise UserError(f"{run.folder}: cannot be written ({error.strerror})") from None
+        raise not_written(error, run.folder) from None
 
 
 def _check_same_text(folder: Path, config: TrainConfig, tokenizer: Tokenizer, text: dict[str, str]) -> None:

@@ -69,7 +69,9 @@ class StandardOutput:
             yield
         except OSError as error:
             with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.stream.fileno())
+                os.close(nowhere)
             if isinstance(error, BrokenPipeError):
                 raise
             reason = error.strerror or error

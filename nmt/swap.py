@@ -15,24 +15,41 @@ from typing import Any
 from nmt.errors import UserError
 from nmt.locks import one_at_a_time
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a file: under its name there is the old one or the new one, whole. Raises OSError, and leaves the old."""
+    if isinstance(content, str):
+        content = content.encode("utf-8")
+    aside = path.with_suffix(".partial")
+    try:
+        aside.write_bytes(content)
+        os.replace(aside, path)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()
+        raise
 
 
-class NotKept(UserError):
-    """Something could not be saved, since its disk is read-only or rights are missing: what is known can be shown."""
+def copy_whole(source: Path, path: Path) -> None:
+    """Copies a file, as `write_whole` writes one."""
+    aside = path.with_suffix(".partial")
+    try:
+        shutil.copyfile(source, aside)
+        os.replace(aside, path)
+    except OSError:
+        with suppress(OSError):
+            aside.unlink()
+        raise
 
 
-def not_written(error: OSError, place: Path | str, mend: str = "") -> UserError:
-    """Returns what to raise where a file or folder could not be written: NotKept, or another UserError."""
-    reason = error.strerror or str(error).partition("\n")[0]
-    end = mend or "what was there is as it was"
-    if mend and error.errno in FULL:
-        end = f"free space, or {mend}"
-    message = f"{place}: cannot be written ({reason}); {end}"
-    if error.errno in READ_ONLY:
-        return NotKept(message)
-    return UserError(message)
+def name_of_damaged(path: Path) -> Path:
+    """Returns a free name beside what is damaged: ``name.damaged.ending``, then ``name.damaged-2.ending`` and so on."""
+    place = path.with_name(f"{path.stem}.damaged{path.suffix}")
+    number = 1
+    while os.path.lexists(place):
+        number += 1
+        place = path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")
+    return place
 
 
 def write_aside(

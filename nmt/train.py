@@ -37,10 +37,10 @@ def _train(config: TrainConfig) -> None:
     from nmt.jobs.train import open_training
 
     log = logging.getLogger("nmt")
-    told = below_warmup(config, {"max_steps": config.trainer.max_steps})
+    message = below_warmup(config, {"max_steps": config.trainer.max_steps})
     rank, _ = rank_and_count()
-    if told and not rank:
-        log.warning("%s", told)
+    if message and not rank:
+        log.warning("%s", message)
     with open_training(config) as (run, trainer):
         progress = trainer.fit()
     log.info(

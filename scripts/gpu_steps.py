@@ -190,7 +190,8 @@ def _measure(
         if variant.compiles:
             stack.enter_context(compiled_blocks(update.model))
         began = time.perf_counter()
-        for batch in batches[: None if variant.compiles else 1]:
+        first_ones = batches if variant.compiles else batches[:1]
+        for batch in first_ones:
             _step(update, batch)
         synchronize(device)
         first = time.perf_counter() - began

@@ -376,14 +376,14 @@ def test_a_comparison_that_is_not_fair_is_refused_before_training(tmp_path, argu
 
 
 def test_the_command_in_a_report_can_be_typed_again():
-    from nmt.compare import _quoted
+    from nmt.errors import for_shell
 
     for argument in ("seeds=[1,2]", "overrides=['a=b','c=d']", "name=x y", """odd="'$x'" """):
         typed = subprocess.run(
-            ["sh", "-c", f"printf %s {_quoted(argument)}"], capture_output=True, text=True, check=True
+            ["sh", "-c", f"printf %s {for_shell(argument)}"], capture_output=True, text=True, check=True
         )
         assert typed.stdout == argument
-    assert _quoted("overrides=['a=b']") == "\"overrides=['a=b']\""
+    assert for_shell("overrides=['a=b']") == "\"overrides=['a=b']\""
 
 
 def test_a_configuration_that_was_replaced_says_what_to_type_instead(tmp_path, monkeypatch):

@@ -69,7 +69,7 @@ def system(name: str, *overrides: str) -> str:
 
 
 def test_a_measure_whose_word_links_a_test_set_has_not_is_refused(monkeypatch):
-    from nmt.jobs.fairness import Planned, check_fair
+    from nmt.jobs.fairness import check_test_sets
 
     monkeypatch.setattr(registry, "MEASURES", dict(MEASURES))
 
@@ -85,11 +85,11 @@ def test_a_measure_whose_word_links_a_test_set_has_not_is_refused(monkeypatch):
     systems = {"fixed": SystemOptions("demo/fixed")}
     config = CompareConfig(name="c", baseline="fixed", systems=systems, evaluation=evaluation)
     of_grammar = compose_train(["+experiment=demo/fixed"])
-    check_fair(config, [Planned("fixed", 1, of_grammar)])
+    check_test_sets(config, of_grammar)
     of_files = compose_train(["+experiment=demo/fixed"])
     of_files.corpus = FilesOptions(train=["a.tsv"], valid="b.tsv", tests={"news": "c.tsv"})
     with pytest.raises(UserError, match="metrics=linked needs known word links, which test set 'news' has not"):
-        check_fair(config, [Planned("fixed", 1, of_files)])
+        check_test_sets(config, of_files)
 
 
 def test_more_budget_is_accepted_only_where_the_learning_rate_does_not_follow_the_budget(runs):

@@ -21,11 +21,10 @@ from nmt.decoding.hypothesis import Translation
 from nmt.decoding.lines import cut_source, one_line
 from nmt.decoding.options import DecodingOptions, length_limit
 from nmt.environment import rank_and_count
-from nmt.errors import UserError, nearest, typed_as
+from nmt.errors import Absent, Damaged, UserError, nearest, not_written, typed_as
 from nmt.locks import if_free
 from nmt.models.ctranslate2_spec import ctranslate2_spec
 from nmt.models.interface import Model
-from nmt.swap import not_written
 from nmt.tokens import END, PADDING, START, UNKNOWN
 
 log = logging.getLogger("nmt")
@@ -50,11 +49,11 @@ def find_export(place: Path, checkpoint: str) -> Path:
         newest = Path(record["file"])
     except FileNotFoundError:
         typed = typed_as("run", str(place))
-        raise UserError(
+        raise Absent(
             f"{folder}: no export here; make it with python -m nmt.export {typed} format=ctranslate2"
         ) from None
     except (KeyError, TypeError) as error:
-        raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
+        raise Damaged(f"{folder / MADE}: damaged ({error}); export the run again") from None
     if exported != checkpoint:
         raise UserError(f"checkpoint={checkpoint}: {folder} is an export of checkpoint={exported}; export that one")
     knows_weights = "weights" in record  # then these are compared, not clocks
@@ -165,7 +164,7 @@ class Engine:
         if options.precision != "fp32":
             raise UserError(f"decoding.precision={options.precision} is for engine=pytorch; here it is compute_type=")
         if not ((folder / "model.bin").is_file() and (folder / MADE).is_file()):
-            raise UserError(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
+            raise Absent(f"{folder}: no export here; make it with python -m nmt.export run=RUN format=ctranslate2")
         self.options = options
         if options.length_penalty == "average" and options.length_penalty_alpha > 1 and rank_and_count()[0] == 0:
             log.warning(
@@ -229,7 +228,7 @@ class Engine:
                 return_end_token=True,
             )
         except ValueError as error:
-            raise UserError(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
+            raise Damaged(f"the export is damaged ({str(error).splitlines()[0]}); export the run again") from None
         translations = []
         for result in found:
             ids = self.tokenizer.target_ids(result.hypotheses[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.digests import file_digest, record_digest
-from nmt.errors import UserError, not_read
+from nmt.errors import Damaged, not_read
 
 log = logging.getLogger("nmt")
 
@@ -29,8 +29,7 @@ def write_record(folder: Path, made_of: Mapping[str, Any], quantization: str) ->
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Returns what export.json holds. Raises FileNotFoundError without one, and UserError for a damaged one, or one
-    that can't be read now."""
+    """Returns what export.json holds. Raises FileNotFoundError without one, Unreadable or Damaged."""
     try:
         record = json.loads((folder / MADE).read_text(encoding="utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("files", {}), dict):
@@ -43,7 +42,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise not_read(error, folder / MADE) from None
     except ValueError as error:
-        raise UserError(f"{folder / MADE}: damaged ({error}); export the run again") from None
+        raise Damaged(f"{folder / MADE}: damaged ({error}); export the run again") from None
     return record
 
 
@@ -54,7 +53,7 @@ def file_digests(folder: Path) -> dict[str, str]:
 
 
 def checked_files(folder: Path) -> dict[str, str]:
-    """Returns `file_digests`. Raises UserError where a file is not as it was exported, and names it.
+    """Returns `file_digests`. Raises Damaged where a file is not as it was exported, and names it.
 
     Of an export that is older than these digests a line says that they can't be checked.
     """
@@ -69,7 +68,7 @@ def checked_files(folder: Path) -> dict[str, str]:
         return digests
     different = sorted(name for name, _ in digests.items() ^ recorded.items())
     if different:
-        raise UserError(f"{folder / different[0]}: not as it was exported (its digest differs); export the run again")
+        raise Damaged(f"{folder / different[0]}: not as it was exported (its digest differs); export the run again")
     return digests
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from nmt.errors import UserError
+from nmt.errors import UserError, not_written
 
 GZIP = ".gz"
 OTHER_PACKERS = (".bz2", ".xz", ".lzma", ".zst", ".lz4", ".br", ".z", ".zip", ".7z", ".rar", ".tgz")
@@ -56,7 +56,7 @@ def is_stream(path: Path) -> bool:
             raise UserError(f"{path}: a link that leads nowhere; name another output") from None
         return False
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror}); name another output") from None
+        raise not_written(error, path, "name another output") from None
     if stat.S_ISDIR(mode):
         raise UserError(f"{path}: a folder, where a file is needed; name another output")
     if stat.S_ISREG(mode):

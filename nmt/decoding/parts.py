@@ -11,9 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from nmt.digests import bytes_digest, file_digest
-from nmt.errors import UserError, not_read
+from nmt.errors import UserError, not_read, not_written
 from nmt.locks import if_free
-from nmt.swap import not_written
 
 CLAIM = "work.json"  # whose the parts are
 CLAIMING = r"work\.[0-9a-f]{32}\.partial|\.(\d{8}\.txt|join|work\.json)\.lock"  # what may lie there before the claim
@@ -103,7 +102,7 @@ def note_made(made: Path, target: Path, record: str) -> None:
         os.setxattr(made, NOTE, text.encode())
     except (AttributeError, OSError):  # of Linux alone, and not of every file system
         place = _beside(target)
-        if _read_note(place) or not os.path.lexists(place):
+        if _note_beside(target) or not os.path.lexists(place):
             with suppress(OSError):
                 place.write_text(text)
 
@@ -112,22 +111,30 @@ def is_made(target: Path, record: str) -> bool:
     """Whether an output is whole, and made by this very work."""
     try:
         text = os.getxattr(target, NOTE).decode()
-        note = json.loads(text)
     except (AttributeError, OSError, ValueError):
-        note = _read_note(_beside(target))
+        text = ""
+    note = _note_in(text) or _note_beside(target)
     if note.get("work") != bytes_digest(record.encode()):
         return False
-    return bool(file_digest(target) == note["digest"])
+    return file_digest(target) == note["digest"]
 
 
 def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.made.json")
 
 
-def _read_note(place: Path) -> dict[str, str]:
+def _note_beside(target: Path) -> dict[str, str]:
     """Returns the note beside an output; nothing where there is none."""
     try:
-        note: dict[str, str] = json.loads(place.read_text())
+        return _note_in(_beside(target).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _note_in(text: str) -> dict[str, str]:
+    """Returns the note that a text holds; nothing where it holds none."""
+    try:
+        note: dict[str, str] = json.loads(text)
         return {"work": note["work"], "digest": note["digest"]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return {}

@@ -19,9 +19,10 @@ from nmt.decoding.output import is_stream, opened, opened_stream
 from nmt.decoding.parts import claim, clear, is_made, note_made, put_if_absent
 from nmt.digests import bytes_digest, file_digest
 from nmt.environment import rank_and_count
-from nmt.errors import UserError, not_read
+from nmt.errors import Damaged, UserError, not_read, not_written
 from nmt.locks import if_free
 from nmt.progress import Progress, counted, phase
+from nmt.swap import write_whole
 
 log = logging.getLogger("nmt")
 
@@ -164,7 +165,7 @@ def _translate_through(engine: Translates, source: Path, target: Path) -> Cuts:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror or error}); name another output") from None
+        raise not_written(error, target, "name another output") from None
     return cuts
 
 
@@ -197,9 +198,7 @@ def _translate_shard(engine: Translates, lines: Sequence[str], first_line: int, 
     cuts.count(translations, first_line)
     note = {"digest": bytes_digest(text), "cuts": asdict(cuts)}
     _note_of(path).write_text(json.dumps(note))
-    aside = path.with_suffix(".partial")
-    aside.write_bytes(text)
-    os.replace(aside, path)
+    write_whole(path, text)
 
 
 def _note_of(part: Path) -> Path:
@@ -207,7 +206,7 @@ def _note_of(part: Path) -> Path:
 
 
 def _cuts_of(part: Path) -> Cuts:
-    """Reads what was cut in a shard. Raises UserError where the shard is not as it was written."""
+    """Reads what was cut in a shard. Raises Unreadable, and Damaged where the shard is not as it was."""
     path = _note_of(part)
     if not os.path.lexists(path):
         return Cuts()
@@ -220,7 +219,7 @@ def _cuts_of(part: Path) -> Cuts:
     except (ValueError, KeyError, TypeError):
         is_whole = False
     if not is_whole:
-        raise UserError(f"{part}: changed since it was translated; move it away, and the same command makes it again")
+        raise Damaged(f"{part}: changed since it was translated; move it away, and the same command makes it again")
     return cuts
 
 

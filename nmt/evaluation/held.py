@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nmt.corpus.pair import Pair
-from nmt.digests import bytes_digest, record_digest
+from nmt.digests import record_digest
 from nmt.errors import Damaged, UserError, not_read
-from nmt.evaluation.translations_folder import RECORD, REFERENCE, SOURCE
+from nmt.evaluation.translations_folder import RECORD, REFERENCE, SOURCE, read_record, read_text
 
 log = logging.getLogger("nmt")
 
@@ -28,7 +26,7 @@ def held_pairs(folder: Path) -> tuple[list[Pair], Path] | None:
         try:
             return _checked_pairs(place), place
         except Damaged as damaged:
-            log.warning("%s", damaged)
+            log.warning("%s; its text is not used", damaged)
     return None
 
 
@@ -44,7 +42,7 @@ def is_of_one_text(folder: Path, pairs: Sequence[Pair]) -> bool | None:
     for place in _places(folder):
         if not (place / SOURCE).exists():
             continue
-        same = _bytes(place / SOURCE) == sources and _bytes(place / REFERENCE) == references
+        same = _holds(place / SOURCE, sources) and _holds(place / REFERENCE, references)
         if not same or _recorded_tags(place) not in (tags, None):
             return False
         answer = True
@@ -61,53 +59,34 @@ def _places(folder: Path) -> list[Path]:
 
 def _checked_pairs(folder: Path) -> list[Pair]:
     """Reads the pairs of one evaluation. Raises Damaged where they are not as they were written."""
-    record = _record(folder)
-    texts = {}
-    for name in (SOURCE, REFERENCE):
-        content = _bytes(folder / name)
-        if "digests" in record and record["digests"].get(name) != bytes_digest(content):
-            raise Damaged(f"{folder / name}: not as it was written (its digest differs); its text is not used")
-        *texts[name], _ = content.decode("utf-8", "replace").split("\n")
-    sources = texts[SOURCE]
-    references = texts[REFERENCE]
+    record = read_record(folder / RECORD)
+    sources = read_text(folder / SOURCE, record)
+    references = read_text(folder / REFERENCE, record)
     tags = record.get("tags") or [""] * len(sources)
     if record["identity"].get("tags", "") != _digest_of_tags(tags):
-        raise Damaged(f"{folder / RECORD}: holds not the tags that its sources were read with; its text is not used")
+        raise Damaged(f"{folder / RECORD}: holds not the tags that its sources were read with")
     if not len(sources) == len(references) == len(tags):
-        raise Damaged(f"{folder}: {len(sources)} sources for {len(references)} references; its text is not used")
+        raise Damaged(f"{folder}: {len(sources)} sources for {len(references)} references")
     if "digests" not in record:
         log.warning("%s: made before digests were kept: whether its texts are as they were can't be told", folder)
     rows = zip(sources, references, tags, strict=True)
     return [Pair(source, reference, tag=tag) for source, reference, tag in rows]
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    """Reads evaluation.json. Raises Damaged where it is not as it was written."""
-    try:
-        record: dict[str, Any] = json.loads(_bytes(folder / RECORD))
-        rest = {name: value for name, value in record.items() if name != "digest"}
-        same = "digests" not in record or record_digest(rest) == record["digest"]
-        dict(record["identity"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        same = False
-    if not same:
-        raise Damaged(f"{folder / RECORD}: not as it was written; its text is not used")
-    return record
-
-
 def _recorded_tags(folder: Path) -> str | None:
     """Returns the digest of the tags that an evaluation was made with, "" for none; None where it can't tell."""
     try:
-        return str(_record(folder)["identity"].get("tags", ""))
+        return str(read_record(folder / RECORD)["identity"].get("tags", ""))
     except UserError:
         return None
 
 
-def _bytes(path: Path) -> bytes:
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file has this content. Raises Unreadable."""
     try:
-        return path.read_bytes()
+        return path.read_bytes() == content
     except FileNotFoundError:
-        raise Damaged(f"{path}: absent; its text is not used") from None
+        return False
     except OSError as error:
         raise not_read(error, path) from None
 

@@ -22,11 +22,11 @@ import numpy as np
 
 from nmt.corpus.text.links import Link
 from nmt.digests import bytes_digest, file_digest, record_digest
-from nmt.errors import UserError, not_read
+from nmt.errors import Damaged, NotKept, UserError, not_read, not_written
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import HeatMap, Picture, Row
 from nmt.evaluation.translations import Evaluation, KnownLinks
-from nmt.swap import NotKept, not_written, put_right, write_aside
+from nmt.swap import put_right, write_aside
 
 log = logging.getLogger("nmt")
 
@@ -122,8 +122,8 @@ def _holds(folder: Path, identity: Mapping[str, Any]) -> bool:
     if not (folder / RECORD).exists():
         return False
     try:
-        return _is_of(_read_record(folder / RECORD), identity)
-    except _Spoilt:
+        return _is_of(read_record(folder / RECORD), identity)
+    except Damaged:
         return False
 
 
@@ -202,14 +202,14 @@ def _read(
     known_links: KnownLinks | None,
 ) -> Evaluation | None:
     try:
-        content = _read_record(folder / RECORD)
+        content = read_record(folder / RECORD)
         if not _is_of(content, identity):
             return None
-        texts = {file: _read_text(folder / file, content) for file in TEXTS}
+        texts = {file: read_text(folder / file, content) for file in TEXTS}
         _check_form(folder, content, len(texts[SOURCE]), len(texts[HYPOTHESIS]))
         heat_maps, pictures = _read_attention(folder / ATTENTION, content)
-    except _Spoilt as spoilt:
-        log.warning("%s; translating again", spoilt)
+    except Damaged as damaged:
+        log.warning("%s; translating again", damaged)
         return None
     same_texts = texts[SOURCE] == sources and texts[REFERENCE] == references
     if not same_texts or not set(shown) <= set(content["shown"]):
@@ -267,13 +267,9 @@ def take_over(earlier: Path, folder: Path, identity: dict[str, Any]) -> Path:
     return folder
 
 
-class _Spoilt(Exception):
-    """A file that is not as it was written; the message names it."""
-
-
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Turns what a file raises that is absent, damaged or of another form into `_Spoilt`, and into UserError what one
+    """Turns what a file raises that is absent, damaged or of another form into Damaged, and into Unreadable what one
     raises that can't be read now.
     """
     try:
@@ -281,14 +277,14 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is not None and not isinstance(error, FileNotFoundError):
             raise not_read(error, path) from None
-        raise _Spoilt(f"{path}: not as it was written ({error.strerror or error})") from None
+        raise Damaged(f"{path}: not as it was written ({error.strerror or error})") from None
     except UNREADABLE as error:
         reason = str(error).partition("\n")[0]
-        raise _Spoilt(f"{path}: not as it was written ({reason})") from None
+        raise Damaged(f"{path}: not as it was written ({reason})") from None
 
 
-def _read_record(path: Path) -> dict[str, Any]:
-    """Reads evaluation.json. Raises `_Spoilt` where it is not as it was written."""
+def read_record(path: Path) -> dict[str, Any]:
+    """Reads evaluation.json. Raises Damaged where it is not as it was written."""
     with _naming(path):
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if "digests" in content:
@@ -299,7 +295,7 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _check_form(folder: Path, content: Mapping[str, Any], count: int, hypotheses: int) -> None:
-    """Raises `_Spoilt` for an evaluation that is not of ``count`` sentences throughout, as one of before may be."""
+    """Raises Damaged for an evaluation that is not of ``count`` sentences throughout, as one of before may be."""
     with _naming(folder / HYPOTHESIS):
         if hypotheses != count:
             raise ValueError(f"{hypotheses} lines for {count} sentences")
@@ -344,10 +340,10 @@ def _check(same: bool) -> None:
         raise ValueError("its digest differs")
 
 
-def _read_text(path: Path, content: Mapping[str, Any]) -> list[str]:
+def read_text(path: Path, content: Mapping[str, Any]) -> list[str]:
     """Reads the very lines that `_write_texts` wrote, whatever they begin and end with.
 
-    Raises `_Spoilt` where the file is not the one that was written.
+    Raises Damaged where the file is not the one that was written.
     """
     with _naming(path):
         written = path.read_bytes()
@@ -358,7 +354,7 @@ def _read_text(path: Path, content: Mapping[str, Any]) -> list[str]:
 
 
 def _read_attention(path: Path, content: Mapping[str, Any]) -> tuple[dict[int, HeatMap], dict[int, Picture]]:
-    """Raises `_Spoilt` where the file is not the one that was written, or an array is not there."""
+    """Raises Damaged where the file is not the one that was written, or an array is not there."""
     heat_maps: dict[int, HeatMap] = {}
     pictures: dict[int, Picture] = {}
     with _naming(path):

@@ -107,11 +107,11 @@ class Beforehand:
         if planned_base:
             _check_extended(config, planned_base)
             return
+        run = open_run(base.run)
         if (base.run, base.checkpoint) not in self._bases:
-            weights, place = open_run(base.run).checkpoints.weights(base.checkpoint, "finetuning.checkpoint")
+            weights, place = run.checkpoints.weights(base.checkpoint, "finetuning.checkpoint")
             shapes = {name: torch.empty_like(tensor, device=META) for name, tensor in weights.items()}
             self._bases[base.run, base.checkpoint] = (shapes, place)
-        run = open_run(base.run)
         _check_extended(config, run.config)
         if base.vocabulary == "keep":
             config.corpus.check_tokenizer(run.tokenizer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from nmt.config import load_train, paths_from
 from nmt.corpus.kinds.corpus import Corpus
+from nmt.corpus.kinds.places import paths_of
 from nmt.errors import Absent
 from nmt.run import Run, open_run, record_config
 from nmt.schemas import TrainConfig
@@ -100,8 +100,7 @@ def _is_there(path: Path, languages: Sequence[str]) -> bool:
     """Whether a place of text is there, in all languages; ``*`` stands for any name. What can't be seen is absent."""
     for language in languages:
         name = str(path).replace("{language}", language)
-        pattern = "*".join(map(glob.escape, name.split("*")))
-        if not any(map(os.path.exists, glob.glob(pattern))):
+        if not any(map(os.path.exists, paths_of(name))):
             return False
     return True
 

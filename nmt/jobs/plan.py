@@ -29,8 +29,9 @@ from nmt.jobs.fairness import (
 )
 from nmt.jobs.finetuning import settled
 from nmt.jobs.located import of_typed
-from nmt.override_errors import one_line
+from nmt.override_errors import in_one_line
 from nmt.schemas import COUNTED, CompareConfig, TrainConfig
+from nmt.training.checkpoints.names import is_step
 from nmt.training.precision import choose_device
 from nmt.training.trainer_options import BUDGETS
 
@@ -72,19 +73,16 @@ def checked_plan(config: CompareConfig) -> list[Planned]:
 
 @contextmanager
 def naming(system: str) -> Iterator[None]:
-    """Has whatever is wrong within the block told in one line that begins with the system."""
+    """Names the system at the beginning of the message of whatever is wrong within the block."""
     try:
         yield
     except UserError as error:
         raise UserError(f"system {system}: {error}") from None
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"system {system}: {one_line(error)}") from None
-    except ValueError as error:
-        if "Config group override" not in str(error):
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        message = in_one_line(error)
+        if not message:
             raise
-        raise UserError(
-            f"system {system}: an override names no configuration where it must, as model=transformer does"
-        ) from None
+        raise UserError(f"system {system}: {message}") from None
 
 
 def _composed(config: CompareConfig) -> Iterator[Planned]:
@@ -132,7 +130,7 @@ def _own_values(config: CompareConfig, system: str, seed: int) -> dict[str, Any]
 def _check_checkpoint(checkpoint: str, config: TrainConfig) -> None:
     """Raises UserError for a step whose checkpoint a run will not have."""
     trainer = config.trainer
-    if not checkpoint.isdecimal() or not trainer.max_steps:
+    if not is_step(checkpoint) or not trainer.max_steps:
         return
     step = int(checkpoint)
     if step > trainer.max_steps:
@@ -178,10 +176,10 @@ def _tell_short_budgets(config: CompareConfig, plan: Sequence[Planned]) -> None:
     option = "" if config.match == "none" else "budget"
     systems: dict[str, list[str]] = {}
     for planned in plan:
-        told = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
-        if told:
-            systems.setdefault(told, []).append(planned.system)
-    for told, names in systems.items():
+        message = below_warmup(planned.config, {"max_steps": planned.config.trainer.max_steps}, option)
+        if message:
+            systems.setdefault(message, []).append(planned.system)
+    for message, names in systems.items():
         first, *others = dict.fromkeys(names)
         more = f" and {len(others)} more" if others else ""
-        log.warning("%s%s: %s", first, more, told)
+        log.warning("%s%s: %s", first, more, message)

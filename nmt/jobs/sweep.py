@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 import traceback
@@ -18,18 +17,16 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
-from hydra.errors import HydraException
 from hydra.plugins import launcher, sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from nmt.config import DOORS, typed
 from nmt.environment import rank_and_count
-from nmt.errors import UserError, in_words
+from nmt.errors import FULL, UserError, in_words
 from nmt.jobs.beforehand import Beforehand
 from nmt.jobs.finetuning import settled
-from nmt.override_errors import one_line
+from nmt.override_errors import in_one_line
 from nmt.run import differences
 from nmt.schemas import CompareConfig, TrainConfig
 from nmt.training.signals import Interrupted
@@ -39,7 +36,6 @@ log = logging.getLogger("nmt")
 # In what jobs of a comparison may be unlike and share its folder: each search has a report of its own.
 APART = frozenset({"decoding", "checkpoint"})
 WRITING = ("train", "compare")  # the doors whose jobs have a folder each
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class EndedSweep(BaseException):
@@ -173,9 +169,7 @@ def _groups(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
 
 def _tell(job: Job, error: BaseException) -> None:
     """Says in one line that a job failed, and why; of what no user can mend, after its traceback."""
-    message = in_words(error)
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        message = one_line(error)
+    message = in_words(error) or in_one_line(error)
     if not message:
         traceback.print_exception(error)
         lines = str(error).splitlines() or [""]
@@ -192,7 +186,7 @@ def ends_all(error: BaseException) -> bool:
 def _disk_is_full(error: BaseException | None) -> bool:
     """Whether an error, or what it was raised from, is that of a full disk."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             return True
         error = error.__cause__ or error.__context__
     return False

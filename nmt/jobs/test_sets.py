@@ -129,7 +129,9 @@ def _own_name(run: Run, files: GivenFiles, pairs: Sequence[Pair]) -> str:
     for name in names:
         if _is_free(run, name, pairs):
             return name
-    raise UserError(f"name={names[-1]}: {run.folder} has another test set of that name; give another, or delete that")
+    raise UserError(
+        f"name={names[-1]}: {run.folder} has another test set of that name; give another, or move that away"
+    )
 
 
 def _is_free(run: Run, name: str, pairs: Sequence[Pair]) -> bool:

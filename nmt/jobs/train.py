@@ -27,10 +27,9 @@ from nmt.corpus.text.writing import Proportions
 from nmt.errors import Absent
 from nmt.evaluation.results import HeatMap
 from nmt.evaluation.validation import Samples, Validation
-from nmt.jobs.beforehand import Beforehand, below_warmup
+from nmt.jobs.beforehand import Beforehand, below_warmup, is_finished
 from nmt.jobs.finetuning import settled, tell_other_base, terms_of_base
 from nmt.jobs.located import of_typed, record_as_typed, telling_where, trained_in
-from nmt.jobs.spent import has_ended
 from nmt.jobs.terms import changes, keep_trained, tell_changes, terms_of
 from nmt.kernels.limits import limits
 from nmt.locks import alone_in
@@ -41,7 +40,6 @@ from nmt.progress import phase
 from nmt.report.hparams import record_options
 from nmt.run import BASE, Run, git_commit, has_begun, machine, open_run, start_run
 from nmt.schemas import TrainConfig
-from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.state import Counters
 from nmt.training.finetuning import begin_with
 from nmt.training.journal import Journal, open_journal, read_journal
@@ -74,8 +72,7 @@ def finished_without_text(config: TrainConfig, ranks: Ranks) -> tuple[Run, Count
     folder = Path(config.run.dir)
 
     def look() -> bool:
-        progress = Checkpoints(folder / "checkpoints").progress()
-        if progress is None or not has_ended(config, progress):
+        if not is_finished(config):
             return False
         try:
             for split in ("train", "valid"):
@@ -185,9 +182,9 @@ def _tell_short_budget(config: TrainConfig, trainer: Trainer, ranks: Ranks) -> N
         "max_epochs": config.trainer.max_epochs * per_epoch,
         "max_tokens": config.trainer.max_tokens * per_epoch / max(tokens, 1),
     }
-    told = below_warmup(config, updates)
-    if told:
-        log.warning("%s", told)
+    message = below_warmup(config, updates)
+    if message:
+        log.warning("%s", message)
 
 
 def _start(config: TrainConfig, ranks: Ranks) -> Run:

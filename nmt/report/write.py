@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from nmt.errors import not_written
 from nmt.evaluation.results import Comparison, HeatMap, length_in
 from nmt.report import figures, page
 from nmt.report.board import write_board
@@ -12,7 +13,7 @@ from nmt.report.documents import markdown_report
 from nmt.report.earlier import BOARD, files_of_report, other_settings
 from nmt.report.latex import latex_table
 from nmt.report.records import csv_text, json_text, jsonl_text
-from nmt.swap import not_written, write_aside
+from nmt.swap import write_aside
 
 log = logging.getLogger("nmt")
 

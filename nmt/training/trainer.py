@@ -82,7 +82,7 @@ class Trainer:
         self.open_journal = journal
         self.look = look
         self.ranks = ranks or Ranks(device=precision.device)
-        self.after_step = after_step
+        self.after_step = after_step  # called with the counters after every update: tests look at a run through it
         self.terms = terms  # kept with the updates that are made under them
 
         objective = Objective(model, options.label_smoothing, options.guided_alignment, options.compile)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,42 +25,51 @@ def made_ahead(items: Generator[T], count: int) -> Generator[T]:
     maker.start()
     try:
         while True:
-            item, error = maker.made.get()
-            if error is not None:
-                raise error
-            if item is None:
+            made = maker.made.get()
+            if made.error is not None:
+                raise made.error
+            if made.is_end:
                 return
-            yield item[0]
+            yield made.item
     finally:
         maker.stop()
         items.close()
 
 
+@dataclass(frozen=True)
+class _Made:
+    """What the thread hands over: an item, the end of the items, or an exception that they raised."""
+
+    item: Any = None
+    is_end: bool = False
+    error: BaseException | None = None
+
+
 class _Maker(threading.Thread):
-    """Puts (item,) and None, or None and an exception, into a queue; two of None at the end."""
+    """Puts items into a queue, up to ``count`` of them, until it is stopped."""
 
     def __init__(self, items: Generator[T], count: int):
         super().__init__(name="batches", daemon=True)
         self.items = items
-        self.made: queue.Queue = queue.Queue(count)
+        self.made: queue.Queue[_Made] = queue.Queue(count)
         self._is_over = threading.Event()
 
     def run(self) -> None:
         try:
             for item in self.items:
-                self._put(((item,), None))
+                self._put(_Made(item))
                 if self._is_over.is_set():
                     return
-            self._put((None, None))
+            self._put(_Made(is_end=True))
         except BaseException as error:  # whoever asks for the next item raises it
-            self._put((None, error))
+            self._put(_Made(error=error))
 
     def stop(self) -> None:
         """Waits until the thread has ended; what it made is dropped."""
         self._is_over.set()
         self.join()
 
-    def _put(self, made: tuple) -> None:
+    def _put(self, made: _Made) -> None:
         while not self._is_over.is_set():
             try:
                 self.made.put(made, timeout=PATIENCE)

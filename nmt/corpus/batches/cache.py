@@ -23,10 +23,9 @@ from nmt.corpus.text.concatenation import ConcatenationOptions, with_joined
 from nmt.corpus.text.normalising import NONE, normalised_pairs
 from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
-from nmt.errors import Unreadable, UserError, not_read
+from nmt.errors import Unreadable, UserError, not_read, not_written
 from nmt.locks import one_at_a_time
 from nmt.progress import counted
-from nmt.swap import not_written
 
 log = logging.getLogger("nmt")
 
@@ -46,11 +45,11 @@ def made_once(folder: Path, make: Callable[[Path], object], load: Callable[[Path
     One that is damaged is named and made again; of a link the link alone gives way, and files that were not made here
     stay. Raises UserError where the folder can't be read now, which nothing touches, or can't be written.
     """
-    if _is_whole(folder):
+    if _damage(folder) == "":
         return load(folder)
     with one_at_a_time(folder, MEND):
         damage = _damage(folder)
-        if damage is not None and not damage:
+        if damage == "":
             return load(folder)
         if damage:
             log.warning("%s: damaged (%s); made again", folder, damage)
@@ -97,10 +96,6 @@ def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
 def _seal(folder: Path) -> None:
     digests = _digests(folder, os.listdir(folder))
     (folder / DIGESTS).write_text(json.dumps(digests, indent=1))
-
-
-def _is_whole(folder: Path) -> bool:
-    return _damage(folder) == ""
 
 
 def _damage(folder: Path) -> str | None:

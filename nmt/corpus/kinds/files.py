@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import itertools
 import json
@@ -16,7 +15,7 @@ from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.parquet import parquet_records
-from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts
+from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
@@ -197,7 +196,7 @@ class FilesOptions(PlacedCorpus):
             return [place]
         pattern = str(Path(place))
         of_source = pattern.replace("{language}", self.source_language)
-        names = sorted(glob.glob("*".join(map(glob.escape, of_source.split("*")))))
+        names = paths_of(of_source)
         if not names:
             raise Absent(
                 f"{of_source}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data"

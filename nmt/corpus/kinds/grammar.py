@@ -49,11 +49,9 @@ class GrammarOptions(GeneratedCorpus):
     )
 
     def __post_init__(self) -> None:
-        for name in ("train_pairs", "valid_pairs", "test_pairs_per_bucket"):
+        for name in sorted(self.COUNTS):
             if getattr(self, name) < 1:
                 raise UserError(f"corpus.{name}={getattr(self, name)}: must be 1 or more")
-        if self.sigma < 0:
-            raise UserError(f"corpus.sigma={self.sigma}: must not be negative")
         if self.max_words < MIN_WORDS:
             raise UserError(f"corpus.max_words={self.max_words}: must be {MIN_WORDS} or more")
         bounds = list(self.test_bounds)

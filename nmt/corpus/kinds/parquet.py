@@ -41,20 +41,31 @@ def parquet_records(path: Path, names: Sequence[tuple[str, str]]) -> Iterator[di
 
 def _wanted(schema: Any, names: Sequence[tuple[str, str]]) -> list[str]:
     """Returns the columns that may hold the texts; of a structure, the members that may."""
-    import pyarrow.types
-
-    candidates: list[str] = []
-    for pair in names:
-        candidates += pair
-    columns = [name for name in dict.fromkeys(candidates) if name in schema.names]
+    columns = _present(names, schema.names)
     if TRANSLATION not in schema.names:
         return columns
-    kind = schema.field(TRANSLATION).type
-    members: list[str] = []
-    if pyarrow.types.is_struct(kind):
-        known = {kind.field(number).name for number in range(kind.num_fields)}
-        members = [f"{TRANSLATION}.{name}" for name in dict.fromkeys(candidates) if name in known]
-    return columns + (members or [TRANSLATION])
+    members = _members(schema.field(TRANSLATION).type)
+    within = [f"{TRANSLATION}.{name}" for name in _present(names, members)]
+    return columns + (within or [TRANSLATION])
+
+
+def _present(names: Sequence[tuple[str, str]], known: Sequence[str]) -> list[str]:
+    """Returns those of the names that are known, each once."""
+    present: dict[str, None] = {}
+    for pair in names:
+        for name in pair:
+            if name in known:
+                present[name] = None
+    return list(present)
+
+
+def _members(kind: Any) -> list[str]:
+    """Returns the names within a structure; none for a column of another kind."""
+    import pyarrow.types
+
+    if not pyarrow.types.is_struct(kind):
+        return []
+    return [kind.field(number).name for number in range(kind.num_fields)]
 
 
 def _rows(batch: Any, path: Path, done: int) -> Iterator[dict[str, Any]]:

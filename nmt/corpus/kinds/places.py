@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import time
 from collections.abc import Mapping
@@ -47,6 +48,12 @@ class PlacedCorpus(Corpus):
                 f"corpus.{split}: no place is given; name a file (with {{language}} in it) or a data set's split"
             )
         return list(places)
+
+
+def paths_of(pattern: str) -> list[str]:
+    """Returns the paths that a pattern names, sorted: ``*`` stands for any name, and all else for itself."""
+    literal_parts = map(glob.escape, pattern.split("*"))
+    return sorted(glob.glob("*".join(literal_parts)))
 
 
 def pair_of_texts(record: Mapping[str, Any], source: str, target: str, place: str) -> Pair:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,6 @@ from nmt.corpus.text.normalising import NONE
 from nmt.errors import Damaged, UserError, not_read
 
 NORMALISER = "nmt:"  # before the form
-
-
-def put_copy(source: Path, place: Path) -> None:
-    """Copies a file: under its name there is the old one or the new one, whole."""
-    aside = place.with_suffix(".partial")
-    shutil.copyfile(source, aside)
-    os.replace(aside, place)
 
 
 def load_model(path: Path) -> sentencepiece.SentencePieceProcessor:

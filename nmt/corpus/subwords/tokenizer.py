@@ -14,12 +14,13 @@ from typing import Any, ClassVar, TypeVar
 
 import sentencepiece
 
-from nmt.corpus.subwords.model_file import form_of, keep_form, load_model, merged, put_copy, symbols_of
+from nmt.corpus.subwords.model_file import form_of, keep_form, load_model, merged, symbols_of
 from nmt.corpus.subwords.stand_ins import MARK, AllStandIns, StandIns, stand_ins_of
 from nmt.corpus.subwords.subword_sampling import Segmenter
 from nmt.corpus.text.normalising import NONE, check_form, normalised
 from nmt.errors import UserError, nearest
 from nmt.progress import counted
+from nmt.swap import copy_whole
 from nmt.tokens import END, PADDING, START, UNKNOWN
 
 RESERVED = ("<pad>", "<s>", "</s>", "<unk>")
@@ -228,9 +229,9 @@ class Tokenizer:
         if self.target_path is None and os.path.lexists(target):
             raise UserError(f"{target}: of another tokenizer; move it away")
         folder.mkdir(parents=True, exist_ok=True)
-        put_copy(self.source_path, folder / "source.model")
+        copy_whole(self.source_path, folder / "source.model")
         if self.target_path:
-            put_copy(self.target_path, target)
+            copy_whole(self.target_path, target)
 
     @classmethod
     def load(cls, folder: Path) -> Tokenizer:

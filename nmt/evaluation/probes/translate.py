@@ -16,14 +16,13 @@ from nmt.corpus.text.writing import Unit, Writing
 from nmt.decoding.hypothesis import Translation
 from nmt.decoding.translator import Translator
 from nmt.digests import record_digest
-from nmt.errors import UserError
+from nmt.errors import NotKept, UserError
 from nmt.evaluation.alignment import links_of_pair
 from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
 from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
 from nmt.progress import Progress, phase
-from nmt.swap import NotKept
 
 log = logging.getLogger("nmt")
 

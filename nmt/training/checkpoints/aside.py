@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+
+from nmt.swap import name_of_damaged
 
 log = logging.getLogger("nmt")
 
@@ -28,16 +28,6 @@ def remove(path: Path) -> None:
 def keep_aside(damaged: Iterable[Path]) -> None:
     """Renames damaged checkpoints, so that nothing is written in their place, and says so."""
     for path in damaged:
-        place = _free_name(path)
+        place = name_of_damaged(path)  # under which it counts as no checkpoint
         path.rename(place)
         log.warning("%s: kept as %s", path, place.name)
-
-
-def _free_name(path: Path) -> Path:
-    """Returns a name beside a damaged checkpoint under which it counts as none: ``step-N.damaged.safetensors``."""
-    for number in itertools.count(1):
-        counted = f"-{number}" if number > 1 else ""
-        place = path.with_name(f"{path.stem}.damaged{counted}{path.suffix}")
-        if not os.path.lexists(place):
-            return place
-    raise AssertionError("numbers never end")

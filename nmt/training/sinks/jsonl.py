@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import logging
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nmt.errors import Absent, not_read
+from nmt.swap import copy_whole, name_of_damaged, write_whole
 from nmt.training.sinks.sink import Event, Sink
 
 log = logging.getLogger("nmt")
@@ -87,7 +85,7 @@ def tells_of_checkpoint(folder: Path) -> bool:
 def read_journal(folder: Path) -> list[dict[str, Any]]:
     """Returns the events of a run's training; damaged lines are left out, as is one that a crash cut short.
 
-    None where there is no journal. Raises Unreadable.
+    Without a journal the list is empty. Raises Unreadable.
     """
     events = [line.event for line in _lines(folder / NAME)]
     return [event for event in events if event is not None and event["event"] != WHOLE]
@@ -147,21 +145,13 @@ def _drop_after(path: Path, step: int) -> None:
             kept.append(line.content.rstrip(b"\r\n") + b"\n")
     if damaged:
         _keep_as_it_was(path, damaged)
-    aside = path.with_suffix(".partial")
-    aside.write_bytes(b"".join(kept))
-    os.replace(aside, path)
+    write_whole(path, b"".join(kept))
 
 
 def _keep_as_it_was(path: Path, damaged: list[str]) -> None:
     """Copies a journal to a free name, and says which lines are damaged."""
-    for number in itertools.count(1):
-        counted = f"-{number}" if number > 1 else ""
-        place = path.with_name(f"{path.stem}.damaged{counted}{path.suffix}")
-        if not os.path.lexists(place):
-            break
-    aside = path.with_suffix(".partial")
-    shutil.copyfile(path, aside)
-    os.replace(aside, place)
+    place = name_of_damaged(path)
+    copy_whole(path, place)
     log.warning(
         "%s: damaged in line %s, which is left out; the journal as it was is kept as %s",
         path,
