@@ -86,7 +86,7 @@ def test_a_run_whose_folder_is_deleted_ends_and_does_not_make_it_again(told, mon
     run = folder / "gone"
     config = compose_train([*ARGUMENTS[:-1], "run.dir=gone", "trainer.log_every=1", "trainer.max_steps=4"])
     if moment != "between updates":
-        monkeypatch.setattr("nmt.training.checkpoints.folder.save_state", lambda *_: shutil.rmtree(run))
+        monkeypatch.setattr("nmt.training.checkpoints.folder.save_state", lambda *_: run.rename(folder / "moved"))
     with pytest.raises(UserError, match="gone: was deleted or moved"), open_training(config) as (_, trainer):
         if moment == "between updates":
             trainer.after_step = lambda progress: shutil.rmtree(run, ignore_errors=True)
