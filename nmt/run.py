@@ -31,7 +31,7 @@ from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.checkpoints.names import BEST, is_left, names_in, was_cut
 from nmt.training.checkpoints.origin import Origin
 from nmt.training.checkpoints.state import load_weights
-from nmt.training.sinks.jsonl import tells_of_checkpoint
+from nmt.training.sinks.jsonl import read_journal, tells_of_checkpoint
 
 log = logging.getLogger("nmt")
 
@@ -174,8 +174,10 @@ def has_begun(config: TrainConfig) -> bool:
     is_trained = bool(checkpoints.all())
     if is_trained and config.resume == "never":
         raise UserError(f"{folder}: holds a trained run, and resume=never; name another run.dir or move it away")
-    if is_trained:
-        checkpoints.progress()  # what can't be read, or is of a newer version, is said before anything else
+    if is_trained:  # what can't be read, or is of a newer version, is said before anything else
+        checkpoints.progress()
+        checkpoints.check_best()
+        read_journal(folder)
         _record_of(folder)
     _check_same_options(folder, config, is_trained)
     if not is_trained:

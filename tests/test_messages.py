@@ -79,12 +79,16 @@ def test_messages_that_can_not_be_written_cost_no_run(told, tmp_path):
     assert made.stderr.count(b"messages.txt: cannot be written (No space left on device)") == 1
 
 
-def test_a_run_whose_folder_is_deleted_ends_and_does_not_make_it_again(told, monkeypatch):
+@pytest.mark.parametrize("moment", ["between updates", "while a checkpoint is written"])
+def test_a_run_whose_folder_is_deleted_ends_and_does_not_make_it_again(told, monkeypatch, moment):
     folder, _ = told
     monkeypatch.chdir(folder)
     run = folder / "gone"
     config = compose_train([*ARGUMENTS[:-1], "run.dir=gone", "trainer.log_every=1", "trainer.max_steps=4"])
+    if moment != "between updates":
+        monkeypatch.setattr("nmt.training.checkpoints.folder.save_state", lambda *_: run.rename(folder / "moved"))
     with pytest.raises(UserError, match="gone: was deleted or moved"), open_training(config) as (_, trainer):
-        trainer.after_step = lambda progress: shutil.rmtree(run, ignore_errors=True)
+        if moment == "between updates":
+            trainer.after_step = lambda progress: shutil.rmtree(run, ignore_errors=True)
         trainer.fit()
     assert not run.exists()

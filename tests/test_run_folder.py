@@ -230,6 +230,18 @@ def test_a_record_that_can_not_be_read_ends_training_and_no_translating(run):
     assert commit_of(open_run(run)) == "not recorded"
 
 
+@pytest.mark.parametrize("name", ["journal.jsonl", "checkpoints/best.safetensors"])
+def test_what_a_run_that_goes_on_can_not_read_is_told_before_anything_is_written(run, name):
+    linked_in_a_circle(run / name)
+    before = content_of(run)
+    config = config_of(run)
+    config.trainer.max_steps += 3
+    with pytest.raises(UserError, match="cannot be read") as refusal:
+        start_run(config, no_tokenizer)
+    assert str(run / name) in str(refusal.value)
+    assert content_of(run) == before
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "tokenizer/source.model", "tokenizer/target.model"])
 def test_a_part_of_a_run_that_can_not_be_read_is_not_called_damaged(run, name):
     place = run / name

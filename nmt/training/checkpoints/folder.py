@@ -87,6 +87,7 @@ class Checkpoints:
         failure = self._failure
         self._failure = None
         if failure is not None:
+            self.check_place()  # that the whole folder is gone says more than which file in it is
             raise failure
 
     def give_up(self) -> None:
@@ -234,9 +235,7 @@ class Checkpoints:
         Raises Unreadable or Newer for a best checkpoint that a better one may not replace.
         """
         self.wait()
-        if os.path.lexists(self.best):
-            with contextlib.suppress(Damaged):
-                load_counters(self.best)
+        self.check_best()
         left = [self.folder / name for name in names_in(self.folder) if is_left(name)]
         for path in left:
             place = path.with_suffix("")
@@ -246,6 +245,12 @@ class Checkpoints:
         for path in left:
             remove(path)
         return [path.name for path in reversed(self.all())]
+
+    def check_best(self) -> None:
+        """Raises Unreadable or Newer for a best checkpoint that a better one may not replace."""
+        if os.path.lexists(self.best):
+            with contextlib.suppress(Damaged):
+                load_counters(self.best)
 
     def clear_cut_start(self) -> None:
         """Deletes a best checkpoint whose writer was killed before the first checkpoint of the run was whole."""
