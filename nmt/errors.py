@@ -89,11 +89,12 @@ def typed_as(option: str, text: str) -> str:
     """Returns what to type on a command line for an option of text, in quotes for Hydra and the shell where needed."""
     if re.fullmatch(r"[\w./+:@%-]+", text, re.ASCII):
         return f"{option}={text}"
-    quote = '"' if "'" in text and '"' not in text else "'"
-    escaped = text.replace("${", "\\${").replace(f"\\{quote}", f"\\\\{quote}").replace(quote, f"\\{quote}")
-    if escaped.endswith("\\"):
-        escaped += "\\"
-    return for_shell(f"{option}={quote}{escaped}{quote}")
+    from hydra.core.override_parser.types import Quote, QuotedString  # late: it costs every start
+
+    quote = Quote.double if "'" in text and '"' not in text else Quote.single
+    escaped = re.sub(r"(\\*)\$\{", lambda match: 2 * match[1] + "\\${", text)  # as it stands, and no reference
+    quoted = QuotedString(escaped, quote).with_quotes()
+    return for_shell(f"{option}={quoted}")
 
 
 def for_shell(argument: str) -> str:

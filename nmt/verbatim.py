@@ -33,8 +33,8 @@ _WORD = re.compile(r"(?!(?:true|false|inf|nan|null)$)[A-Za-z_](?:[\w/.+*@:-]|\$\
 _PLAIN = re.compile(r"""(?:[^'"\\()\[\]{}$]|\$\{[^{}]*\}|\$(?!\{)|\{\w+\})+""")
 _COMMA = re.compile(r",(?![^{}]*\})")  # not within ${...}
 # A part in quotes; or a member of a list or dictionary that begins with ~, which may have {language} within it.
-_HOME = re.compile(r"""'[^']*'|"[^"]*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\})*)""")
-_IN_QUOTES = re.compile(r"""'[^']*'|"[^"]*\"""")
+_HOME = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|(?<=[\[{,:(\s])(~(?:[^'",\[\](){}]|\{\w*\})*)""")
+_IN_QUOTES = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
 
 _parse_rule = OverridesParser.parse_rule  # Hydra's own
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -93,6 +93,10 @@ def test_several_values_where_one_is_wanted_are_told_in_a_line_that_can_be_typed
 
 
 @settings(max_examples=50, deadline=None)
+@example("\\\\")
+@example("\\'")
+@example("it's \\\"${x}\\")
+@example("'\":~")
 @given(st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs"]), min_size=1).filter(str.strip))
 def test_a_hint_is_read_back_as_the_folder_that_it_names(folder):
     from nmt.errors import typed_as
