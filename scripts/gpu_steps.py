@@ -136,6 +136,9 @@ def steps(setting: Setting, report: Report) -> None:
     for place, tokens in enumerate(sizes_of_batches):
         batches = draw_batches(vocabulary, sizes.median, tokens, sizes.steps)
         what = f"{tokens:,} tokens, {COMPILED.name}"
+        if not setting.cuda:
+            report.skip(what, "for GPUs only: compiling takes a CPU half a minute")
+            continue
         with report.trying(what):
             _measure(report, what, update, batches, sizes.warm, COMPILED, COMPILED.predicted[place])
         _try_replay(setting, report, update, batches[0], compiles=True)

@@ -105,6 +105,13 @@ def as_found() -> Iterator[None]:
         os.environ.update(variables)
 
 
+def _begin(before: Callable[[], object] | None) -> None:
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+    if before:
+        before()
+
+
 def start(
     folder: Path,
     arguments: Sequence[str],
@@ -112,14 +119,17 @@ def start(
     before: Callable[[], object] | None = None,
     **variables: str,
 ) -> subprocess.Popen[bytes]:
-    """Training in the background, under ``launcher`` where one is given; ``before`` is called in the new process."""
+    """Training in the background, under ``launcher`` where one is given; ``before`` is called in the new process.
+
+    It hears every signal, also where the tests themselves were started with some of them ignored.
+    """
     command = [*(launcher or [sys.executable]), "-m", "nmt.train", *arguments]
     return subprocess.Popen(
         command,
         cwd=folder,
         env=environment(**variables),
         stderr=subprocess.PIPE,
-        preexec_fn=before,
+        preexec_fn=lambda: _begin(before),
         start_new_session=bool(launcher),
     )
 

@@ -570,7 +570,7 @@ def test_the_journal_stays_json_where_a_part_s_gradient_is_not_finite(tmp_path):
     assert event["loss"] is None and event["gradient_norm_of"] == {"encoder": None, "decoder": 1.0}
 
 
-@pytest.mark.parametrize("kind", ("attention", "transformer"))
+@pytest.mark.parametrize("kind", [pytest.param("attention", marks=pytest.mark.slow), "transformer"])
 def test_guided_alignment_teaches_attention_where_to_look(make, tiny_pairs, tokenizer, kind):
     encoded = encode_pairs(tiny_pairs, tokenizer, CleaningReport(), with_links=True)
 
