@@ -34,6 +34,7 @@ def test_a_mistake_in_a_job_is_told_by_the_sweep(tmp_path):
     assert b"trainer.precision=fp17: did you mean 'fp16'?" in done.stderr and b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_must_leave_is_queued_again_and_goes_on(tmp_path):
     sweep = start(tmp_path, [*SWEEP, "seed=1", "trainer.max_steps=600", "trainer.log_every=5"])
     wait_until(lambda: len(read_journal(tmp_path / "runs/1")) >= 5, "some reports", process=sweep)
