@@ -32,7 +32,7 @@ demo: $(READY)  ## three systems on the built-in corpus in about 6 minutes, comp
 
 # Tests that start processes, each of which waits for the others: beside them, the rest has a core of its own. Others
 # are with them so that the halves take alike long.
-DOORS := $(addprefix tests/test_,configs.py doors.py fairness.py faults.py finetuning.py kill.py messages.py \
+DOORS := $(addprefix tests/test_,configs.py doors.py fairness.py faults.py finetuning.py kill.py \
 	ranks.py scripts.py stopping.py streams.py)
 
 test: $(READY_DEV)  ## all tests but the slow ones and those that need real data (what CI runs), in two halves at once
