@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 import torch
 
+from nmt.config import load_train
 from nmt.door import STOPPING
+from nmt.schemas import TrainConfig
 from nmt.training.journal import read_journal
 from tests.conftest import TINY_CORPUS, TINY_SIZES, environment
 
@@ -181,3 +183,10 @@ def process_of(launcher: subprocess.Popen[bytes], rank: int) -> int:
             if f"\0RANK={rank}\0" in "\0" + Path(f"/proc/{child}/environ").read_text():
                 return child
     raise AssertionError(f"no process {rank}")
+
+
+def config_of(folder: Path) -> TrainConfig:
+    """The configuration that a run in this folder was trained under, wherever it was trained."""
+    config = load_train(folder / "config.yaml")
+    config.run.dir = str(folder)
+    return config

@@ -18,6 +18,7 @@ from nmt.errors import UserError
 from nmt.models.recurrent import RecurrentOptions
 from nmt.run import MAY_CHANGE, NOT_THE_EXPERIMENT, difference, git_commit, option_names, start_run
 from nmt.schemas import TrainConfig
+from tests.processes import config_of
 
 
 @pytest.fixture
@@ -30,12 +31,6 @@ def older_run(trained_run, tmp_path) -> Path:
     record["data"] = dict.fromkeys(record["data"], "0123456789abcdef")
     path.write_text(json.dumps(record))
     return folder
-
-
-def config_of(folder: Path):
-    config = load_train(folder / "config.yaml")
-    config.run.dir = str(folder)
-    return config
 
 
 def no_tokenizer():

@@ -15,7 +15,7 @@ from nmt.errors import UserError
 from nmt.run import commit_of, open_run, start_run
 from nmt.training.checkpoints.folder import Checkpoints
 from nmt.training.journal import read_journal
-from tests.processes import TINY_TRAIN, door_in_process, fails
+from tests.processes import TINY_TRAIN, config_of, door_in_process, fails
 
 Spoil = Callable[[Path], object]
 
@@ -39,12 +39,6 @@ def content_of(folder: Path) -> dict[str, bytes | str]:
         else:
             content[name] = path.read_bytes()
     return content
-
-
-def config_of(folder: Path):
-    config = load_train(folder / "config.yaml")
-    config.run.dir = str(folder)
-    return config
 
 
 def no_tokenizer():

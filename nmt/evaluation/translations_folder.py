@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,16 +169,20 @@ def _pieces(shown: HeatMap | Picture) -> list[list[str]]:
     return [shown.source_pieces, shown.target_pieces]
 
 
-def read_evaluation(
-    folder: Path,
-    name: str,
-    sources: list[str],
-    references: list[str],
-    shown: list[int],
-    identity: dict[str, Any],
-    known_links: KnownLinks | None,
-) -> Evaluation | None:
-    """Reads what `write_evaluation` has written, if it is as it was written, of these texts and of this identity.
+@dataclass(frozen=True)
+class Wanted:
+    """The translations that are looked for: of these texts, by this identity, with the attention of these rows."""
+
+    test_set: str
+    sources: list[str]
+    references: list[str]
+    shown: list[int]
+    identity: dict[str, Any]
+    known_links: KnownLinks | None = None
+
+
+def read_evaluation(folder: Path, wanted: Wanted) -> Evaluation | None:
+    """Reads what `write_evaluation` has written, if it is as it was written, and what is wanted.
 
     None otherwise: the translations are then made again. A line names the file that was changed or damaged, and another
     an evaluation that is older than digests and believed as it is. Raises UserError for a file that can't be read now.
@@ -186,24 +190,16 @@ def read_evaluation(
     for place in (folder / UNSCORED, folder):
         put_right(place)
         if os.path.lexists(place / RECORD):
-            evaluation = _read(place, name, sources, references, shown, identity, known_links)
+            evaluation = _read(place, wanted)
             if evaluation is not None:
                 return replace(evaluation, folder=folder)
     return None
 
 
-def _read(
-    folder: Path,
-    name: str,
-    sources: list[str],
-    references: list[str],
-    shown: list[int],
-    identity: dict[str, Any],
-    known_links: KnownLinks | None,
-) -> Evaluation | None:
+def _read(folder: Path, wanted: Wanted) -> Evaluation | None:
     try:
         content = read_record(folder / RECORD)
-        if not _is_of(content, identity):
+        if not _is_of(content, wanted.identity):
             return None
         texts = {file: read_text(folder / file, content) for file in TEXTS}
         _check_form(folder, content, len(texts[SOURCE]), len(texts[HYPOTHESIS]))
@@ -211,8 +207,8 @@ def _read(
     except Damaged as damaged:
         log.warning("%s; translating again", damaged)
         return None
-    same_texts = texts[SOURCE] == sources and texts[REFERENCE] == references
-    if not same_texts or not set(shown) <= set(content["shown"]):
+    same_texts = texts[SOURCE] == wanted.sources and texts[REFERENCE] == wanted.references
+    if not same_texts or not set(wanted.shown) <= set(content["shown"]):
         return None
     if "digests" not in content:
         log.warning(
@@ -222,24 +218,24 @@ def _read(
         )
     links: dict[int, list[Link]] = {}
     for row, of_row in content["links"].items():
-        if int(row) in shown:
+        if int(row) in wanted.shown:
             links[int(row)] = [(source, target) for source, target in of_row]
     return Evaluation(
-        test_set=name,
-        sources=sources,
-        references=references,
+        test_set=wanted.test_set,
+        sources=wanted.sources,
+        references=wanted.references,
         hypotheses=texts[HYPOTHESIS],
         seconds=content["seconds"],
-        shown=shown,
-        heat_maps={row: heat_maps[row] for row in shown if row in heat_maps},
+        shown=wanted.shown,
+        heat_maps={row: heat_maps[row] for row in wanted.shown if row in heat_maps},
         scores=content["scores"],
         reference_scores=content["reference_scores"],
         pictures=pictures,
         links=links,
         gradients={int(row): shares for row, shares in content["gradients"].items()},
-        known_links=known_links,
+        known_links=wanted.known_links,
         cut=content.get("cut"),
-        identity=identity,
+        identity=wanted.identity,
         folder=folder,
     )
 

@@ -13,7 +13,7 @@ import pytest
 
 from nmt.errors import UserError
 from nmt.evaluation.translations import Evaluation
-from nmt.evaluation.translations_folder import read_evaluation, write_evaluation, write_scores
+from nmt.evaluation.translations_folder import Wanted, read_evaluation, write_evaluation, write_scores
 from tests.disks import Killed, faulty, files
 from tests.evaluation.test_table import OPTIONS, evaluation
 
@@ -32,7 +32,7 @@ def written(tmp_path):
 
 def read(folder, made: Evaluation, identity=IDENTITY, shown=None) -> Evaluation | None:
     chosen = made.shown if shown is None else shown
-    return read_evaluation(folder, "test", made.sources, made.references, chosen, identity, KNOWN)
+    return read_evaluation(folder, Wanted("test", made.sources, made.references, chosen, identity, KNOWN))
 
 
 def test_it_is_read_as_it_was(written):
@@ -60,7 +60,7 @@ def test_of_another_model_or_text_it_is_made_again(written):
     folder, made = written
     assert read(folder, made, identity={"checkpoint": "last"}) is None
     other = [*made.sources[:-1], "other"]
-    assert read_evaluation(folder, "test", other, made.references, made.shown, IDENTITY, KNOWN) is None
+    assert read_evaluation(folder, Wanted("test", other, made.references, made.shown, IDENTITY, KNOWN)) is None
     (folder / "hypothesis.txt").write_text("one line\n")
     assert read(folder, made) is None
 

@@ -150,10 +150,7 @@ def batch_of_joined(
     """`make_batch` of ids that lie in a row already, without a Python loop over the pairs."""
     source_ids, source_mask = _padded(*source)
     target_ids, lengths = target
-    inner, inner_mask = _padded(target_ids, lengths)  # (B, T - 1)
-    if not len(target_ids):  # targets without a token: START and END alone
-        inner = inner[:, :0]
-        inner_mask = inner_mask[:, :0]
+    inner, inner_mask = _padded(target_ids, lengths, least=0)  # (B, T - 1): START or END comes to each
     rows, width = inner.shape
     target_in = np.full((rows, width + 1), PADDING, dtype=np.int64)
     target_in[:, 0] = START
@@ -177,9 +174,9 @@ def batch_of_joined(
     )
 
 
-def _padded(ids: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _padded(ids: np.ndarray, lengths: np.ndarray, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Ids (tokens,) of rows of these lengths, as rows (B, longest) padded at the end, and their mask."""
-    width = max(1, int(lengths.max(initial=0)))
+    width = int(lengths.max(initial=least))
     mask = np.arange(width) < lengths[:, None]  # (B, longest)
     padded = np.full(mask.shape, PADDING, dtype=np.int64)
     padded[mask] = ids

@@ -27,9 +27,11 @@ class BatchingOptions:
     block: int = 200_000  # stream: pairs that are read ahead, shuffled and batched together
 
     def __post_init__(self) -> None:
-        for name in ("tokens", "sentences", "block"):
-            counts = name != "block" or self.stream
-            if counts and getattr(self, name) < 1:
+        used = ["tokens", "sentences"]
+        if self.stream:
+            used.append("block")
+        for name in used:
+            if getattr(self, name) < 1:
                 raise UserError(f"batching.{name}={getattr(self, name)}: must be 1 or more")
 
 

@@ -21,7 +21,7 @@ from nmt.evaluation.alignment import links_of_pair
 from nmt.evaluation.probes.gradients import gradient_maps
 from nmt.evaluation.results import HeatMap, Picture, evenly_over_lengths
 from nmt.evaluation.translations import Evaluation, KnownLinks
-from nmt.evaluation.translations_folder import read_evaluation, write_evaluation
+from nmt.evaluation.translations_folder import Wanted, read_evaluation, write_evaluation
 from nmt.progress import Progress, phase
 
 log = logging.getLogger("nmt")
@@ -56,7 +56,8 @@ def evaluate(
         identity = {**identity, "tags": record_digest(tags)}
     unit = Writing.of(sources).unit
     chosen = evenly_over_lengths(unit.lengths(sources), shown)
-    earlier = read_evaluation(folder, name, sources, references, chosen, identity, known_links)
+    wanted = Wanted(name, sources, references, chosen, identity, known_links)
+    earlier = read_evaluation(folder, wanted)
     if earlier is not None:
         return replace(earlier, tags=tags, precision=translator.options.precision)
     start = time.monotonic()
