@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from nmt.streams import or_nowhere
+
 FILE = "messages.txt"
 HELD = 10_000  # lines that are held until a folder is known, the last ones where there are more
 _LINE_UP = "\x1b[A"  # how a bar below another one moves the cursor
@@ -107,9 +109,7 @@ class StandardError:
     """
 
     def __init__(self, stream: TextIO | None):
-        if stream is None:  # closed by whoever started the process
-            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, as long as the process
-        self.stream = stream
+        self.stream = or_nowhere(stream)
         self.messages = Messages()
         self.is_lost = False
         self.last_written = time.monotonic()

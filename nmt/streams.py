@@ -25,6 +25,13 @@ def fill_closed_files() -> None:
             os.set_inheritable(lowest, True)
 
 
+def or_nowhere(stream: TextIO | None) -> TextIO:
+    """Returns a standard stream; the null device where the process was started without."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")
+    return stream
+
+
 def standard_input() -> BinaryIO:
     """Returns the bytes of standard input. Raises UserError where the process was started without."""
     if sys.stdin is None:
@@ -82,8 +89,7 @@ class StandardOutput:
 def standard_output_watched() -> Iterator[None]:
     """Has `StandardOutput` in the place of ``sys.stdout`` within the block, also where there was none."""
     before = sys.stdout
-    stream = before or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, as long as the process
-    sys.stdout = cast(TextIO, StandardOutput(stream))
+    sys.stdout = cast(TextIO, StandardOutput(or_nowhere(before)))
     try:
         yield
     finally:

@@ -83,7 +83,7 @@ def _located(corpus: Corpus, folders: Sequence[Path | None], typed_from: Path | 
         return path
 
     changed: dict[str, Any] = {}
-    for name in getattr(corpus, "PATHS", ()):
+    for name in sorted(corpus.PATHS):
         value: Any = getattr(corpus, name)
         if isinstance(value, dict):
             changed[name] = {key: found(path) for key, path in value.items()}

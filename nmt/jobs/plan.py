@@ -77,7 +77,7 @@ def naming(system: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"system {system}: {error}") from None
+        raise type(error)(f"system {system}: {error}") from None
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         message = in_one_line(error)
         if not message:

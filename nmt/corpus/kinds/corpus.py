@@ -38,6 +38,8 @@ class Corpus(ABC):
     source_language: str = "en"
     target_language: str = "de"
 
+    # Options that are places, which may be relative.
+    PATHS: ClassVar[frozenset[str]] = frozenset()
     # Options of the test sets alone, which a trained run may change.
     OF_TESTS: ClassVar[frozenset[str]] = frozenset()
     # Whether each source has one right target, so that a wrong word in an output is one that was not held in memory.
