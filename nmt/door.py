@@ -18,7 +18,7 @@ from nmt.stopping import ENDING, Stop, Stopped, heard, ignore_from_now_on
 from nmt.streams import fill_closed_files, standard_output_watched
 
 # The doors, in the order in which people need them.
-NAMES = ("train", "evaluate", "translate", "compare", "align", "score", "export")
+NAMES = ("train", "evaluate", "translate", "compare", "align", "score", "export", "data")
 TOGETHER = ("train", "compare", "translate")  # what several processes of torchrun can share
 MEETING = ("train", "compare")  # of them those whose processes talk to each other
 STOPPING = tuple(number for number in ENDING if number != signal.SIGINT)

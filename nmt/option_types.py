@@ -12,6 +12,7 @@ from nmt.models.build import MODEL_OPTIONS
 from nmt.schemas import (
     AlignConfig,
     CompareConfig,
+    DataConfig,
     EvaluateConfig,
     ExportConfig,
     ScoreConfig,
@@ -27,6 +28,7 @@ DOORS: dict[str, type] = {
     "align": AlignConfig,
     "score": ScoreConfig,
     "compare": CompareConfig,
+    "data": DataConfig,
 }
 # Where a field may hold one of several kinds of options, told apart by this key.
 KINDS: dict[str, tuple[str, dict[str, type]]] = {"corpus": ("kind", CORPUS_OPTIONS), "model": ("name", MODEL_OPTIONS)}

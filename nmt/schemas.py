@@ -34,6 +34,7 @@ from nmt.training.trainer_options import TrainerOptions
 RESUME = ("auto", "never")
 ENGINES = ("pytorch", "ctranslate2")
 FORMATS = ("ctranslate2",)
+DEEDS = ("fetch", "list", "inspect")
 # What all systems of a comparison may get the same amount of, and how the report words it.
 MATCHED = {
     "minutes": "wall-clock minutes of training",
@@ -110,6 +111,22 @@ class TrainConfig:
             raise UserError(f"seed={self.seed}: must not be negative")
         if self.resume not in RESUME:
             raise UserError(f"resume={self.resume}: {' or '.join(RESUME)}")
+
+
+@dataclass
+class DataConfig(TrainConfig):
+    """A corpus to fetch or to look into, and how it would be trained on."""
+
+    do: str = "fetch"  # or list, inspect
+    source: str = ""  # a clone or an archive of the corpus's repository; "" fetches from its public place
+    output: str = "data/inspect"  # folder of the page that do=inspect writes
+
+    PATHS: ClassVar[frozenset[str]] = TrainConfig.PATHS | {"source", "output"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.do not in DEEDS:
+            raise UserError(f"do={self.do}: {nearest(self.do, DEEDS)}")
 
 
 @dataclass

@@ -37,7 +37,7 @@ FLOORS = {
     "__init__": 9,
     "__main__": 10,
 }
-DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export"}
+DOORS = {"train", "compare", "evaluate", "translate", "align", "score", "export", "data"}
 STRANGERS = [{"corpus", "models"}, {"training", "decoding"}]  # rooms of one floor that don't know each other
 
 

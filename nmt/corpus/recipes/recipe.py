@@ -1,0 +1,89 @@
+"""The contract of a recipe: where a named corpus comes from, and how its text is prepared. One file a recipe.
+
+A recipe says what it needs of public repositories, each at a fixed commit, and makes splits of it. It never opens a
+connection or writes a file: `nmt.corpus.fetching` does, for all of them alike. A module named in NMT_PLUGINS may hold
+another recipe.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+RECIPES: dict[str, Recipe] = {}  # by folder
+
+
+@dataclass(frozen=True)
+class Files:
+    """Single files of a public repository at a fixed commit, fetched one by one."""
+
+    repository: str  # owner/name on GitHub
+    commit: str  # 40 hexadecimal digits
+    prefix: str  # with which all their paths begin, such as "data/raw/"
+    digests: Mapping[str, str]  # SHA-256 of each file as it lies in the repository, by its path after the prefix
+    size: int  # bytes of all of them
+
+
+@dataclass(frozen=True)
+class Archive:
+    """All files of a repository below a prefix, fetched as the one packed file that its host makes of the commit."""
+
+    repository: str
+    commit: str
+    prefix: str  # of the paths that are wanted, such as "po/de/"
+    size: int  # bytes of the packed file, about: packers differ
+    unpacked: int  # bytes of the files that are wanted, at most
+
+
+Need = Files | Archive
+
+
+class Source(ABC):
+    """The files of one need, wherever they lie: downloaded, in an archive, or in a clone."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Returns the content of a file by its path after the prefix. Raises Absent where there is none."""
+
+    @abstractmethod
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """Yields the path after the prefix, and the content, of every file of the need, by the bytes of their paths."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Texts whose lines belong together: line i of each is of one sentence pair."""
+
+    name: str  # such as "train"
+    texts: Mapping[str, Sequence[str]]  # lines, by what follows the name: "en", "fr", "en-fr.talp"
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """Where one corpus comes from, and how its splits are made."""
+
+    folder: str  # below the folder of all corpora (NMT_DATA)
+    title: str
+    languages: tuple[str, ...]
+    corpora: tuple[str, ...]  # configurations in configs/corpus/ that read it, the usual one first
+    pairs: int  # of training text; 0 where there is none
+    licence: str  # as its source states it
+    citation: str
+    treatment: str  # what is done to the text, in sentences
+    needs: tuple[Need, ...]
+    digests: Mapping[str, str]  # SHA-256 of every text that comes out, by the file's name without .gz
+    # Yields the splits, made of one source for each of ``needs``, in their order.
+    splits: Callable[[Sequence[Source]], Iterator[Split]]
+    measured: str = "en"  # the text whose words SOURCE.md counts for its table of lengths
+
+    @property
+    def size(self) -> int:
+        """Returns the bytes that are downloaded, about."""
+        return sum(need.size for need in self.needs)
+
+
+def register(recipe: Recipe) -> Recipe:
+    """Makes a recipe known by its folder."""
+    RECIPES[recipe.folder] = recipe
+    return recipe
