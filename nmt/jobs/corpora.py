@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from nmt.corpus.fetching.place import corpora_folder, is_here, recipe_of, write_texts
-from nmt.corpus.fetching.sources import CloneSource
+from nmt.corpus.fetching.fetch import fetch
+from nmt.corpus.fetching.place import corpora_folder, file_of, is_here, recipe_of
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.recipes.recipe import RECIPES, Recipe
 from nmt.errors import UserError
@@ -27,30 +28,87 @@ def list_corpora() -> str:
 
 
 def fetch_corpora(config: DataConfig) -> None:
-    """Fetches every corpus with a recipe that a configuration reads. Raises UserError where it reads none."""
-    recipes = list(dict.fromkeys(recipes_of(config.corpus)))
-    if not recipes:
-        raise UserError(
-            f"corpus: kind={config.corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has"
-        )
-    for recipe in recipes:
-        folder = corpora_folder() / recipe.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        sources = [CloneSource(Path(config.source), need) for need in recipe.needs]
-        write_texts(recipe, sources, folder)
-        log.info("%s: %s is here", folder, recipe.title)
+    """Fetches every corpus that a configuration reads. Raises UserError where it reads none that can be fetched."""
+    corpus = config.corpus
+    texts = list(texts_of(corpus))
+    for recipe, folder in folders_of(texts):
+        files = [path.name for text, path in texts if text is recipe and path.parent == folder]
+        state = "is here already"
+        if fetch(recipe, folder, config.source, files):
+            state = "is here now"
+        log.info("%s: %s %s%s", folder, recipe.title, state, _pairs(recipe))
+        for name in files:
+            _check_name_of(folder / name)
+    lines = corpus.fetch()
+    for line in lines:
+        log.info("%s", line)
+    if not texts and not lines:
+        raise UserError(f"corpus: kind={corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has")
+
+
+def folders_of(texts: Sequence[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
+    """Returns each recipe whose texts are read, once, with the folder in which they are.
+
+    Raises UserError where that is not below the folder of all corpora and has not the text either: what lies elsewhere
+    is the user's own.
+    """
+    root = corpora_folder().resolve()
+    folders = []
+    elsewhere: dict[Path, None] = {}  # in order, each once
+    for recipe, path in texts:
+        if path.parent.resolve().is_relative_to(root):
+            folders.append((recipe, path.parent))
+        elif not path.is_file():
+            raise UserError(
+                f"{path}: not there, and corpora are fetched to {corpora_folder()}; set NMT_DATA={path.parent.parent}, "
+                "or name the file there"
+            )
+        else:
+            elsewhere[path.parent] = None
+    for folder in elsewhere:
+        log.info("%s: not below %s, so it is taken as it is", folder, corpora_folder())
+    return list(dict.fromkeys(folders))
 
 
 def recipes_of(corpus: Corpus) -> Iterator[Recipe]:
     """Yields the recipe of every place of text of a corpus that a recipe makes."""
-    for name in ("train", "valid", "tests", "links"):
-        value = getattr(corpus, name, "")
-        places = [value]
-        if isinstance(value, dict):
-            places = list(value.values())
-        elif isinstance(value, list):
-            places = value
-        for place in places:
-            recipe = recipe_of(Path(place.replace("{language}", corpus.source_language)))
+    for recipe, _ in texts_of(corpus):
+        yield recipe
+
+
+def texts_of(corpus: Corpus) -> Iterator[tuple[Recipe, Path]]:
+    """Yields every text that a corpus reads and a recipe makes, with its file."""
+    for place in _places_of(corpus):
+        for language in (corpus.source_language, corpus.target_language):
+            path = Path(place.replace("{language}", language))
+            recipe = recipe_of(path)
             if recipe:
-                yield recipe
+                yield recipe, path
+
+
+def _places_of(corpus: Corpus) -> Iterator[str]:
+    """Yields all places that the options of a corpus name: each once, in the order of the options."""
+    places: dict[str, None] = {}
+    for option in fields(corpus):
+        if option.name not in corpus.PATHS:
+            continue
+        value = getattr(corpus, option.name)
+        if isinstance(value, str):
+            value = [value]
+        elif isinstance(value, Mapping):
+            value = value.values()
+        places |= dict.fromkeys(value)
+    yield from places
+
+
+def _check_name_of(path: Path) -> None:
+    """Raises UserError where a text is here under another name than the configuration says, such as without .gz."""
+    if path.is_file():
+        return
+    there = file_of(path.parent, path.name.removesuffix(".gz"))
+    if there:
+        raise UserError(f"{path}: the corpus has this text as {there.name}; name that in the configuration")
+
+
+def _pairs(recipe: Recipe) -> str:
+    return f", {recipe.pairs:,} training pairs" if recipe.pairs else ""

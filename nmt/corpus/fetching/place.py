@@ -1,17 +1,20 @@
-"""Where prepared corpora lie, and how a recipe's text is written there."""
+"""Where prepared corpora lie, what is there, and how a recipe's texts are written."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from nmt.corpus.fetching.lengths import Lengths, lengths_of
+from nmt.corpus.fetching.sizes import MEGABYTE
 from nmt.corpus.recipes.recipe import RECIPES, Recipe, Source, Split
-from nmt.errors import Damaged
+from nmt.errors import Damaged, not_read
 
-MEGABYTE = 1_000_000  # bytes of a text, above which all texts of its split are gzipped
+BLOCK = 1 << 20  # bytes that are hashed at a time
 
 
 def corpora_folder() -> Path:
@@ -19,12 +22,21 @@ def corpora_folder() -> Path:
     return Path(os.environ.get("NMT_DATA") or "data/corpora")
 
 
+def recipe_of(path: Path) -> Recipe | None:
+    """Returns the recipe that makes a file; None where no recipe does."""
+    recipe = RECIPES.get(path.parent.name)
+    name = path.name.removesuffix(".gz")
+    return recipe if recipe and name in recipe.digests else None
+
+
 def file_of(folder: Path, name: str) -> Path | None:
     """Returns the file of a text, which may be gzipped; None where it is not there."""
-    for path in (folder / name, folder / f"{name}.gz"):
-        if path.is_file():
-            return path
-    return None
+    return next(iter(files_of(folder, name)), None)
+
+
+def files_of(folder: Path, name: str) -> list[Path]:
+    """Returns the files of a text that are there: plain, gzipped, or both."""
+    return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
 
 
 def is_here(recipe: Recipe, root: Path) -> bool:
@@ -33,13 +45,61 @@ def is_here(recipe: Recipe, root: Path) -> bool:
     return all(file_of(folder, name) for name in recipe.digests)
 
 
-def write_texts(recipe: Recipe, sources: Sequence[Source], folder: Path) -> None:
-    """Writes every text of a recipe into a folder. Raises Damaged for one that is not what the recipe knows."""
+def faults(recipe: Recipe, folder: Path, files: Collection[str] = ()) -> dict[str, str]:
+    """Returns what is wrong with each text of a corpus that is not as its recipe makes it; empty where all are whole.
+
+    ``files`` are names that must be there as they stand, with or without .gz.
+    """
+    wrong = {}
+    for name, digest in recipe.digests.items():
+        there = files_of(folder, name)
+        needed = {name, f"{name}.gz"} & set(files)
+        missing = needed - {path.name for path in there}
+        digests = [digest_of_text(path) for path in there]
+        if not there:
+            wrong[name] = "not there"
+        elif digest not in digests:
+            wrong[name] = f"not the text of this corpus (SHA-256 {digests[0]}, not {digest})"
+        elif missing:
+            wrong[name] = f"not there as {min(missing)}"
+    return wrong
+
+
+def digest_of_text(path: Path) -> str:
+    """Returns the SHA-256 of a text, unpacked; or that it can't be unpacked. Raises Unreadable."""
+    digest = hashlib.sha256()
+    open_text = gzip.open if path.suffix == ".gz" else open
+    try:
+        with open_text(path, "rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return "none: can't be unpacked"
+    except OSError as error:
+        raise not_read(error, path) from None
+    return digest.hexdigest()
+
+
+def write_texts(recipe: Recipe, sources: Sequence[Source], folder: Path) -> list[Lengths]:
+    """Writes every text of a recipe into a folder; returns how long the lines of each split are.
+
+    Raises Damaged for a text that is not what the recipe knows, or is missing, and OSError.
+    """
+    lengths = []
     for split in recipe.splits(sources):
         write_split(split, folder, recipe)
+        lengths.append(lengths_of(split, recipe.measured))
+    missing = [name for name in recipe.digests if not file_of(folder, name)]
+    if missing:
+        raise Damaged(f"{recipe.folder}: the recipe knows {missing[0]}, which did not come out of its source")
+    return lengths
 
 
 def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
+    """Writes the texts of a split, all of them gzipped where one is large. Raises Damaged for another text."""
+    counts = {ending: len(lines) for ending, lines in split.texts.items()}
+    if len(set(counts.values())) > 1:
+        raise Damaged(f"{recipe.folder}: {split.name} has texts of {counts} lines, where line i of each is one pair")
     contents: dict[str, bytes] = {}
     for ending, lines in split.texts.items():
         text = "".join(f"{line}\n" for line in lines)
@@ -47,17 +107,14 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
     is_large = any(len(content) > MEGABYTE for content in contents.values())
     for name, content in contents.items():
         digest = hashlib.sha256(content).hexdigest()
-        if digest != recipe.digests[name]:
-            raise Damaged(f"{name}: not the text of this corpus (SHA-256 {digest}, not {recipe.digests[name]})")
+        known = recipe.digests.get(name, "none")
+        if digest != known:
+            raise Damaged(
+                f"{recipe.folder}/{name}: not the text of this corpus (SHA-256 {digest}, not {known}), so nothing made "
+                "with it could be compared; its source was another one, or is damaged"
+            )
         if is_large:
             packed = gzip.compress(content, mtime=0)
             (folder / f"{name}.gz").write_bytes(packed)
         else:
             (folder / name).write_bytes(content)
-
-
-def recipe_of(path: Path) -> Recipe | None:
-    """Returns the recipe that makes a file; None where no recipe does."""
-    recipe = RECIPES.get(path.parent.name)
-    name = path.name.removesuffix(".gz")
-    return recipe if recipe and name in recipe.digests else None
