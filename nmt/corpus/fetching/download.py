@@ -229,8 +229,8 @@ class Downloads:
                     file.write(chunk)
                     self.show(done)
             except HTTPError as error:
-                is_cut = done > first
-                raise _Failed(_in_words(error), may_pass=is_cut) from error
+                reason = f"{_in_words(error)} after {in_bytes(done)}"
+                raise _Failed(reason, may_pass=done > first) from error
         if done > wanted.most:
             _forget(wanted)
             raise _Failed(_too_long(wanted))
@@ -283,17 +283,21 @@ def _forget(wanted: Wanted) -> None:
 def _in_words(error: Exception) -> str:
     """Returns why a connection failed, in a few words: libraries put one error into another."""
     import requests
-    from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+    from urllib3.exceptions import NameResolutionError, ProtocolError, ReadTimeoutError
 
     reason = error
     while reason.args and isinstance(getattr(reason.args[0], "reason", reason.args[0]), Exception):
         reason = getattr(reason.args[0], "reason", reason.args[0])
     if isinstance(error, requests.TooManyRedirects):
         return f"leads on more than {MOST_REDIRECTS} times"
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return f"leads to what is not http ({error})"
     if isinstance(error, requests.ConnectTimeout):
         return "can't be reached in time"
     if isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError | TimeoutError):
         return "silent for too long"
+    if isinstance(error, ProtocolError):
+        return "cut"
     if isinstance(reason, NameResolutionError):
         return "no such host, or no network"
     words = str(reason).partition("\n")[0]
