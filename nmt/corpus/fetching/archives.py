@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -21,8 +22,9 @@ from typing import IO, Self
 
 from nmt.corpus.fetching.sizes import in_bytes, most_of
 from nmt.corpus.fetching.sources import checked, wanted_paths
-from nmt.corpus.recipes.recipe import Files, Need, Source
+from nmt.corpus.recipes.recipe import Archive, Files, Need, Source
 from nmt.errors import Absent, Damaged, not_read
+from nmt.progress import phase
 
 # Text packs to a fifth, repetitive text to a thirtieth; what unpacks to more than a hundred times is made to do harm.
 MOST_TIMES = 100
@@ -36,7 +38,6 @@ HEADERS = (
     tarfile.GNUTYPE_LONGLINK,
 )
 BLOCK = 1 << 20  # bytes that are unpacked at a time
-COMMIT_DIGITS = 40
 GZIP = b"\x1f\x8b"  # with which a file begins
 ZIP = b"PK\x03\x04"
 DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
@@ -50,13 +51,13 @@ class ArchiveSource(Source):
         self.archive = archive
         self.need = need
         self.kept: dict[str, bytes] | None = None  # the files of a Files, once one is read
-        with _damage_named(archive):
+        with phase(f"looking through {archive.name}"), _damage_named(archive):
             self.reader = _reader_of(archive, need)
             names = list(self.reader.names())
         for name in names:
             _check_path(name, archive)
         self.top = _top_of(names, need)
-        below = [name.removeprefix(self.top) for name in names if name.startswith(self.top)]
+        below = [name.removeprefix(self.top) for name in names]
         self.paths = wanted_paths(need, below)
         if len(set(self.paths)) < len(self.paths):
             raise Damaged(f"{archive}: holds a file twice; no host packs like that")
@@ -67,13 +68,17 @@ class ArchiveSource(Source):
                 self.kept = dict(self._members())
             content = self.kept.get(path)
         else:
-            content = next((content for name, content in self._members() if name == path), None)
+            content = self._find(path)
         if content is None:
-            raise Absent(
-                f"{self.archive}: no file {self.need.prefix}{path}; {self.need.repository} at {self.need.commit} is "
-                "needed"
-            )
+            need = self.need
+            raise Absent(f"{self.archive}: no file {need.prefix}{path}; {need.repository} at {need.commit} is needed")
         return content
+
+    def _find(self, path: str) -> bytes | None:
+        for name, content in self._members():
+            if name == path:
+                return content
+        return None
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yields each file when all before it have come: in an archive that git made, at once."""
@@ -88,7 +93,10 @@ class ArchiveSource(Source):
 
     def _members(self) -> Iterator[tuple[str, bytes]]:
         """Yields path and content of the wanted files as they lie in the archive."""
-        names = {f"{self.top}{self.need.prefix}{path}": path for path in self.paths}
+        names = {}
+        for path in self.paths:
+            name = f"{self.top}{self.need.prefix}{path}"
+            names[name] = path
         with _damage_named(self.archive):
             for name, content in self.reader.contents(names):
                 path = names[name]
@@ -109,7 +117,8 @@ def _begins_with(place: Path, start: bytes) -> bool:
 def is_archive(place: Path) -> bool:
     """Whether a file may be read as an archive: by its content, not its name."""
     with _damage_named(place):
-        return _begins_with(place, GZIP) or _begins_with(place, ZIP) or tarfile.is_tarfile(place)
+        is_packed = _begins_with(place, GZIP) or _begins_with(place, ZIP)
+        return is_packed or tarfile.is_tarfile(place)
 
 
 @dataclass(frozen=True)
@@ -147,13 +156,14 @@ class _Tar:
     def _read(self) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
         """Yields every member, with the archive to read it from. Raises Damaged where it is cut."""
         with open(self.archive, "rb") as packed:
-            most = MOST_TIMES * os.fstat(packed.fileno()).st_size + SPARE
+            size = os.path.getsize(self.archive)
+            most = MOST_TIMES * size + SPARE
             unpacked: IO[bytes] | gzip.GzipFile = packed
             if _begins_with(self.archive, GZIP):
                 unpacked = gzip.GzipFile(fileobj=packed)
             bounded = _Bounded(unpacked, most, self.archive)
             # tarfile itself passes over damage of gzip; and over a cut, unless a file's content is missing.
-            with tarfile.open(fileobj=bounded, mode="r|", bufsize=BLOCK, tarinfo=_Header) as tar:
+            with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Header) as tar:
                 for member in tar:
                     self._check_commit(tar)
                     yield member, tar
@@ -164,7 +174,8 @@ class _Tar:
 
     def _check_commit(self, tar: tarfile.TarFile) -> None:
         """Raises UserError where git wrote another commit into the archive."""
-        _check_commit(tar.pax_headers.get("comment", ""), self.archive, self.need)
+        comment = tar.pax_headers.get("comment", "")
+        _check_commit(comment, self.archive, self.need)
 
 
 @dataclass(frozen=True)
@@ -176,9 +187,11 @@ class _Zip:
 
     def names(self) -> Iterator[str]:
         with zipfile.ZipFile(self.archive) as zipped:
-            _check_commit(zipped.comment.decode("latin-1"), self.archive, self.need)
+            comment = zipped.comment.decode("latin-1")
+            _check_commit(comment, self.archive, self.need)
             for member in zipped.infolist():
-                kind = stat.S_IFMT(member.external_attr >> 16)
+                mode = member.external_attr >> 16  # as on Unix; 0 where it was packed elsewhere
+                kind = stat.S_IFMT(mode)
                 if member.is_dir():
                     continue
                 if kind not in (0, stat.S_IFREG):
@@ -225,11 +238,12 @@ class _Bounded(io.RawIOBase):
         self.last = b""
 
     def read(self, size: int = -1) -> bytes:
-        content = self.stream.read(min(size, BLOCK))
+        content = self.stream.read(size)
         self.left -= len(content)
         if self.left < 0:
             raise Damaged(f"{self.archive}: unpacks to more than {MOST_TIMES} times its size; not read on")
-        self.last = (self.last + content[-tarfile.BLOCKSIZE :])[-tarfile.BLOCKSIZE :]
+        end = content[-tarfile.BLOCKSIZE :]
+        self.last = (self.last + end)[-tarfile.BLOCKSIZE :]
         return content
 
     @property
@@ -240,14 +254,18 @@ class _Bounded(io.RawIOBase):
 
 def _top_of(names: list[str], need: Need) -> str:
     """Returns the one top folder that GitHub adds, such as ``dataset-a3d2e0d/``; "" for an archive without it."""
-    tops = {name.partition("/")[0] for name in names if "/" in name}
-    has_one_top = len(tops) == 1 and all("/" in name for name in names)
-    if not has_one_top or (need.prefix and any(name.startswith(need.prefix) for name in names)):
+    has_wanted = bool(wanted_paths(need, names))
+    is_whole_tree = isinstance(need, Archive) and not need.prefix
+    if has_wanted and not is_whole_tree:
         return ""
-    if isinstance(need, Files) and any(name.removeprefix(need.prefix) in need.digests for name in names):
+    tops = set()
+    for name in names:
+        top, slash, _ = name.partition("/")
+        tops.add(f"{top}{slash}")
+    if len(tops) > 1:
         return ""
-    [top] = tops
-    return f"{top}/"
+    top = "".join(tops)
+    return top if top.endswith("/") else ""
 
 
 def _is_wanted(name: str, need: Need) -> bool:
@@ -259,19 +277,23 @@ def _is_wanted(name: str, need: Need) -> bool:
 def _check_path(name: str, archive: Path) -> None:
     """Raises Damaged for a path that leaves the folder into which an archive would be unpacked."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+    leads_out = path.is_absolute() or ".." in path.parts
+    is_of_windows = "\\" in name
+    if leads_out or is_of_windows:
         raise Damaged(f"{archive}: {name!r} leads out of the archive; refused")
 
 
 def _check_commit(comment: str, archive: Path, need: Need) -> None:
-    is_commit = len(comment) == COMMIT_DIGITS and not set(comment) - set("0123456789abcdef")
+    is_commit = re.fullmatch("[0-9a-f]{40}", comment)
     if is_commit and comment != need.commit:
         raise Damaged(f"{archive}: is of commit {comment}, not {need.commit} of {need.repository}")
 
 
 def _most_unpacked(need: Need) -> int:
     """Returns the bytes that all wanted files together may have."""
-    return most_of(need.size) if isinstance(need, Files) else need.unpacked
+    if isinstance(need, Files):
+        return most_of(need.size)
+    return need.unpacked
 
 
 def _refused(archive: Path, name: str) -> Damaged:
@@ -289,7 +311,9 @@ def _damage_named(archive: Path) -> Iterator[None]:
     try:
         yield
     except DAMAGE as error:
-        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        reason, _, _ = str(error).partition("\n")
+        if not reason:
+            reason = type(error).__name__
         raise Damaged(f"{archive}: cut short or damaged ({reason})") from None
     except OSError as error:
         raise not_read(error, archive) from None

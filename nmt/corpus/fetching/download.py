@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class Wanted:
     """A file to download."""
 
     place: Path  # where it will lie
-    addresses: tuple[str, ...]  # tried in this order
+    addresses: Sequence[str]  # tried in this order
     most: int  # bytes: one that is longer is not the file
     digest: str | None  # SHA-256; None where the packer decides
 

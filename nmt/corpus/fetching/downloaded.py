@@ -50,10 +50,11 @@ class DownloadedSources:
                 self._fetch(need)
         sources: list[Source] = []
         for need in self.recipe.needs:
+            place = self._place_of(need)
             if isinstance(need, Archive):
-                sources.append(ArchiveSource(self._place_of(need), need))
+                sources.append(ArchiveSource(place, need))
             else:
-                sources.append(FolderSource(self._place_of(need), need))
+                sources.append(FolderSource(place, need))
         return sources
 
     def throw_away(self, damage: Damaged) -> None:
@@ -65,19 +66,27 @@ class DownloadedSources:
             self._place_of(need).unlink(missing_ok=True)
             origin = self.origins.get(need)
             if origin:  # else of an earlier try
-                self.left[need] = addresses[addresses.index(origin) + 1 :]
+                tried = addresses.index(origin) + 1
+                self.left[need] = addresses[tried:]
             if not self.left[need]:
                 raise self._not_there(need)
         log.warning("%s; thrown away, and downloaded from the next address", damage)
 
     def _fetch(self, need: Need) -> None:
         place = self._place_of(need)
+        most = most_of(need.size)
         if isinstance(need, Archive):
-            self._fetch_one(need, Wanted(place, tuple(self.left[need]), most_of(need.size), None))
+            archive = Wanted(place, self.left[need], most, digest=None)
+            self._fetch_one(need, archive)
             return
         for path, digest in need.digests.items():
-            addresses = addresses_of_file(need, path)
-            self._fetch_one(need, Wanted(place / f"{need.prefix}{path}", tuple(addresses), most_of(need.size), digest))
+            file = Wanted(
+                place=place / f"{need.prefix}{path}",
+                addresses=addresses_of_file(need, path),
+                most=most,
+                digest=digest,
+            )
+            self._fetch_one(need, file)
 
     def _fetch_one(self, need: Need, wanted: Wanted) -> None:
         wanted.place.parent.mkdir(parents=True, exist_ok=True)
@@ -138,5 +147,7 @@ class _Meter:
 def _bytes_below(folder: Path) -> int:
     total = 0
     for place, _, names in os.walk(folder):
-        total += sum(os.path.getsize(os.path.join(place, name)) for name in names)
+        for name in names:
+            path = os.path.join(place, name)
+            total += os.path.getsize(path)
     return total

@@ -22,17 +22,14 @@ def given_sources(place: Path, needs: Sequence[Need]) -> list[Source]:
     """
     if not place.exists():
         raise Absent(f"source={place}: no such file or folder")
-    is_one = len({need.repository for need in needs}) == 1
+    repositories = {need.repository for need in needs}
     sources = []
     for need in needs:
         inner = next(_places_in(place, need), None)
-        if inner is None and not is_one:
-            owner, _, name = need.repository.partition("/")
-            raise Absent(
-                f"source={place}: no {owner}+{name}, {owner}/{name} or {name} in it; clone {page_of(need.repository)} "
-                f"there (commit {need.commit}), for this corpus is made of several repositories"
-            )
-        sources.append(open_source(inner or place, need))
+        if inner is None and len(repositories) > 1:
+            raise _missing(place, need)
+        source = open_source(inner or place, need)
+        sources.append(source)
     return sources
 
 
@@ -48,6 +45,14 @@ def open_source(place: Path, need: Need) -> Source:
             f"source={place}: no archive; a .tar.gz, .tar or .zip of {need.repository}, a folder or a clone is needed"
         )
     return ArchiveSource(place, need)
+
+
+def _missing(folder: Path, need: Need) -> Absent:
+    owner, _, name = need.repository.partition("/")
+    return Absent(
+        f"source={folder}: no {owner}+{name}, {owner}/{name} or {name} in it; clone {page_of(need.repository)} there "
+        f"(commit {need.commit}), for this corpus is made of several repositories"
+    )
 
 
 def _places_in(folder: Path, need: Need) -> Iterator[Path]:

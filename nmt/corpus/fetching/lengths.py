@@ -27,23 +27,31 @@ class Lengths:
 
 def lengths_of(split: Split, measured: str) -> Lengths:
     """Counts the words of a split; buckets are those of ``measured``, or of its first text where it has none such."""
-    tokens = {}
+    words = {}
     for ending, lines in split.texts.items():
-        tokens[ending] = sum(_words(lines))
-    if measured not in split.texts:
-        measured = next(iter(split.texts))
-    words = _words(split.texts[measured])
+        words[ending] = [len(line.split()) for line in lines]
+    if measured not in words:
+        measured = next(iter(words))
+    counts = words[measured]
     buckets = [0] * len(BUCKETS)
-    for count in words:
-        buckets[bisect_left(BOUNDS, count)] += 1
-    return Lengths(split.name, len(words), tokens, tuple(buckets), max(words, default=0))
+    for count in counts:
+        bucket = bisect_left(BOUNDS, count)
+        buckets[bucket] += 1
+    return Lengths(
+        split=split.name,
+        pairs=len(counts),
+        tokens={ending: sum(of_text) for ending, of_text in words.items()},
+        buckets=tuple(buckets),
+        longest=max(counts, default=0),
+    )
 
 
 def source_md(recipe: Recipe, lengths: Sequence[Lengths]) -> str:
     """Returns the content of SOURCE.md."""
     lines = [f"# {recipe.title}", ""]
     for need in recipe.needs:
-        lines.append(f"- Repository: <{page_of(need.repository)}>, commit {need.commit}; {_files_of(need)}")
+        place = page_of(need.repository)
+        lines.append(f"- Repository: <{place}>, commit {need.commit}; {_files_of(need)}")
     lines += [
         f"- Licence: {recipe.licence}",
         f"- Citation: {recipe.citation}",
@@ -55,17 +63,27 @@ def source_md(recipe: Recipe, lengths: Sequence[Lengths]) -> str:
         "",
         "SHA-256 of each text, without the packing of those that end in .gz:",
         "",
+        *_table_of_digests(recipe),
+        "",
     ]
-    digests = sorted(recipe.digests.items())
-    lines += _table(["text", "SHA-256"], [[f"`{name}`", f"`{digest}`"] for name, digest in digests])
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _files_of(need: Need) -> str:
     if isinstance(need, Archive):
         return f"all files of `{need.prefix or '/'}`"
-    paths = [f"`{need.prefix}{path}`" for path in need.digests]
+    paths = []
+    for path in need.digests:
+        paths.append(f"`{need.prefix}{path}`")
     return ", ".join(paths)
+
+
+def _table_of_digests(recipe: Recipe) -> list[str]:
+    rows = []
+    for name in sorted(recipe.digests):
+        digest = recipe.digests[name]
+        rows.append([f"`{name}`", f"`{digest}`"])
+    return _table(["text", "SHA-256"], rows)
 
 
 def _table_of_lengths(lengths: Sequence[Lengths]) -> list[str]:
@@ -74,23 +92,22 @@ def _table_of_lengths(lengths: Sequence[Lengths]) -> list[str]:
         endings |= dict.fromkeys(split.tokens)
     rows = []
     for split in lengths:
-        tokens = [str(split.tokens.get(ending, "-")) for ending in endings]
-        counts = [str(count) for count in split.buckets]
-        rows.append([split.split, str(split.pairs), *tokens, *counts, str(split.longest)])
+        tokens = [split.tokens.get(ending, "-") for ending in endings]
+        row = [split.split, split.pairs, *tokens, *split.buckets, split.longest]
+        rows.append([str(cell) for cell in row])
     titles = [f"tokens {ending}" for ending in endings]
     return _table(["split", "pairs", *titles, *BUCKETS, "max"], rows)
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [_row(titles), "|---" * len(titles) + "|"]
-    lines += [_row(row) for row in rows]
+    rule = "|---" * len(titles) + "|"
+    lines = [_row(titles), rule]
+    for row in rows:
+        lines.append(_row(row))
     return lines
 
 
 def _row(cells: Sequence[str]) -> str:
     escaped = [cell.replace("|", "\\|") for cell in cells]
-    return f"| {' | '.join(escaped)} |"
-
-
-def _words(lines: Sequence[str]) -> list[int]:
-    return [len(line.split()) for line in lines]
+    joined = " | ".join(escaped)
+    return f"| {joined} |"

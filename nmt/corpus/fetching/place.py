@@ -25,18 +25,28 @@ def corpora_folder() -> Path:
 def recipe_of(path: Path) -> Recipe | None:
     """Returns the recipe that makes a file; None where no recipe does."""
     recipe = RECIPES.get(path.parent.name)
+    if recipe is None:
+        return None
     name = path.name.removesuffix(".gz")
-    return recipe if recipe and name in recipe.digests else None
+    if name not in recipe.digests:
+        return None
+    return recipe
 
 
 def file_of(folder: Path, name: str) -> Path | None:
     """Returns the file of a text, which may be gzipped; None where it is not there."""
-    return next(iter(files_of(folder, name)), None)
+    for path in files_of(folder, name):
+        return path
+    return None
 
 
 def files_of(folder: Path, name: str) -> list[Path]:
     """Returns the files of a text that are there: plain, gzipped, or both."""
-    return [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+    files = []
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            files.append(path)
+    return files
 
 
 def is_here(recipe: Recipe, root: Path) -> bool:
@@ -52,25 +62,33 @@ def faults(recipe: Recipe, folder: Path, files: Collection[str] = ()) -> dict[st
     """
     wrong = {}
     for name, digest in recipe.digests.items():
-        there = files_of(folder, name)
-        needed = {name, f"{name}.gz"} & set(files)
-        missing = needed - {path.name for path in there}
-        digests = [digest_of_text(path) for path in there]
-        if not there:
-            wrong[name] = "not there"
-        elif digest not in digests:
-            wrong[name] = f"not the text of this corpus (SHA-256 {digests[0]}, not {digest})"
-        elif missing:
-            wrong[name] = f"not there as {min(missing)}"
+        fault = _fault(folder, name, digest)
+        for needed in (name, f"{name}.gz"):
+            is_there = (folder / needed).is_file()
+            if needed in files and not is_there:
+                fault = fault or f"not there as {needed}"
+        if fault:
+            wrong[name] = fault
     return wrong
+
+
+def _fault(folder: Path, name: str, known: str) -> str:
+    """Returns what is wrong with a text, whichever way it is packed; "" where it has the digest that is known."""
+    fault = "not there"
+    for path in files_of(folder, name):
+        digest = digest_of_text(path)
+        if digest == known:
+            return ""
+        fault = f"not the text of this corpus (SHA-256 {digest}, not {known})"
+    return fault
 
 
 def digest_of_text(path: Path) -> str:
     """Returns the SHA-256 of a text, unpacked; or that it can't be unpacked. Raises Unreadable."""
     digest = hashlib.sha256()
-    open_text = gzip.open if path.suffix == ".gz" else open
+    open_packed = gzip.open if path.suffix == ".gz" else open
     try:
-        with open_text(path, "rb") as file:
+        with open_packed(path, "rb") as file:
             while block := file.read(BLOCK):
                 digest.update(block)
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -89,32 +107,46 @@ def write_texts(recipe: Recipe, sources: Sequence[Source], folder: Path) -> list
     for split in recipe.splits(sources):
         write_split(split, folder, recipe)
         lengths.append(lengths_of(split, recipe.measured))
-    missing = [name for name in recipe.digests if not file_of(folder, name)]
-    if missing:
-        raise Damaged(f"{recipe.folder}: the recipe knows {missing[0]}, which did not come out of its source")
+    for name in recipe.digests:
+        if not file_of(folder, name):
+            raise Damaged(f"{recipe.folder}: the recipe knows {name}, which did not come out of its source")
     return lengths
 
 
 def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
     """Writes the texts of a split, all of them gzipped where one is large. Raises Damaged for another text."""
-    counts = {ending: len(lines) for ending, lines in split.texts.items()}
-    if len(set(counts.values())) > 1:
-        raise Damaged(f"{recipe.folder}: {split.name} has texts of {counts} lines, where line i of each is one pair")
-    contents: dict[str, bytes] = {}
+    _check_counts(split, recipe)
+    contents = {}
     for ending, lines in split.texts.items():
+        name = f"{split.name}.{ending}"
         text = "".join(f"{line}\n" for line in lines)
-        contents[f"{split.name}.{ending}"] = text.encode("utf-8")
-    is_large = any(len(content) > MEGABYTE for content in contents.values())
+        contents[name] = text.encode("utf-8")
+        _check_digest(name, contents[name], recipe)
+    largest = max(len(content) for content in contents.values())
     for name, content in contents.items():
-        digest = hashlib.sha256(content).hexdigest()
-        known = recipe.digests.get(name, "none")
-        if digest != known:
-            raise Damaged(
-                f"{recipe.folder}/{name}: not the text of this corpus (SHA-256 {digest}, not {known}), so nothing made "
-                "with it could be compared; its source was another one, or is damaged"
-            )
-        if is_large:
-            packed = gzip.compress(content, mtime=0)
-            (folder / f"{name}.gz").write_bytes(packed)
-        else:
-            (folder / name).write_bytes(content)
+        place = folder / name
+        if largest > MEGABYTE:
+            place = folder / f"{name}.gz"
+            content = gzip.compress(content, mtime=0)
+        place.write_bytes(content)
+
+
+def _check_counts(split: Split, recipe: Recipe) -> None:
+    """Raises Damaged where the texts of a split have unequal numbers of lines."""
+    counts = {ending: len(lines) for ending, lines in split.texts.items()}
+    is_parallel = len(set(counts.values())) == 1
+    if not is_parallel:
+        place = f"{recipe.folder}/{split.name}"
+        raise Damaged(f"{place}: has texts of {counts} lines, where line i of each is one pair")
+
+
+def _check_digest(name: str, content: bytes, recipe: Recipe) -> None:
+    """Raises Damaged for a text that is not what the recipe knows."""
+    digest = hashlib.sha256(content).hexdigest()
+    known = recipe.digests.get(name, "none")
+    if digest != known:
+        place = f"{recipe.folder}/{name}"
+        raise Damaged(
+            f"{place}: not the text of this corpus (SHA-256 {digest}, not {known}), so nothing made "
+            "with it could be compared; its source was another one, or is damaged"
+        )

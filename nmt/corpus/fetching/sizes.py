@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
-MEGABYTE = 10**6
+KILOBYTE = 1_000
+MEGABYTE = 1_000_000
+GIGABYTE = 1_000_000_000
+UNITS = {"GB": GIGABYTE, "MB": MEGABYTE, "kB": KILOBYTE}  # largest first
 
 
 def in_bytes(count: int) -> str:
     """Writes a number of bytes as 350 MB, 2.0 MB, 12 kB or 512 bytes."""
-    for unit, size in UNITS:
-        if count >= size:
-            value = count / size
-            digits = 1 if value < 10 else 0
-            return f"{value:.{digits}f} {unit}"
+    for unit, size in UNITS.items():
+        value = count / size
+        if value >= 10:
+            return f"{value:.0f} {unit}"
+        if value >= 1:
+            return f"{value:.1f} {unit}"
     return f"{count} bytes"
 
 

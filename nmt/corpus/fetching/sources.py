@@ -22,24 +22,27 @@ class FolderSource(Source):
         self.need = need
 
     def read(self, path: str) -> bytes:
-        place = self.folder / f"{self.need.prefix}{path}"
+        need = self.need
+        place = self.folder / f"{need.prefix}{path}"
         if not place.is_file():
-            raise Absent(f"{place}: no such file; source= must be {self.need.repository} at {self.need.commit}")
+            raise Absent(f"{place}: no such file; source= must be {need.repository} at {need.commit}")
         try:
             content = place.read_bytes()
         except OSError as error:
             raise not_read(error, place) from None
-        return checked(content, path, self.need, place)
+        return checked(content, path, need, place)
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         for path in wanted_paths(self.need, self._paths()):
             yield path, self.read(path)
 
     def _paths(self) -> Iterator[str]:
-        below = self.folder / self.need.prefix.rpartition("/")[0]
+        inner, _, _ = self.need.prefix.rpartition("/")
+        below = self.folder / inner
         for place in below.rglob("*"):
             if place.is_file():
-                yield place.relative_to(self.folder).as_posix()
+                path = place.relative_to(self.folder)
+                yield path.as_posix()
 
 
 class CloneSource(Source):
@@ -51,11 +54,12 @@ class CloneSource(Source):
         self.git = ["git", f"--git-dir={git_folder(folder)}", *options]
         self.folder = folder
         self.need = need
-        if self._answer("cat-file", "-e", f"{need.commit}^{{commit}}") is None:
+        commit = f"{need.commit}^{{commit}}"
+        if self._answer("cat-file", "-e", commit) is None:
             raise UserError(f"source={folder}: has not the commit {need.commit} of {need.repository}; fetch it there")
 
     def read(self, path: str) -> bytes:
-        content = self._answer("cat-file", "blob", f"{self.need.commit}:{self.need.prefix}{path}")
+        content = self._answer("cat-file", "blob", self._name_of(path))
         if content is None:
             raise self._lacks(path)
         return content
@@ -64,29 +68,35 @@ class CloneSource(Source):
         paths = wanted_paths(self.need, self._paths())
         command = [*self.git, "cat-file", "--batch"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
-            assert git.stdin and git.stdout
+            requests = git.stdin
+            answers = git.stdout
+            assert requests and answers
             for path in paths:
-                git.stdin.write(f"{self.need.commit}:{self.need.prefix}{path}\n".encode())
-                git.stdin.flush()
-                answer = git.stdout.readline().split()
-                if not answer or not answer[-1].isdigit():
+                request = f"{self._name_of(path)}\n"
+                requests.write(os.fsencode(request))
+                requests.flush()
+                header = answers.readline().decode()
+                _, _, size = header.strip().rpartition(" ")
+                if not size.isdigit():
                     raise self._lacks(path)
-                content = git.stdout.read(int(answer[-1]))
-                git.stdout.read(1)  # the line end after it
+                content = answers.read(int(size))
+                answers.read(1)  # the line end after it
                 yield path, content
 
     def _paths(self) -> Iterator[str]:
         listed = self._answer("ls-tree", "-r", "-z", self.need.commit) or b""
         for line in listed.split(b"\0"):
-            facts, _, path = line.decode(errors="surrogateescape").partition("\t")
+            facts, _, path = os.fsdecode(line).partition("\t")
             if facts.startswith(REGULAR):
                 yield path
 
+    def _name_of(self, path: str) -> str:
+        """Returns what git calls a file of the commit."""
+        return f"{self.need.commit}:{self.need.prefix}{path}"
+
     def _lacks(self, path: str) -> Absent:
-        return Absent(
-            f"source={self.folder}: no file {self.need.prefix}{path} in {self.need.commit}; a whole clone is needed "
-            "(without --filter or --depth)"
-        )
+        name = self._name_of(path)
+        return Absent(f"source={self.folder}: has not {name}; a whole clone is needed (without --filter or --depth)")
 
     def _answer(self, *arguments: str) -> bytes | None:
         """Returns what git writes; None where it fails. Raises UserError where there is no git."""
@@ -94,13 +104,17 @@ class CloneSource(Source):
             done = subprocess.run([*self.git, *arguments], capture_output=True)
         except FileNotFoundError:
             raise UserError(f"source={self.folder}: a clone is read by git, which is not installed") from None
-        return done.stdout if done.returncode == 0 else None
+        if done.returncode:
+            return None
+        return done.stdout
 
 
 def git_folder(folder: Path) -> Path | None:
     """Returns the git directory of a clone with or without a work tree; None for another folder."""
     for place in (folder / ".git", folder):
-        if (place / "HEAD").is_file() and (place / "objects").is_dir():
+        head = place / "HEAD"
+        objects = place / "objects"
+        if head.is_file() and objects.is_dir():
             return place
     return None
 
@@ -108,31 +122,41 @@ def git_folder(folder: Path) -> Path | None:
 def top_folder(folder: Path, need: Need) -> Path:
     """Returns the folder in which the paths of a need begin: ``folder``, or the one in it that GitHub adds."""
     try:
-        inner = [place for place in sorted(folder.iterdir()) if place.is_dir()]
+        places = sorted(folder.iterdir())
     except OSError as error:
         raise not_read(error, folder) from None
+    inner = [place for place in places if place.is_dir()]
     marks = _landmarks(need)
     for place in (folder, *inner):
-        if any((place / mark).exists() for mark in marks):
-            return place
-    return inner[0] if len(inner) == 1 and not marks else folder
+        for mark in marks:
+            if (place / mark).exists():
+                return place
+    if not marks and len(inner) == 1:
+        return inner[0]
+    return folder
 
 
 def _landmarks(need: Need) -> list[str]:
     """Returns paths of a repository by one of which its top is known."""
     if isinstance(need, Files):
         return [f"{need.prefix}{path}" for path in need.digests]
-    below = need.prefix.rpartition("/")[0]
-    return [below] if below else []
+    below, _, _ = need.prefix.rpartition("/")
+    if not below:
+        return []
+    return [below]
 
 
 def wanted_paths(need: Need, paths: Iterable[str]) -> list[str]:
     """Returns the paths after the prefix of a need's files among those of its repository, in order."""
-    below = sorted((path for path in paths if path.startswith(need.prefix)), key=os.fsencode)
-    wanted = [path.removeprefix(need.prefix) for path in below]
-    if isinstance(need, Archive):
-        return wanted
-    return [path for path in wanted if path in need.digests]
+    wanted = []
+    for whole_path in paths:
+        if not whole_path.startswith(need.prefix):
+            continue
+        path = whole_path.removeprefix(need.prefix)
+        if isinstance(need, Files) and path not in need.digests:
+            continue
+        wanted.append(path)
+    return sorted(wanted, key=os.fsencode)
 
 
 def checked(content: bytes, path: str, need: Need, place: Path | str) -> bytes:
@@ -142,5 +166,6 @@ def checked(content: bytes, path: str, need: Need, place: Path | str) -> bytes:
     digest = hashlib.sha256(content).hexdigest()
     known = need.digests[path]
     if digest != known:
-        raise Damaged(f"{place}: not the file of {need.repository} at {need.commit} (SHA-256 {digest}, not {known})")
+        origin = f"{need.repository} at {need.commit}"
+        raise Damaged(f"{place}: not the file of {origin} (SHA-256 {digest}, not {known})")
     return content
