@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from nmt.corpus.fetching.sizes import in_bytes
 from nmt.errors import UserError
@@ -86,20 +87,21 @@ class Downloads:
         self.patience = patience
         self.show = show
         self.session: requests.Session | None = None
+        self.silent: set[str] = set()  # servers that could not be reached: asked last for the files after
 
     def fetch(self, wanted: Wanted) -> str:
         """Brings a file to its place, unless it is there; returns the address that it came from, or "".
 
         Raises NotThere where no address has it, and OSError where it can't be written.
         """
-        reasons = []
-        for number, address in enumerate(wanted.addresses):
+        reasons: list[str] = []
+        for address in sorted(wanted.addresses, key=self._is_silent):
+            if reasons:
+                log.warning("%s; trying %s", reasons[-1], address)
             try:
                 return self._from(address, wanted)
             except _Failed as failure:
                 reasons.append(f"{address}: {failure}")
-            if number + 1 < len(wanted.addresses):
-                log.warning("%s; trying %s", reasons[-1], wanted.addresses[number + 1])
         raise NotThere("; ".join(reasons))
 
     def close(self) -> None:
@@ -181,6 +183,8 @@ class Downloads:
             with self._session().get(address, headers=headers, stream=True, timeout=seconds) as answer:
                 self._take(answer, address, wanted, first)
         except requests.RequestException as error:
+            if isinstance(error, requests.ConnectionError | requests.Timeout):
+                self.silent.add(urlsplit(address).netloc)
             raise _Failed(_in_words(error)) from error
 
     def _take(self, answer: requests.Response, address: str, wanted: Wanted, first: int) -> None:
@@ -234,6 +238,9 @@ class Downloads:
         if done > wanted.most:
             _forget(wanted)
             raise _Failed(_too_long(wanted))
+
+    def _is_silent(self, address: str) -> bool:
+        return urlsplit(address).netloc in self.silent
 
     def _session(self) -> requests.Session:
         if self.session is None:

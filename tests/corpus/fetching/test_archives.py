@@ -52,7 +52,7 @@ def test_what_is_wanted_is_read_and_nothing_else(tmp_path):
     source = ArchiveSource(archive(tmp_path, packed("toy", COMMIT, TREE)), NEED_OF_ARCHIVE)
     assert list(source.files()) == WANTED
     assert source.read("valid.de") == FILES["data/valid.de"]
-    with pytest.raises(Absent, match="no file data/valid.fr"):
+    with pytest.raises(Absent, match=r"no file data/valid\.fr"):
         source.read("valid.fr")
 
 
@@ -144,7 +144,8 @@ def test_a_cut_archive_is_refused_and_the_next_mirror_is_tried(corpora, server, 
 def test_a_cut_tar_is_refused_wherever_it_is_cut(tmp_path):
     content = gzip.decompress(packed("toy", COMMIT, TREE))
     last = content.rindex(b"pass\n") + 5
-    for size in (100, 512, 5000, last - 1, last, last + 400):
+    header = content.rindex(f"{TOP}/src/a.py".encode())
+    for size in (100, 512, 5000, header, header + 100, last - 1, last, last + 400):
         place = archive(tmp_path, content[:size], "toy.tar")
         with pytest.raises(Damaged):
             ArchiveSource(place, NEED_OF_ARCHIVE)
@@ -181,7 +182,7 @@ def test_something_else_than_an_archive_is_refused(corpora, server):
 
 
 def test_a_small_archive_that_unpacks_to_a_huge_one_ends_early(corpora, server):
-    huge = 200_000_000
+    huge = 80_000_000
     bomb = io.BytesIO()
     with gzip.GzipFile(fileobj=bomb, mode="wb", compresslevel=1) as packing:
         packing.write(member(f"{TOP}/src/bomb", huge).tobuf())
