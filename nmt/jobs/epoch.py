@@ -22,7 +22,7 @@ from nmt.corpus.text.concatenation import with_joined
 from nmt.corpus.text.normalising import normalised_pairs
 from nmt.corpus.text.tags import as_read
 from nmt.corpus.text.writing import MEASURED, Proportions
-from nmt.errors import UserError
+from nmt.errors import UserError, not_read
 from nmt.jobs.finetuning import settled
 from nmt.kernels.process import random_state_kept
 from nmt.models.build import build_model
@@ -110,7 +110,11 @@ class _Text:
 
     @classmethod
     def read(cls, config: TrainConfig, run: Run | None) -> _Text:
-        pairs = list(itertools.islice(config.corpus.read("train"), SAMPLE + 1))
+        """Reads the pairs, and how they are written. Raises UserError where they can't be read."""
+        try:
+            pairs = list(itertools.islice(config.corpus.read("train"), SAMPLE + 1))
+        except OSError as error:
+            raise not_read(error, error.filename or "corpus.train") from None
         is_whole = len(pairs) <= SAMPLE
         del pairs[SAMPLE:]
         if run:
