@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
+from nmt.corpus.kinds.generated import BARE_HASH
 from nmt.corpus.kinds.parquet import parquet_records
-from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of
+from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of, text_digest_of
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
@@ -83,9 +84,26 @@ class FilesOptions(PlacedCorpus):
         return split == "train" and bool(self.links)
 
     def fingerprint(self, split: str) -> str:
-        """Returns a hash of the files' bytes. Of a file of more than a gigabyte, its size, beginning and end stand for
-        all of it.
+        """Returns a hash of the files' text, which is the same for .gz files and for unpacked ones. Of a file of more
+        than a gigabyte on the disk, its size, beginning and end stand for all of it.
+
+        Raises UserError for a file that is absent, and for a .gz file that is damaged.
         """
+        return self._hash(split, text_digest_of)
+
+    def was_recorded_as(self, recorded: str, split: str) -> bool:
+        """Whether a hash is of the files' bytes, as .gz files were hashed before their text was."""
+        return recorded == self._hash(split, digest_of)
+
+    def may_be_of_packed(self, recorded: str, split: str) -> bool:
+        names = self.places(split)
+        if self.knows_links(split):
+            names.append(self.links)
+        is_packed = any(name.lower().endswith(".gz") for name in names)
+        return is_packed and re.fullmatch(BARE_HASH, str(recorded)) is not None
+
+    def _hash(self, split: str, digest_of_file: Callable[[Path], bytes]) -> str:
+        """Returns a hash of all that makes the pairs of a split."""
         digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
         if split == "train" and (any(self.tags) or self.weights):
             digest.update(json.dumps([self.tags, self.weights]).encode())
@@ -94,9 +112,9 @@ class FilesOptions(PlacedCorpus):
         for place in self.places(split):
             for name in self._expanded(place):
                 for path in self._paths(name):
-                    digest.update(digest_of(path))
+                    digest.update(digest_of_file(path))
             if self.knows_links(split):
-                digest.update(digest_of(existing(self.links)))
+                digest.update(digest_of_file(existing(self.links)))
         return digest.hexdigest()[:16]
 
     @property
