@@ -56,7 +56,7 @@ RECORD = "provenance.json"
 BASE = "finetuning.run"
 # What a run writes: in a folder without any of these names, one may begin.
 WRITTEN = ("config.yaml", "tokenizer", "checkpoints", "journal.jsonl", RECORD, "evaluations", "export")
-OF_PACKED = "earlier versions of nmt hashed .gz files as they were packed; with those very files it goes on"
+OF_PACKED = "if an earlier version of nmt wrote it, it is of .gz files as they were packed: put those very files back"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 

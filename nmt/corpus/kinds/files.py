@@ -17,6 +17,7 @@ from nmt.corpus.kinds.corpus import Place
 from nmt.corpus.kinds.generated import BARE_HASH
 from nmt.corpus.kinds.parquet import parquet_records
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of, text_digest_of
+from nmt.corpus.kinds.sacrebleu_sets import fetch_set, files_of_set, is_set
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
@@ -38,7 +39,8 @@ FIRST = 100  # pairs of each file, which are read before anything is made of it
 @dataclass
 class FilesOptions(PlacedCorpus):
     """Parallel files: a path with ``{language}`` in it, or one .tsv, .jsonl or .parquet; each may be .gz, and ``*`` in
-    its name stands for any number of files, read in the order of their names.
+    its name stands for any number of files, read in the order of their names. ``valid`` and ``tests`` may be test sets
+    by sacreBLEU's names, as sacrebleu:wmt14.
     """
 
     kind: str = "files"
@@ -64,6 +66,11 @@ class FilesOptions(PlacedCorpus):
         for name in self.test_tags:
             if name not in self.tests:
                 raise UserError(f"corpus.test_tags: no test set '{name}'; {nearest(name, self.tests)}")
+        for place in filter(is_set, self.train):
+            raise UserError(
+                f"corpus.train: {place} is a test set, which nothing may be trained on; name it in corpus.tests or "
+                "corpus.valid"
+            )
         if not all(weight > 0 for weight in self.weights):
             raise UserError(f"corpus.weights={self.weights}: each must be above 0")
 
@@ -116,6 +123,11 @@ class FilesOptions(PlacedCorpus):
             if self.knows_links(split):
                 digest.update(digest_of_file(existing(self.links)))
         return digest.hexdigest()[:16]
+
+    def fetch(self) -> list[str]:
+        """Fetches the test sets by sacreBLEU's names."""
+        sets = dict.fromkeys(filter(is_set, [self.valid, *self.tests.values()]))
+        return [fetch_set(place, self.source_language, self.target_language) for place in sets]
 
     @property
     def needs_stream(self) -> bool:
@@ -203,6 +215,8 @@ class FilesOptions(PlacedCorpus):
 
     def _paths(self, place: str) -> list[Path]:
         """Returns one file, or one of each language. Raises UserError for one that is absent."""
+        if is_set(place):
+            return files_of_set(place, self.source_language, self.target_language)
         if "{language}" not in place:
             return [existing(place)]
         languages = (self.source_language, self.target_language)
