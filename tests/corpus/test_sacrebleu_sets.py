@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import io
+import re
 import shlex
 import tarfile
 import threading
@@ -18,9 +19,10 @@ from nmt.config import compose_train
 from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.kinds.sacrebleu_sets import PREFIX, fetch_set, files_of_set
 from nmt.errors import Absent, UserError
-from tests.conftest import TINY_CORPUS, TINY_SIZES
+from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
 from tests.processes import door_in_process, fails
 
+FIRST_HOUR = ROOT / "docs/first_hour.md"
 SENTENCES = ["the man sees the cat", "a cat sleeps", "the dog sees a man"]
 
 
@@ -170,8 +172,11 @@ def test_reading_asks_no_server_and_the_command_that_it_names_fetches(sets, serv
     command = str(absent.value).partition("; ")[2].removesuffix(" fetches it")
     python, module, door, *arguments = shlex.split(command)
     assert (python, module, door) == ("python", "-m", "nmt.data")
-    for _ in range(2):
-        done = door_in_process("data", *arguments, folder=tmp_path)
+    [of_document] = re.findall(
+        r"`python -m nmt\.data (corpus=files [^`]*sacrebleu:wmt14[^`]*)`", FIRST_HOUR.read_text()
+    )
+    for typed in (arguments, shlex.split(of_document)):
+        done = door_in_process("data", *typed, folder=tmp_path)
         assert done.returncode == 0, done.stderr.decode()
         assert f"{sets}/wmt14: sacrebleu:wmt14, en-de, is here" in done.stderr.decode()
     assert server.asked == 1, "what is here is not fetched again"
@@ -266,7 +271,8 @@ def test_a_run_is_trained_beside_such_sets_and_evaluated_on_them(sets, tmp_path)
     evaluated = door_in_process("evaluate", "run=../run", *options, folder=elsewhere)
     assert evaluated.returncode == 0, evaluated.stderr.decode()
     for name in ("wmt14", "full"):
-        assert (tmp_path / f"run/evaluations/{name}/source.txt").read_text().splitlines() == SENTENCES
+        [source] = (tmp_path / f"run/evaluations/{name}").rglob("source.txt")
+        assert source.read_text().splitlines() == SENTENCES
     (sets / "wmt14/wmt14.en-de.src").unlink()  # then the evaluation's own copy is read
     again = door_in_process("evaluate", "run=run", *options, "test_sets=[wmt14]", folder=tmp_path)
     assert again.returncode == 0 and b"sacrebleu:wmt14: not there; its text is taken from" in again.stderr

@@ -41,8 +41,11 @@ def files_of_set(place: str, source: str, target: str) -> list[Path]:
     pair = f"{source}-{target}"
     files = _texts(_set_named(place, pair), place, pair)
     if not _are_here(files):
-        command = _command(place, source, target)
-        raise Absent(f"{place}: not there; {command} fetches it")
+        tests = for_shell(f"corpus.tests={{test: '{place}'}}")
+        raise Absent(
+            f"{place}: not there; python -m nmt.data corpus=files corpus.source_language={source} "
+            f"corpus.target_language={target} {tests} fetches it"
+        )
     return files
 
 
@@ -54,7 +57,7 @@ def fetch_set(place: str, source: str, target: str) -> str:
     pair = f"{source}-{target}"
     test_set = _set_named(place, pair)
     files = _texts(test_set, place, pair)
-    folder = files[0].parent
+    folder = Path(test_set._outdir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(folder, MEND):
@@ -62,7 +65,7 @@ def fetch_set(place: str, source: str, target: str) -> str:
                 with phase(f"fetching {place}"):
                     _download(test_set, place)
                 _unpack(test_set, place)
-                _write_texts(test_set, pair, folder, place)
+                _write_texts(test_set, place, pair)
     except OSError as error:
         raise not_written(error, error.filename or folder, MEND) from None
     return f"{folder}: {place}, {pair}, is here"
@@ -70,13 +73,6 @@ def fetch_set(place: str, source: str, target: str) -> str:
 
 def _are_here(files: Sequence[Path]) -> bool:
     return all(file.is_file() for file in files)
-
-
-def _command(place: str, source: str, target: str) -> str:
-    """Returns the command that fetches a test set."""
-    options = [f"corpus.source_language={source}", f"corpus.target_language={target}"]
-    tests = for_shell(f"corpus.tests={{test: '{place}'}}")
-    return " ".join(["python -m nmt.data corpus=files", *options, tests])
 
 
 def _set_named(place: str, pair: str) -> Any:
@@ -87,20 +83,28 @@ def _set_named(place: str, pair: str) -> Any:
     from sacrebleu.dataset import DATASETS
 
     name = place.removeprefix(PREFIX)
-    if name not in DATASETS:
-        of_pair = [known for known, test_set in DATASETS.items() if pair in test_set.langpairs]
-        if not of_pair:
+    known = DATASETS.get(name)
+    if known is None:
+        names = [other for other, test_set in DATASETS.items() if pair in test_set.langpairs]
+        if not names:
             raise UserError(f"{place}: no such test set, and sacreBLEU has none of {pair}")
-        raise UserError(f"{place}: no such test set; of {pair}, {nearest(name, of_pair)}")
-    if pair not in DATASETS[name].langpairs:
-        pairs = ", ".join(sorted(DATASETS[name].langpairs))
+        raise UserError(f"{place}: no such test set; of {pair}, {nearest(name, names)}")
+    if pair not in known.langpairs:
+        pairs = ", ".join(sorted(known.langpairs))
         raise UserError(f"{place}: has no {pair}; it has {pairs}")
-    folder = Path(os.environ.get("SACREBLEU") or Path.home() / ".sacrebleu") / name
-    test_set: Any = copy.copy(DATASETS[name])
-    test_set._outdir = str(folder)
-    test_set._rawdir = str(folder / "raw")
+    test_set: Any = copy.copy(known)
+    test_set._outdir = os.path.join(_folder_of_sets(), name)
+    test_set._rawdir = os.path.join(test_set._outdir, "raw")
     test_set.maybe_download = _nothing  # what makes the texts would open connections by itself
     return test_set
+
+
+def _folder_of_sets() -> str:
+    """Returns the folder in which sacreBLEU keeps its test sets."""
+    named = os.environ.get("SACREBLEU")
+    if named:
+        return named
+    return os.path.expanduser("~/.sacrebleu")
 
 
 def _nothing() -> None:
@@ -112,70 +116,89 @@ def _texts(test_set: Any, place: str, pair: str) -> list[Path]:
     if hasattr(test_set, "_get_langpair_allowed_refs"):  # whose other fields stand in its downloaded file alone
         references = test_set._get_langpair_allowed_refs(pair)
     else:
-        references = [field for field in test_set.fieldnames(pair) if field.startswith("ref")]
+        names = test_set.fieldnames(pair)
+        references = [name for name in names if name.startswith("ref")]
     if len(references) != 1:
         raise UserError(
             f"{place}: has {len(references)} references, and nmt scores against one; name a set with one, or give its "
             "files (source, references)"
         )
-    return [Path(test_set._get_txt_file_path(pair, field)) for field in ("src", *references)]
+    source = test_set._get_txt_file_path(pair, "src")
+    reference = test_set._get_txt_file_path(pair, references[0])
+    return [Path(source), Path(reference)]
 
 
 def _download(test_set: Any, place: str) -> None:
-    """Downloads the files of a set, each checked by the digest that sacreBLEU knows. Raises UserError."""
+    """Downloads the files of a set. Raises UserError."""
+    for address, digest in zip(test_set.data, test_set.md5, strict=True):
+        file = _downloaded(test_set, address)
+        _download_file(address, digest, file, place)
+
+
+def _downloaded(test_set: Any, address: str) -> Path:
+    """Returns where the file of an address lies once it is downloaded."""
+    return Path(test_set._rawdir, test_set._get_tarball_filename(address))
+
+
+def _download_file(address: str, digest: str, file: Path, place: str) -> None:
+    """Downloads a file, unless it is there with the MD5 that sacreBLEU knows. Raises UserError."""
     import pooch
     from requests import RequestException
 
     pooch.get_logger().setLevel("WARNING")
-    folder = Path(test_set._rawdir)
-    digests = test_set.md5 or [None] * len(test_set.data)
-    for address, digest in zip(test_set.data, digests, strict=True):
-        file = folder / test_set._get_tarball_filename(address)
-        known_hash = f"md5:{digest}" if digest else None
-        downloader = pooch.HTTPDownloader(timeout=TIMEOUT)
-        try:
-            pooch.retrieve(address, known_hash, fname=file.name, path=folder, downloader=downloader)
-        except RequestException as error:
-            reason = type(error).__name__
-            if error.response is not None:
-                reason = f"status {error.response.status_code}"
-            mend = f"try again, or put the file there by hand, as {file}"
-            raise UserError(f"{place}: cannot be fetched from {address} ({reason}); {mend}") from None
-        except ValueError:  # pooch says so of another digest, and keeps nothing
-            raise UserError(
-                f"{place}: {address} sends another file than sacreBLEU knows (its MD5 differs); nothing was kept"
-            ) from None
+    try:
+        pooch.retrieve(
+            address,
+            known_hash=f"md5:{digest}",
+            fname=file.name,
+            path=file.parent,
+            downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+        )
+    except RequestException as error:
+        reason = type(error).__name__
+        if error.response is not None:
+            reason = f"status {error.response.status_code}"
+        raise UserError(
+            f"{place}: cannot be fetched from {address} ({reason}); try again, or put the file there by hand, as {file}"
+        ) from None
+    except ValueError:  # pooch says so of another digest, and keeps nothing
+        raise UserError(
+            f"{place}: {address} sends another file than sacreBLEU knows (its MD5 differs); nothing was kept"
+        ) from None
 
 
 def _unpack(test_set: Any, place: str) -> None:
     """Unpacks the archives of a set beside them. Raises UserError for one that can't be read."""
-    folder = Path(test_set._rawdir)
     for address in test_set.data:
-        archive = folder / test_set._get_tarball_filename(address)
+        archive = _downloaded(test_set, address)
         try:
             if archive.name.endswith((".tar.gz", ".tgz")):
                 with tarfile.open(archive) as packed:
-                    packed.extractall(folder, filter="data")  # which leads nowhere out of the folder
+                    packed.extractall(archive.parent, filter="data")  # which leads nowhere out of the folder
             elif archive.suffix == ".zip":
                 with zipfile.ZipFile(archive) as zipped:
-                    zipped.extractall(folder)
+                    zipped.extractall(archive.parent)
         except DAMAGE as error:
             raise UserError(f"{place}: {archive} is damaged ({error}); delete it and fetch again") from None
 
 
-def _write_texts(test_set: Any, pair: str, folder: Path, place: str) -> None:
+def _write_texts(test_set: Any, place: str, pair: str) -> None:
     """Makes the texts of a pair of languages, each whole or not at all. Raises UserError."""
+    folder = test_set._outdir
     with tempfile.TemporaryDirectory(dir=folder, prefix=".begun-") as begun:
-        test_set = copy.copy(test_set)
-        test_set._outdir = begun
+        maker = copy.copy(test_set)
+        maker._outdir = begun
         try:
-            test_set.process_to_text(pair)
+            maker.process_to_text(pair)
         except FileNotFoundError as error:
-            raise UserError(f"{place}: its archive holds no {error.filename}; delete {test_set._rawdir}") from None
+            raise UserError(f"{place}: its archive holds no {error.filename}; delete {maker._rawdir}") from None
         except OSError:
             raise
         except Exception as error:  # of a parser, or an assertion of sacreBLEU's
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise UserError(f"{place}: {test_set._rawdir} is not as sacreBLEU knows it ({reason}); delete it") from None
-        for text in sorted(Path(begun).iterdir()):
-            os.replace(text, folder / text.name)
+            reason = str(error).partition("\n")[0]
+            kind = type(error).__name__
+            raise UserError(
+                f"{place}: {maker._rawdir} is not as sacreBLEU knows it ({kind}: {reason}); delete it, and fetch again"
+            ) from None
+        for name in sorted(os.listdir(begun)):  # the source comes last
+            os.replace(os.path.join(begun, name), os.path.join(folder, name))
