@@ -211,8 +211,9 @@ def test_whatever_goes_wrong_is_one_line_and_leaves_nothing_that_counts(sets, se
         tarfile.open(fileobj=empty, mode="w:gz").close()
         server.content = empty.getvalue() if fault == "empty" else server.content[: len(server.content) // 2]
         monkeypatch.setattr(DATASETS["wmt14"], "md5", [hashlib.md5(server.content).hexdigest()])
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=told) as failed:
         fetch_set("sacrebleu:wmt14", "en", "de")
+    assert "\n" not in str(failed.value)
     assert not [path for path in (sets / "wmt14").iterdir() if path.name != "raw"]
     with pytest.raises(Absent):
         files_of_set("sacrebleu:wmt14", "en", "de")

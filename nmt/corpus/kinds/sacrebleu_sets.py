@@ -179,7 +179,8 @@ def _unpack(test_set: Any, place: str) -> None:
                 with zipfile.ZipFile(archive) as zipped:
                     zipped.extractall(archive.parent)
         except DAMAGE as error:
-            raise UserError(f"{place}: {archive} is damaged ({error}); delete it and fetch again") from None
+            reason = str(error).partition("\n")[0].rstrip(":")
+            raise UserError(f"{place}: {archive} is damaged ({reason}); delete it and fetch again") from None
 
 
 def _write_texts(test_set: Any, place: str, pair: str) -> None:
