@@ -121,3 +121,7 @@ class Corpus(ABC):
         Whether the options were the same, the caller must know.
         """
         return False
+
+    def fetch(self) -> list[str]:
+        """Fetches what no recipe makes; returns a line for each thing that is here now. Raises UserError."""
+        return []
