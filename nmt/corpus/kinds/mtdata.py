@@ -16,7 +16,8 @@ from typing import ClassVar
 
 from nmt.corpus.fetching.place import corpora_folder, file_of
 from nmt.corpus.kinds.files import FIRST, read_parallel
-from nmt.corpus.kinds.mtdata_library import KnownSet, Languages, known_sets, write_set
+from nmt.corpus.kinds.mtdata_index import Asked, KnownSet, known_sets
+from nmt.corpus.kinds.mtdata_texts import write_set
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of
 from nmt.corpus.pair import Pair
 from nmt.errors import Absent, UserError, check_name, typed_as
@@ -29,7 +30,7 @@ FOLDER = "mtdata"  # below the folder of all corpora
 
 @dataclass
 class MtdataOptions(PlacedCorpus):
-    """Corpora by their ids, such as Statmt-europarl-10-fra-eng. One whose languages are the other way round is turned."""
+    """Corpora by their ids, such as Statmt-europarl-10-fra-eng, in either direction: pairs are turned where needed."""
 
     kind: str = "mtdata"
     train: list[str] = field(default_factory=list)
@@ -72,21 +73,22 @@ class MtdataOptions(PlacedCorpus):
             raise UserError(f"corpus.train: names no set to fetch; {self._list_command()} shows them")
         lines = []
         for name, option in named.items():
+            asked = self._asked(name, option)
             folder = self._folder(name)
             with one_at_a_time(folder, "set NMT_DATA to a folder that can"):
-                if not self._is_here(name):
+                if not all(file_of(folder, text) for text in asked.file_names()):
                     log.info("%s: fetching it", name)
-                    count = write_set(name, option, self._languages(), folder, self._list_command())
+                    count = write_set(asked, folder)
                     log.info("%s: %s pairs", name, f"{count:,}")
-            lines.append(f"{folder}: {name} is here")
+            lines.append(f"{folder}: is here")
         return lines
 
     def known_sets(self) -> list[KnownSet]:
         """Returns what mtdata knows of this pair of languages, in either direction, by id."""
-        return known_sets(self._languages())
+        return known_sets(self.source_language, self.target_language)
 
-    def _languages(self) -> Languages:
-        return Languages(self.source_language, self.target_language)
+    def _asked(self, name: str, option: str) -> Asked:
+        return Asked(name, option, self.source_language, self.target_language, self._list_command())
 
     def _named(self) -> dict[str, str]:
         """Returns the ids that the options name, each once, and the option that names each first."""
@@ -107,15 +109,11 @@ class MtdataOptions(PlacedCorpus):
     def _folder(self, name: str) -> Path:
         return corpora_folder() / FOLDER / name
 
-    def _is_here(self, name: str) -> bool:
-        folder = self._folder(name)
-        return all(file_of(folder, text) for text in self._languages().file_names())
-
     def _texts(self, name: str) -> list[Path]:
         """Returns the two texts of a set, source and target. Raises Absent where it was not fetched yet."""
         folder = self._folder(name)
         paths = []
-        for text in self._languages().file_names():
+        for text in self._asked(name, "corpus.train").file_names():
             path = file_of(folder, text)
             if path is None:
                 command = f"{self._command()} {typed_as('corpus.train', name)}"
