@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import importlib
 import io
 import lzma
+import re
+import shlex
 import sys
 import tarfile
 import threading
@@ -14,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -22,7 +26,7 @@ from nmt.corpus.kinds import mtdata_texts
 from nmt.corpus.kinds.mtdata import MtdataOptions
 from nmt.corpus.kinds.mtdata_index import opened_index
 from nmt.errors import Absent, UserError
-from tests.conftest import TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES
+from tests.conftest import ROOT, TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES
 from tests.processes import door_in_process, fails
 
 PAIRS = [("A dog .", "Un chien ."), ("Two\tcats .", "Deux chats ."), ("", "Rien ."), ("The end .", "Fin .")]
@@ -317,14 +321,14 @@ def test_the_door_lists_the_ids_of_a_pair_of_languages_and_nothing_else(add, tmp
 
 
 def test_a_set_is_fetched_and_trained_on_under_the_same_options(add, tmp_path):
-    pairs = [(pair.source, pair.target) for pair in TINY_GRAMMAR.read("train")]
+    pairs = [(pair.source, pair.target) for pair in TINY_GRAMMAR.read("valid")]
     name = add("tiny.zip", moses(pairs), name="Test-tiny-1-eng-deu", in_paths=["*.en", "*.fr"], in_ext="txt")
     options = ["corpus=mtdata", f"corpus.train=[{name}]", f"corpus.valid={name}", f"corpus.tests={{tiny: {name}}}"]
     fetched = door_in_process("data", *options, folder=tmp_path)
     assert fetched.returncode == 0, fetched.stderr.decode()
     assert f"{name}: is here" in fetched.stderr.decode() and "Downloading" not in fetched.stderr.decode()
     sizes = [option for option in TINY_CORPUS if not option.startswith("corpus.")]
-    steps = ["trainer.max_minutes=0", "trainer.max_steps=2", "run.dir=run"]
+    steps = ["tokenizer.kind=char", "trainer.max_minutes=0", "trainer.max_steps=1", "run.dir=run"]
     trained = door_in_process(
         "train",
         "+experiment=demo/attention",
@@ -337,6 +341,65 @@ def test_a_set_is_fetched_and_trained_on_under_the_same_options(add, tmp_path):
     assert trained.returncode == 0, trained.stderr.decode()
 
 
+def sgm(column: int) -> bytes:
+    """A test set as WMT has it."""
+    segments = [f'<seg id="{number}">{pair[column]}</seg>' for number, pair in enumerate(WHOLE, 1)]
+    return "\n".join(["<refset>", "<doc>", *segments, "</doc>", "</refset>"]).encode()
+
+
+def test_the_document_s_commands_fetch_what_it_says(add, library, tmp_path):
+    """The addresses lead to this machine; ids, forms of the files and paths within archives are the index's own."""
+    from mtdata.entry import DatasetId
+
+    add("europarl.tsv.gz", gzip.compress(tsv()))
+    address = library.INDEX.entries[DatasetId.parse("Test-tiny-1-fra-eng")].url.rpartition("/")[0]
+    members = {
+        "dev/newstest2013.en": text_of(PAIRS, 0),
+        "dev/newstest2013.fr": text_of(PAIRS, 1),
+        "dev/newstest2014-fren-src.fr.sgm": sgm(1),
+        "dev/newstest2014-fren-ref.en.sgm": sgm(0),
+    }
+    (tmp_path / "served/dev.tgz").write_bytes(tar(*members.items()))
+    document = (ROOT / "docs/data.md").read_text()
+    for name, file in (
+        ("Statmt-europarl-10-fra-eng", "europarl.tsv.gz"),
+        ("Statmt-newstest-2013-eng-fra", "dev.tgz"),
+        ("Statmt-newstest_fren-2014-fra-eng", "dev.tgz"),
+    ):
+        assert name in document
+        entry = copy.copy(library.INDEX.entries[DatasetId.parse(name)])
+        entry.url = f"{address}/{file}"
+        library.INDEX.entries[entry.did] = entry
+    listing, fetching = re.findall(r"^python -m nmt.data (.*?[^\\])$", document, re.MULTILINE | re.DOTALL)[:2]
+    listed = door_in_process("data", *shlex.split(listing), folder=tmp_path)
+    assert b"Statmt-europarl-10-fra-eng  10  " in listed.stdout
+    one_line = fetching.replace("\\\n", " ")
+    fetched = door_in_process("data", *shlex.split(one_line), folder=tmp_path)
+    assert fetched.returncode == 0, fetched.stderr.decode()
+    options = corpus(
+        "Statmt-europarl-10-fra-eng",
+        valid="Statmt-newstest-2013-eng-fra",
+        tests={"newstest2014": "Statmt-newstest_fren-2014-fra-eng"},
+    )
+    assert texts(options) == [pair for pair in PAIRS if "\t" not in pair[0]]
+    assert texts(options, "valid") == PAIRS
+    assert [target for _, target in texts(options, "newstest2014")] == [pair[1] for pair in WHOLE]
+
+
+def test_an_index_that_is_damaged_is_named(tmp_path, monkeypatch):
+    loaded = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "mtdata"}
+    forget_library()
+    monkeypatch.setenv("MTDATA", str(tmp_path))
+    file = tmp_path / f"mtdata.index.{version('mtdata')}.pkl"
+    file.write_bytes(b"half")
+    try:
+        with pytest.raises(UserError, match=f"{file}: mtdata can't make or read its index .*; delete the file"):
+            MtdataOptions().known_sets()
+    finally:
+        forget_library()
+        sys.modules.update(loaded)
+
+
 @pytest.mark.slow
 def test_the_index_knows_hundreds_of_sets_without_a_network(tmp_path, monkeypatch):
     forget_library()
@@ -344,6 +407,6 @@ def test_the_index_knows_hundreds_of_sets_without_a_network(tmp_path, monkeypatc
     try:
         known = MtdataOptions(source_language="en", target_language="de").known_sets()
         assert len(known) > 300
-        assert left_of(tmp_path) == [f"mtdata.index.{importlib.import_module('mtdata').__version__}.pkl"]
+        assert left_of(tmp_path) == [f"mtdata.index.{version('mtdata')}.pkl"]
     finally:
         forget_library()

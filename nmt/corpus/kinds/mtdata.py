@@ -58,8 +58,9 @@ class MtdataOptions(PlacedCorpus):
         """Returns a hash of the texts that `fetch` has written."""
         digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
         for name in self.places(split):
-            for path in self._texts(name):
-                digest.update(digest_of(path))
+            source, target = self._texts(name)
+            digest.update(digest_of(source))
+            digest.update(digest_of(target))
         return digest.hexdigest()[:16]
 
     def fetch(self) -> list[str]:
@@ -92,9 +93,7 @@ class MtdataOptions(PlacedCorpus):
 
     def _named(self) -> dict[str, str]:
         """Returns the ids that the options name, each once, and the option that names each first."""
-        named = {}
-        for name in self.train:
-            named[name] = "corpus.train"
+        named = dict.fromkeys(self.train, "corpus.train")
         if self.valid:
             named.setdefault(self.valid, "corpus.valid")
         for test_set, name in self.tests.items():

@@ -119,27 +119,22 @@ def _unpacked(archive: Path, patterns: Sequence[str], folder: Path) -> list[Path
     No path of the archive becomes one here, and nothing else is unpacked. Raises UserError for a pattern that names no
     file, or several.
     """
-    files: dict[str, list[Path]] = {pattern: [] for pattern in patterns}
+    unpacked = []
     with tarfile.open(archive) as tar:
-        for member in tar:
-            if not member.isfile():
-                continue
-            for number, pattern in enumerate(patterns):
-                if _is_path_of(member.name, pattern):
-                    own_name = f"{number}-{len(files[pattern])}-{PurePosixPath(member.name).name}"
-                    _unpack(tar, member, folder / own_name)
-                    files[pattern].append(folder / own_name)
-    for pattern, paths in files.items():
-        if len(paths) != 1:
-            raise UserError(f"{archive}: {len(paths)} files {pattern} where one is expected")
-    return [paths[0] for paths in files.values()]
-
-
-def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
-    packed = tar.extractfile(member)
-    assert packed
-    with open(path, "wb") as file:
-        shutil.copyfileobj(packed, file)
+        members = [member for member in tar if member.isfile()]
+        for number, pattern in enumerate(patterns):
+            wanted = [member for member in members if _is_path_of(member.name, pattern)]
+            if len(wanted) != 1:
+                raise UserError(f"{archive}: {len(wanted)} files {pattern} where one is expected")
+            [member] = wanted
+            ending = PurePosixPath(member.name).name  # which says how it is packed and read
+            path = folder / f"{number}-{ending}"
+            packed = tar.extractfile(member)
+            assert packed
+            with open(path, "wb") as file:
+                shutil.copyfileobj(packed, file)
+            unpacked.append(path)
+    return unpacked
 
 
 def _is_path_of(name: str, pattern: str) -> bool:
@@ -148,7 +143,8 @@ def _is_path_of(name: str, pattern: str) -> bool:
     wanted = PurePosixPath(pattern).parts
     if len(parts) != len(wanted):
         return False
-    return all(fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=True))
+    matches = map(fnmatchcase, parts, wanted)
+    return all(matches)
 
 
 def _write_texts(pairs: Iterator[Pair], part: Path, asked: Asked) -> int:
@@ -156,12 +152,16 @@ def _write_texts(pairs: Iterator[Pair], part: Path, asked: Asked) -> int:
 
     Raises UserError where there is none.
     """
-    source_path, target_path = [part / f"{name}.gz" for name in asked.file_names()]
+    source_name, target_name = asked.file_names()
+    source_path = part / f"{source_name}.gz"
+    target_path = part / f"{target_name}.gz"
     count = 0
     with _gzipped(source_path) as source, _gzipped(target_path) as target:
         for pair in pairs:
-            source.write(f"{pair.source}\n".encode())
-            target.write(f"{pair.target}\n".encode())
+            source_line = f"{pair.source}\n"
+            target_line = f"{pair.target}\n"
+            source.write(source_line.encode())
+            target.write(target_line.encode())
             count += 1
         size = max(source.tell(), target.tell())
     if not count:
@@ -185,9 +185,12 @@ def _write_source(part: Path, entry: Any, index: Any, asked: Asked, count: int) 
     """Writes where a set comes from, as the index has it."""
     import mtdata
 
-    entries = [index.ref_db.get_bibtex(key).strip() for key in entry.cite or ()]
-    citation = "\n\n".join(entries) or "% the index names no paper"
-    files = ", ".join(entry.in_paths or ["the file itself"])
+    citation = "% the index names no paper"
+    if entry.cite:
+        citation = "\n".join(map(index.ref_db.get_bibtex, entry.cite)).strip()
+    files = "the file itself"
+    if entry.in_paths:
+        files = ", ".join(entry.in_paths)
     pair = f"{asked.source_language}-{asked.target_language}"
     lines = [
         f"# {entry.did}",
@@ -213,8 +216,10 @@ def _put_in_place(part: Path, folder: Path, asked: Asked) -> None:
     """Moves finished texts to where they are read. At no time do texts of two downloads lie there together."""
     folder.mkdir(exist_ok=True)
     for name in asked.file_names():
-        (folder / name).unlink(missing_ok=True)
-        (folder / f"{name}.gz").unlink(missing_ok=True)
+        plain = folder / name
+        packed = folder / f"{name}.gz"
+        plain.unlink(missing_ok=True)
+        packed.unlink(missing_ok=True)
     for path in sorted(part.glob("text.*")):
         os.replace(path, folder / path.name)
     os.replace(part / "SOURCE.md", folder / "SOURCE.md")
