@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import gzip
 import importlib
 import io
@@ -228,6 +229,16 @@ def test_a_set_whose_address_is_gone_is_named_and_can_be_fetched_when_it_is_back
     (tmp_path / "served/away").rename(tmp_path / "served/tiny.tsv")
     corpus(name).fetch()
     assert texts(corpus(name))
+
+
+def test_a_full_disk_is_told_as_such_and_not_as_a_damaged_download(add, tmp_path, monkeypatch):
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(mtdata_texts, "_gzipped", full)
+    with pytest.raises(UserError, match="No space left on device.; free space, or set NMT_DATA to a folder that can"):
+        corpus(add("tiny.tsv", tsv())).fetch()
+    assert left_of(tmp_path / "corpora/mtdata") == []
 
 
 def test_a_large_text_is_gzipped_and_a_set_that_is_here_is_not_fetched_again(add, tmp_path, monkeypatch):
