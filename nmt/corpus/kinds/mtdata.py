@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from nmt.corpus.fetching.place import corpora_folder, file_of
 from nmt.corpus.kinds.files import FIRST, read_parallel
-from nmt.corpus.kinds.mtdata_index import Asked, KnownSet, known_sets
+from nmt.corpus.kinds.mtdata_index import Asked, KnownSet, file_names, known_sets
 from nmt.corpus.kinds.mtdata_texts import write_set
 from nmt.corpus.kinds.places import PlacedCorpus, digest_of
 from nmt.corpus.pair import Pair
@@ -47,16 +47,20 @@ class MtdataOptions(PlacedCorpus):
             check_name(name, option)
 
     def read(self, split: str, first: int = 0) -> Iterator[Pair]:
-        yield from itertools.islice(self._read_sets(split), first, None)
+        pairs = self._read_sets(split)
+        yield from itertools.islice(pairs, first, None)
 
     def look_into(self, split: str) -> None:
         for name in self.places(split):
-            for _ in itertools.islice(read_parallel(*self._texts(name)), FIRST):
+            source, target = self._texts(name)
+            pairs = read_parallel(source, target)
+            for _ in itertools.islice(pairs, FIRST):
                 pass
 
     def fingerprint(self, split: str) -> str:
         """Returns a hash of the texts that `fetch` has written."""
-        digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
+        languages = f"{self.source_language}-{self.target_language}"
+        digest = hashlib.sha256(languages.encode())
         for name in self.places(split):
             source, target = self._texts(name)
             digest.update(digest_of(source))
@@ -74,13 +78,10 @@ class MtdataOptions(PlacedCorpus):
             raise UserError(f"corpus.train: names no set to fetch; {self._list_command()} shows them")
         lines = []
         for name, option in named.items():
-            asked = self._asked(name, option)
             folder = self._folder(name)
-            with one_at_a_time(folder, "set NMT_DATA to a folder that can"):
-                if not all(file_of(folder, text) for text in asked.file_names()):
-                    log.info("%s: fetching it", name)
-                    count = write_set(asked, folder)
-                    log.info("%s: %s pairs", name, f"{count:,}")
+            if not self._is_here(name):
+                with one_at_a_time(folder, "set NMT_DATA to a folder that can"):
+                    self._fetch_set(name, option)
             lines.append(f"{folder}: is here")
         return lines
 
@@ -88,8 +89,20 @@ class MtdataOptions(PlacedCorpus):
         """Returns what mtdata knows of this pair of languages, in either direction, by id."""
         return known_sets(self.source_language, self.target_language)
 
-    def _asked(self, name: str, option: str) -> Asked:
-        return Asked(name, option, self.source_language, self.target_language, self._list_command())
+    def _fetch_set(self, name: str, option: str) -> None:
+        if self._is_here(name):  # another process has brought it meanwhile
+            return
+        log.info("%s: fetching it", name)
+        asked = Asked(name, option, self.source_language, self.target_language, self._list_command())
+        count = write_set(asked, self._folder(name))
+        log.info("%s: %s pairs", name, f"{count:,}")
+
+    def _is_here(self, name: str) -> bool:
+        folder = self._folder(name)
+        return all(file_of(folder, text) for text in self._file_names())
+
+    def _file_names(self) -> list[str]:
+        return file_names(self.source_language, self.target_language)
 
     def _named(self) -> dict[str, str]:
         """Returns the ids that the options name, each once, and the option that names each first."""
@@ -102,7 +115,8 @@ class MtdataOptions(PlacedCorpus):
 
     def _read_sets(self, split: str) -> Iterator[Pair]:
         for number, name in enumerate(self.places(split)):
-            for pair in read_parallel(*self._texts(name)):
+            source, target = self._texts(name)
+            for pair in read_parallel(source, target):
                 yield pair._replace(place=number) if number else pair
 
     def _folder(self, name: str) -> Path:
@@ -112,7 +126,7 @@ class MtdataOptions(PlacedCorpus):
         """Returns the two texts of a set, source and target. Raises Absent where it was not fetched yet."""
         folder = self._folder(name)
         paths = []
-        for text in self._asked(name, "corpus.train").file_names():
+        for text in self._file_names():
             path = file_of(folder, text)
             if path is None:
                 command = f"{self._command()} {typed_as('corpus.train', name)}"

@@ -44,9 +44,10 @@ class Asked:
     target_language: str
     list_command: str  # which shows the ids of these languages
 
-    def file_names(self) -> list[str]:
-        """Returns the names of the source and the target text, without .gz."""
-        return [f"text.{self.source_language}", f"text.{self.target_language}"]
+
+def file_names(source_language: str, target_language: str) -> list[str]:
+    """Returns the names of the source and the target text of every set, without .gz."""
+    return [f"text.{source_language}", f"text.{target_language}"]
 
 
 def known_sets(source_language: str, target_language: str) -> list[KnownSet]:

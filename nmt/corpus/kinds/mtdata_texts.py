@@ -19,7 +19,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nmt.corpus.fetching.place import corpora_folder
-from nmt.corpus.kinds.mtdata_index import Asked, address_of, entry_of, is_turned, opened_index, reason_of
+from nmt.corpus.kinds.mtdata_index import (
+    Asked,
+    address_of,
+    entry_of,
+    file_names,
+    is_turned,
+    opened_index,
+    reason_of,
+)
 from nmt.corpus.kinds.places import pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.errors import FULL, READ_ONLY, UserError, not_written
@@ -152,7 +160,7 @@ def _write_texts(pairs: Iterator[Pair], part: Path, asked: Asked) -> int:
 
     Raises UserError where there is none.
     """
-    source_name, target_name = asked.file_names()
+    source_name, target_name = file_names(asked.source_language, asked.target_language)
     source_path = part / f"{source_name}.gz"
     target_path = part / f"{target_name}.gz"
     count = 0
@@ -215,7 +223,7 @@ def _write_source(part: Path, entry: Any, index: Any, asked: Asked, count: int) 
 def _put_in_place(part: Path, folder: Path, asked: Asked) -> None:
     """Moves finished texts to where they are read. At no time do texts of two downloads lie there together."""
     folder.mkdir(exist_ok=True)
-    for name in asked.file_names():
+    for name in file_names(asked.source_language, asked.target_language):
         plain = folder / name
         packed = folder / f"{name}.gz"
         plain.unlink(missing_ok=True)
