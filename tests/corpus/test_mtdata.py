@@ -298,9 +298,11 @@ def test_what_cannot_be_fetched_is_told_in_one_line(add, options, message):
     assert "\n" not in str(told.value) and str(told.value).count("Statmt") <= 5
 
 
-def test_an_id_that_would_lead_out_of_the_folder_is_refused():
+def test_names_that_would_lead_out_of_the_folder_or_be_one_are_refused():
     with pytest.raises(UserError, match=r"corpus.train: '../x' names files"):
         corpus("../x")
+    with pytest.raises(UserError, match="corpus.target_language=en: is the source's, too; name two languages"):
+        MtdataOptions(source_language="en", target_language="en")
 
 
 def test_text_that_is_not_here_is_told_with_the_command_that_fetches_it(add, tmp_path):

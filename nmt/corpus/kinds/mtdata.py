@@ -43,6 +43,9 @@ class MtdataOptions(PlacedCorpus):
         super().__post_init__()
         check_name(self.source_language, "corpus.source_language")
         check_name(self.target_language, "corpus.target_language")
+        if self.source_language == self.target_language:
+            language = self.target_language
+            raise UserError(f"corpus.target_language={language}: is the source's, too; name two languages")
         for name, option in self._named().items():
             check_name(name, option)
 
