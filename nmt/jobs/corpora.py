@@ -27,24 +27,24 @@ def list_corpora() -> str:
 
 
 def fetch_corpora(config: DataConfig) -> None:
-    """Fetches every corpus with a recipe that a configuration reads, and what its kind fetches by itself.
+    """Fetches every corpus with a recipe that a configuration reads, and what its kind fetches itself.
 
-    Raises UserError where there is none.
+    Raises UserError where there is nothing to fetch.
     """
     recipes = list(dict.fromkeys(recipes_of(config.corpus)))
+    lines = config.corpus.fetch()
+    for line in lines:
+        log.info("%s", line)
+    if not recipes and not lines:
+        raise UserError(
+            f"corpus: kind={config.corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has"
+        )
     for recipe in recipes:
         folder = corpora_folder() / recipe.folder
         folder.mkdir(parents=True, exist_ok=True)
         sources = [CloneSource(Path(config.source), need) for need in recipe.needs]
         write_texts(recipe, sources, folder)
         log.info("%s: %s is here", folder, recipe.title)
-    here = config.corpus.fetch()
-    for line in here:
-        log.info("%s", line)
-    if not recipes and not here:
-        raise UserError(
-            f"corpus: kind={config.corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has"
-        )
 
 
 def recipes_of(corpus: Corpus) -> Iterator[Recipe]:

@@ -270,8 +270,12 @@ def test_reading_needs_no_library_and_changed_text_is_another_corpus(add, tmp_pa
     options.fetch()
     monkeypatch.setitem(sys.modules, "mtdata", None)
     before = options.fingerprint("train")
-    assert texts(options) and options.fingerprint("train") == before
-    (tmp_path / "corpora/mtdata" / options.train[0] / "text.fr").write_text("x\n" * 3)
+    assert texts(options)
+    french = tmp_path / "corpora/mtdata" / options.train[0] / "text.fr"
+    french.with_suffix(".fr.gz").write_bytes(gzip.compress(french.read_bytes()))
+    french.rename(tmp_path / "away")
+    assert options.fingerprint("train") == before
+    french.write_text("x\n" * 3)
     assert options.fingerprint("train") != before
 
 
@@ -301,7 +305,7 @@ def test_what_cannot_be_fetched_is_told_in_one_line(add, options, message):
 def test_names_that_would_lead_out_of_the_folder_or_be_one_are_refused():
     with pytest.raises(UserError, match=r"corpus.train: '../x' names files"):
         corpus("../x")
-    with pytest.raises(UserError, match="corpus.target_language=en: is the source's, too; name two languages"):
+    with pytest.raises(UserError, match=r"corpus.target_language=en: is the source's, too; name two languages"):
         MtdataOptions(source_language="en", target_language="en")
 
 
@@ -321,6 +325,21 @@ def test_without_the_library_the_door_says_how_to_install_it(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "mtdata", None)
     done = door_in_process("data", *LANGUAGES, "corpus.train=[Test-tiny-1-fra-eng]", folder=tmp_path)
     fails(done, "corpus=mtdata needs mtdata; pip install 'nmt-compare[mtdata]'")
+
+
+def test_test_sets_by_sacrebleu_s_names_go_with_sets_of_mtdata(tmp_path, monkeypatch):
+    files = [tmp_path / "source", tmp_path / "reference"]
+    for column, file in enumerate(files):
+        file.write_bytes(text_of(PAIRS, column))
+    monkeypatch.setattr("nmt.corpus.kinds.mtdata.fetch_set", lambda *asked: " ".join(asked))
+    monkeypatch.setattr("nmt.corpus.kinds.mtdata.files_of_set", lambda *asked: files)
+    options = MtdataOptions(source_language="en", target_language="fr", tests={"wmt14": "sacrebleu:wmt14"})
+    assert options.fetch() == ["sacrebleu:wmt14 en fr"]
+    assert texts(options, "wmt14") == PAIRS
+    with pytest.raises(
+        UserError, match=r"corpus.train: sacrebleu:wmt14 is a test set, which nothing may be trained on"
+    ):
+        corpus("sacrebleu:wmt14")
 
 
 def test_the_door_lists_the_ids_of_a_pair_of_languages_and_nothing_else(add, tmp_path):

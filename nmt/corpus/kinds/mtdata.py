@@ -18,7 +18,8 @@ from nmt.corpus.fetching.place import corpora_folder, file_of
 from nmt.corpus.kinds.files import FIRST, read_parallel
 from nmt.corpus.kinds.mtdata_index import Asked, KnownSet, file_names, known_sets
 from nmt.corpus.kinds.mtdata_texts import write_set
-from nmt.corpus.kinds.places import PlacedCorpus, digest_of
+from nmt.corpus.kinds.places import PlacedCorpus, text_digest_of
+from nmt.corpus.kinds.sacrebleu_sets import fetch_set, files_of_set, is_set
 from nmt.corpus.pair import Pair
 from nmt.errors import Absent, UserError, check_name, typed_as
 from nmt.locks import one_at_a_time
@@ -30,7 +31,10 @@ FOLDER = "mtdata"  # below the folder of all corpora
 
 @dataclass
 class MtdataOptions(PlacedCorpus):
-    """Corpora by their ids, such as Statmt-europarl-10-fra-eng, in either direction: pairs are turned where needed."""
+    """Corpora by their ids, such as Statmt-europarl-10-fra-eng, in either direction: pairs are turned where needed.
+
+    ``valid`` and ``tests`` may be test sets by sacreBLEU's names, too, such as sacrebleu:wmt14.
+    """
 
     kind: str = "mtdata"
     train: list[str] = field(default_factory=list)
@@ -46,8 +50,11 @@ class MtdataOptions(PlacedCorpus):
         if self.source_language == self.target_language:
             language = self.target_language
             raise UserError(f"corpus.target_language={language}: is the source's, too; name two languages")
+        for name in filter(is_set, self.train):
+            raise UserError(f"corpus.train: {name} is a test set, which nothing may be trained on")
         for name, option in self._named().items():
-            check_name(name, option)
+            if not is_set(name):
+                check_name(name, option)
 
     def read(self, split: str, first: int = 0) -> Iterator[Pair]:
         pairs = self._read_sets(split)
@@ -61,13 +68,13 @@ class MtdataOptions(PlacedCorpus):
                 pass
 
     def fingerprint(self, split: str) -> str:
-        """Returns a hash of the texts that `fetch` has written."""
+        """Returns a hash of the texts that `fetch` has written, whether they are gzipped or not."""
         languages = f"{self.source_language}-{self.target_language}"
         digest = hashlib.sha256(languages.encode())
         for name in self.places(split):
             source, target = self._texts(name)
-            digest.update(digest_of(source))
-            digest.update(digest_of(target))
+            digest.update(text_digest_of(source))
+            digest.update(text_digest_of(target))
         return digest.hexdigest()[:16]
 
     def fetch(self) -> list[str]:
@@ -81,6 +88,9 @@ class MtdataOptions(PlacedCorpus):
             raise UserError(f"corpus.train: names no set to fetch; {self._list_command()} shows them")
         lines = []
         for name, option in named.items():
+            if is_set(name):
+                lines.append(fetch_set(name, self.source_language, self.target_language))
+                continue
             folder = self._folder(name)
             if not self._is_here(name):
                 with one_at_a_time(folder, "set NMT_DATA to a folder that can"):
@@ -127,6 +137,8 @@ class MtdataOptions(PlacedCorpus):
 
     def _texts(self, name: str) -> list[Path]:
         """Returns the two texts of a set, source and target. Raises Absent where it was not fetched yet."""
+        if is_set(name):
+            return files_of_set(name, self.source_language, self.target_language)
         folder = self._folder(name)
         paths = []
         for text in self._file_names():

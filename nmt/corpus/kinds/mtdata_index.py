@@ -155,7 +155,7 @@ def _load_index(mtdata: Any) -> None:
             if file.is_file():
                 importlib.import_module("mtdata.index")
                 return
-            log.info("%s: making the index of mtdata, once (20 seconds)", file)
+            log.info("%s: making the index of mtdata, once (20 seconds, 1 GB of memory)", file)
             with tempfile.TemporaryDirectory(prefix=".part-", dir=file.parent) as folder:
                 part = Path(folder) / file.name
                 mtdata.cached_index_file = part
