@@ -28,7 +28,10 @@ def list_corpora() -> str:
 
 
 def fetch_corpora(config: DataConfig) -> None:
-    """Fetches every corpus that a configuration reads. Raises UserError where it reads none that can be fetched."""
+    """Fetches every corpus with a recipe that a configuration reads, and what its kind fetches itself.
+
+    Raises UserError where there is nothing to fetch.
+    """
     corpus = config.corpus
     texts = list(texts_of(corpus))
     for recipe, folder in folders_of(texts):
