@@ -45,7 +45,7 @@ register(
         languages=("en", "de"),
         corpora=("agreement_en_de",),
         pairs=0,
-        licence="MIT License (the repository's LICENSE); the sentences are of WMT test sets",
+        licence="MIT License; the sentences are of WMT test sets",
         citation="Vamvas and Sennrich 2021: On the Limits of Minimal Pairs in Contrastive Evaluation",
         treatment=(
             "Each line NFC, without control characters, white space runs one space. Machine translations, each "

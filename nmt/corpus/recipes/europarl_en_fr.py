@@ -95,7 +95,9 @@ def _pairs_of_document(content: bytes, place: str) -> Iterator[SentencePair]:
     try:
         document = ElementTree.fromstring(content)
     except ElementTree.ParseError as error:
-        raise Damaged(f"{place}: not valid XML ({error})") from None
+        line, _ = error.position
+        reason = str(error).partition(":")[0]
+        raise Damaged(f"{place}, line {line}: not valid XML ({reason})") from None
     for chunk in document.iter("ParallelChunk"):
         english = chunk.find("en")
         french = chunk.find("fr")

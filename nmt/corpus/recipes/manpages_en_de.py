@@ -242,9 +242,7 @@ register(
         languages=LANGUAGES,
         corpora=("manpages_en_de",),
         pairs=32_716,
-        licence=(
-            "COPYRIGHT.md: the translations GPL version 3 or later, the English pages under many licences, each its own"
-        ),
+        licence="translations: GPL version 3 or later; English pages: many licences (COPYRIGHT.md of the repository)",
         citation="manpages-l10n: Translation of man pages (manpages-l10n-team.pages.debian.net/manpages-l10n)",
         treatment=(
             "Only entries that are translated and not fuzzy; mark-up of po4a and roff taken out, entries where some "

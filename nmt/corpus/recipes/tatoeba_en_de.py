@@ -126,10 +126,7 @@ register(
         languages=("en", "de"),
         corpora=("tatoeba_en_de",),
         pairs=164_850,
-        licence=(
-            "by _about.txt in the packed file: 'released under the same license as the source' (tatoeba.org, CC "
-            "BY 2.0); attribution: www.manythings.org/anki and tatoeba.org"
-        ),
+        licence="that of its source, tatoeba.org (CC BY 2.0); attribution: www.manythings.org/anki and tatoeba.org",
         citation=(
             "Tatoeba (tatoeba.org), selected by Kelly: Tab-delimited Bilingual Sentence Pairs (www.manythings.org/anki)"
         ),

@@ -178,7 +178,7 @@ register(
         languages=("en", "fr", "de"),
         corpora=("word_alignment_en_fr", "word_alignment_de_en"),
         pairs=0,
-        licence="not stated in any of the three repositories for these texts",
+        licence="not stated in the repositories for these texts",
         citation=(
             "Och and Ney 2000: Improved Statistical Alignment Models; Mihalcea and Pedersen 2003: An Evaluation "
             "Exercise for Word Alignment; Vilar, Popović and Ney 2006: AER: Do we need to 'improve' our alignments?"
