@@ -5,6 +5,8 @@ A line is a paragraph, so lengths spread well past 80 words.
 
 from __future__ import annotations
 
+import io
+import itertools
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -126,8 +128,9 @@ def _unescaped(match: re.Match[str]) -> str:
 def _entries_of_file(content: bytes, place: str) -> Iterator[_Entry]:
     """Yields the translated entries. Raises UserError for a line that is not UTF-8, or not of a PO file."""
     entry = _Entry()
-    # A file need not end with a blank line.
-    for number, line in enumerate(lines_of_stream([*content.splitlines(keepends=True), b"\n"], place), 1):
+    # A file need not end with a blank line, which ends an entry.
+    closed = itertools.chain(io.BytesIO(content), [b"\n"])
+    for number, line in enumerate(lines_of_stream(closed, place), 1):
         if line.strip():
             entry.add(line, f"{place}, line {number}")
             continue

@@ -67,7 +67,7 @@ def _pairs_of_archive(repository: Source) -> list[SentencePair]:
                         pairs[pair] = None
     except KeyError:
         raise Damaged(f"{archive_place}: has no {MEMBER}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise Damaged(f"{archive_place}: cannot be unpacked ({error})") from None
     return list(pairs)
 
@@ -128,7 +128,8 @@ register(
         pairs=164_850,
         licence="that of its source, tatoeba.org (CC BY 2.0); attribution: www.manythings.org/anki and tatoeba.org",
         citation=(
-            "Tatoeba (tatoeba.org), selected by Kelly: Tab-delimited Bilingual Sentence Pairs (www.manythings.org/anki)"
+            "Tatoeba (tatoeba.org), by way of ManyThings.org's Tab-delimited Bilingual Sentence Pairs "
+            "(www.manythings.org/anki)"
         ),
         treatment=(
             "Each line NFC, without control characters, white space runs one space; exact duplicates dropped. "
