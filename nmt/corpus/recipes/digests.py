@@ -15,5 +15,7 @@ def digests_of_texts(recipe: Recipe, sources: Sequence[Source]) -> dict[str, str
         for ending, lines in split.texts.items():
             text = "".join(f"{line}\n" for line in lines)
             content = text.encode("utf-8")
-            digests[f"{split.name}.{ending}"] = hashlib.sha256(content).hexdigest()
+            digest = hashlib.sha256(content)
+            name = f"{split.name}.{ending}"
+            digests[name] = digest.hexdigest()
     return digests

@@ -37,8 +37,9 @@ def check_parallel(texts: Sequence[Text], places: Sequence[str]) -> None:
     for text, place in zip(texts, places, strict=True):
         lines = len(text)
         if lines != expected:
-            message = f"{first_place} has {expected:,} lines and {place} {lines:,}"
-            raise Damaged(f"{message}; line i of both must belong together")
+            raise Damaged(
+                f"{first_place} has {expected:,} lines and {place} {lines:,}; line i of both must belong together"
+            )
 
 
 def split_of_rows(name: str, endings: Sequence[str], rows: Sequence[Row]) -> Split:
