@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Sequence
 
 from nmt.corpus.recipes.recipe import Files, Recipe, Source, Split, register
-from nmt.corpus.recipes.text import lines_of_text
+from nmt.corpus.recipes.text import gunzipped, lines_of_text
 
 LANGUAGES = ("en", "de", "fr")
 # Names here, and in the repository.
@@ -18,8 +17,10 @@ def _splits(sources: Sequence[Source]) -> Iterator[Split]:
     for name, there in SPLITS.items():
         texts = {}
         for language in LANGUAGES:
-            packed = captions.read(f"{there}.{language}.gz")
-            texts[language] = lines_of_text(gzip.decompress(packed))
+            path = f"{there}.{language}.gz"
+            place = captions.place(path)
+            content = gunzipped(captions.read(path), place)
+            texts[language] = lines_of_text(content, place)
         yield Split(name, texts)
 
 

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from nmt.errors import Damaged
+
 RECIPES: dict[str, Recipe] = {}  # by folder
 
 
@@ -42,6 +44,8 @@ Need = Files | Archive
 class Source(ABC):
     """The files of one need, wherever they lie: downloaded, in an archive, or in a clone."""
 
+    need: Need
+
     @abstractmethod
     def read(self, path: str) -> bytes:
         """Returns the content of a file by its path after the prefix. Raises Absent where there is none."""
@@ -50,6 +54,10 @@ class Source(ABC):
     def files(self) -> Iterator[tuple[str, bytes]]:
         """Yields the path after the prefix, and the content, of every file of the need, by the bytes of their paths."""
 
+    def place(self, path: str) -> str:
+        """Returns how a message names a file: by its repository and its whole path."""
+        return f"{self.need.repository}: {self.need.prefix}{path}"
+
 
 @dataclass(frozen=True)
 class Split:
@@ -57,6 +65,13 @@ class Split:
 
     name: str  # such as "train"
     texts: Mapping[str, Sequence[str]]  # lines, by what follows the name: "en", "fr", "en-fr.talp"
+
+    def __post_init__(self) -> None:
+        """Raises Damaged for texts of which one has more lines than another."""
+        counts = {ending: len(lines) for ending, lines in self.texts.items()}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{self.name}.{ending} {count:,}" for ending, count in counts.items())
+            raise Damaged(f"lines of {listed}: not equal in number, so line i of all is not one sentence pair")
 
 
 @dataclass(frozen=True, eq=False)
