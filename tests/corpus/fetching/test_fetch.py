@@ -71,7 +71,7 @@ def test_of_two_at_once_the_second_waits_and_finds_it_whole(corpora, server, cap
     threads = [threading.Thread(target=lambda: brought.append(fetch(TOY_FILES, folder))) for _ in range(2)]
     for thread in threads:
         thread.start()
-    wait_until(lambda: "waiting for process" in caplog.text and server.asked, "one that waits")
+    wait_until(lambda: ": waiting for " in caplog.text and server.asked, "one that waits")
     goes_on.set()
     for thread in threads:
         thread.join()
