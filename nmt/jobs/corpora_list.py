@@ -1,0 +1,72 @@
+"""The corpora that can be had by name, as a table in plain text."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from nmt.config import CONFIG_FOLDER
+from nmt.corpus.fetching.absent import megabytes
+from nmt.corpus.fetching.place import corpora_folder, is_here
+from nmt.corpus.recipes.recipe import RECIPES
+from nmt.verbatim import read_yaml
+
+WIDTH = 120  # columns of the table, at most
+GAP = "  "  # between columns
+UNKNOWN = "-"
+HEADER = ["corpus", "languages", "pairs", "download", "here", "licence"]
+TO_THE_RIGHT = (2, 3)  # columns of numbers
+BY_LIBRARY = "`datasets`"
+BY_INDEX = "`mtdata`"
+NOTES = f"""\
+{BY_LIBRARY}: the library of that name downloads the corpus when it is first read.
+{BY_INDEX}: any parallel corpus of OPUS and WMT, chosen as corpus.train=[ID]; needs pip install 'nmt-compare[mtdata]'."""
+
+Row = list[str]  # a cell for each column of HEADER
+
+
+def list_corpora() -> str:
+    """Returns where corpora lie, a row for each that can be had by name, and notes on those without a recipe."""
+    folder = corpora_folder()
+    place = f"In {folder}/ (the environment variable NMT_DATA names another folder):"
+    rows = [*_rows_of_recipes(), *_rows_of_libraries()]
+    return "\n".join([place, "", *_aligned(rows), "", NOTES])
+
+
+def _rows_of_recipes() -> Iterator[Row]:
+    """Yields a row for each recipe; of further configurations that read its corpus, rows with a name alone."""
+    folder = corpora_folder()
+    for recipe in RECIPES.values():
+        first, *others = recipe.corpora or (recipe.folder,)
+        languages = " ".join(recipe.languages)
+        pairs = f"{recipe.pairs:,}" if recipe.pairs else UNKNOWN
+        here = "yes" if is_here(recipe, folder) else "no"
+        yield [first, languages, pairs, megabytes(recipe.size), here, recipe.licence]
+        for name in others:
+            yield [name, "", "", "", "", ""]
+
+
+def _rows_of_libraries() -> Iterator[Row]:
+    """Yields a row for each configuration whose corpus a library brings."""
+    for path in sorted((CONFIG_FOLDER / "corpus").glob("*.yaml")):
+        options = read_yaml(path.read_text(encoding="utf-8")) or {}
+        schemas = options.get("defaults", [])
+        languages = [options[name] for name in ("source_language", "target_language") if name in options]
+        if "datasets_schema" in schemas and "path" in options:
+            yield [path.stem, " ".join(languages), UNKNOWN, UNKNOWN, UNKNOWN, f"see {options['path']}; {BY_LIBRARY}"]
+        elif "mtdata_schema" in schemas:
+            yield [path.stem, " ".join(languages) or "any", UNKNOWN, UNKNOWN, UNKNOWN, f"of each; {BY_INDEX}"]
+
+
+def _aligned(rows: Sequence[Row]) -> Iterator[str]:
+    """Yields the header and the rows in columns; what is too long for the last one is cut."""
+    columns = list(zip(HEADER, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    widths[-1] = WIDTH - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
+    for row in [HEADER, *rows]:
+        cells = []
+        for number, cell in enumerate(row):
+            width = widths[number]
+            text = textwrap.shorten(cell, width, placeholder=" ...")
+            cells.append(text.rjust(width) if number in TO_THE_RIGHT else text.ljust(width))
+        yield GAP.join(cells).rstrip()
