@@ -20,7 +20,7 @@ BY_LIBRARY = "`datasets`"
 BY_INDEX = "`mtdata`"
 NOTES = f"""\
 {BY_LIBRARY}: the library of that name downloads the corpus when it is first read.
-{BY_INDEX}: any parallel corpus of OPUS and WMT, chosen as corpus.train=[ID]; needs pip install 'nmt-compare[mtdata]'."""
+{BY_INDEX}: any parallel corpus of OPUS and WMT, as corpus.train=[ID]; it needs pip install 'nmt-compare[mtdata]'."""
 
 Row = list[str]  # a cell for each column of HEADER
 
@@ -68,5 +68,6 @@ def _aligned(rows: Sequence[Row]) -> Iterator[str]:
         for number, cell in enumerate(row):
             width = widths[number]
             text = textwrap.shorten(cell, width, placeholder=" ...")
-            cells.append(text.rjust(width) if number in TO_THE_RIGHT else text.ljust(width))
+            align = str.rjust if number in TO_THE_RIGHT else str.ljust
+            cells.append(align(text, width))
         yield GAP.join(cells).rstrip()
