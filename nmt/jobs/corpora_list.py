@@ -28,19 +28,27 @@ Row = list[str]  # a cell for each column of HEADER
 def list_corpora() -> str:
     """Returns where corpora lie, a row for each that can be had by name, and notes on those without a recipe."""
     folder = corpora_folder()
-    place = f"In {folder}/ (the environment variable NMT_DATA names another folder):"
-    rows = [*_rows_of_recipes(), *_rows_of_libraries()]
-    return "\n".join([place, "", *_aligned(rows), "", NOTES])
+    lines = [f"In {folder}/ (the environment variable NMT_DATA names another folder):", ""]
+    rows = [HEADER]
+    rows.extend(_rows_of_recipes())
+    rows.extend(_rows_of_libraries())
+    lines.extend(_aligned(rows))
+    lines += ["", NOTES]
+    return "\n".join(lines)
 
 
 def _rows_of_recipes() -> Iterator[Row]:
     """Yields a row for each recipe; of further configurations that read its corpus, rows with a name alone."""
     folder = corpora_folder()
     for recipe in RECIPES.values():
-        first, *others = recipe.corpora or (recipe.folder,)
+        first, *others = recipe.corpora
         languages = " ".join(recipe.languages)
-        pairs = f"{recipe.pairs:,}" if recipe.pairs else UNKNOWN
-        here = "yes" if is_here(recipe, folder) else "no"
+        pairs = f"{recipe.pairs:,}"
+        if not recipe.pairs:
+            pairs = UNKNOWN
+        here = "no"
+        if is_here(recipe, folder):
+            here = "yes"
         yield [first, languages, pairs, megabytes(recipe.size), here, recipe.licence]
         for name in others:
             yield [name, "", "", "", "", ""]
@@ -48,22 +56,28 @@ def _rows_of_recipes() -> Iterator[Row]:
 
 def _rows_of_libraries() -> Iterator[Row]:
     """Yields a row for each configuration whose corpus a library brings."""
-    for path in sorted((CONFIG_FOLDER / "corpus").glob("*.yaml")):
-        options = read_yaml(path.read_text(encoding="utf-8")) or {}
-        schemas = options.get("defaults", [])
-        languages = [options[name] for name in ("source_language", "target_language") if name in options]
+    unknown = [UNKNOWN, UNKNOWN, UNKNOWN]
+    folder = CONFIG_FOLDER / "corpus"
+    for path in sorted(folder.glob("*.yaml")):
+        options = read_yaml(path.read_text(encoding="utf-8"))
+        schemas = options["defaults"]
+        languages = "any"
+        if "source_language" in options:
+            languages = f"{options['source_language']} {options['target_language']}"
         if "datasets_schema" in schemas and "path" in options:
-            yield [path.stem, " ".join(languages), UNKNOWN, UNKNOWN, UNKNOWN, f"see {options['path']}; {BY_LIBRARY}"]
+            yield [path.stem, languages, *unknown, f"see {options['path']}; {BY_LIBRARY}"]
         elif "mtdata_schema" in schemas:
-            yield [path.stem, " ".join(languages) or "any", UNKNOWN, UNKNOWN, UNKNOWN, f"of each; {BY_INDEX}"]
+            yield [path.stem, languages, *unknown, f"of each; {BY_INDEX}"]
 
 
 def _aligned(rows: Sequence[Row]) -> Iterator[str]:
-    """Yields the header and the rows in columns; what is too long for the last one is cut."""
-    columns = list(zip(HEADER, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    widths[-1] = WIDTH - sum(widths[:-1]) - len(GAP) * (len(widths) - 1)
-    for row in [HEADER, *rows]:
+    """Yields the rows in columns; what is too long for the last one is cut."""
+    widths = []
+    for column in zip(*rows, strict=True):
+        widths.append(max(map(len, column)))
+    gaps = len(GAP) * (len(widths) - 1)
+    widths[-1] = WIDTH - gaps - sum(widths[:-1])
+    for row in rows:
         cells = []
         for number, cell in enumerate(row):
             width = widths[number]

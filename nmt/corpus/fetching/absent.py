@@ -38,8 +38,9 @@ def how_to_fetch(path: Path, languages: Sequence[str] = ()) -> str:
         pronoun = "them"
     if recipe is None:
         return ""
-    own_language = path.name.removesuffix(".gz").rpartition(".")[2]
-    command = fetching_command(recipe, languages or [own_language])
+    if not languages:
+        languages = [path.name.removesuffix(".gz").rpartition(".")[2]]
+    command = fetching_command(recipe, languages)
     mend = f"{command} fetches {pronoun} ({megabytes(recipe.size)})"
     folder = corpora_folder() / recipe.folder
     if path.parent.resolve() != folder.resolve():
@@ -49,9 +50,12 @@ def how_to_fetch(path: Path, languages: Sequence[str] = ()) -> str:
 
 def fetching_command(recipe: Recipe, languages: Sequence[str] = ()) -> str:
     """Returns what to type to fetch a corpus: it names the configuration that has these languages, else the first."""
-    fitting = [name for name in recipe.corpora if set(languages) <= set(name.split("_"))]
-    name = (fitting or recipe.corpora)[0]
-    return f"python -m nmt.data corpus={name}"
+    chosen = recipe.corpora[0]
+    for name in recipe.corpora:
+        if set(languages) <= set(name.split("_")):
+            chosen = name
+            break
+    return f"python -m nmt.data corpus={chosen}"
 
 
 def megabytes(size: int) -> str:
