@@ -35,6 +35,7 @@ RESUME = ("auto", "never")
 ENGINES = ("pytorch", "ctranslate2")
 FORMATS = ("ctranslate2",)
 DEEDS = ("fetch", "list", "inspect")
+PAGE_FOLDER = "data/inspect"
 # What all systems of a comparison may get the same amount of, and how the report words it.
 MATCHED = {
     "minutes": "wall-clock minutes of training",
@@ -119,7 +120,7 @@ class DataConfig(TrainConfig):
 
     do: str = "fetch"  # or list, inspect
     source: str = ""  # a clone or an archive of the corpus's repository; "" fetches from its public place
-    output: str = "data/inspect"  # folder of the page that do=inspect writes
+    output: str = PAGE_FOLDER  # folder of the page that do=inspect writes
 
     PATHS: ClassVar[frozenset[str]] = TrainConfig.PATHS | {"source", "output"}
 
@@ -127,6 +128,10 @@ class DataConfig(TrainConfig):
         super().__post_init__()
         if self.do not in DEEDS:
             raise UserError(f"do={self.do}: {nearest(self.do, DEEDS)}")
+        if self.source and self.do != "fetch":
+            raise UserError(f"source={self.source}: is what do=fetch reads; leave it out with do={self.do}")
+        if self.output != PAGE_FOLDER and self.do != "inspect":
+            raise UserError(f"output={self.output}: is where do=inspect writes; leave it out with do={self.do}")
 
 
 @dataclass
