@@ -119,7 +119,7 @@ class DataConfig(TrainConfig):
 
     do: str = "fetch"  # or list, inspect
     source: str = ""  # a clone or an archive of the corpus's repository; "" fetches from its public place
-    output: str = "data/inspect"  # folder of the page that do=inspect writes
+    output: str = ""  # folder of the page that do=inspect writes; "" is data/inspect/NAME
 
     PATHS: ClassVar[frozenset[str]] = TrainConfig.PATHS | {"source", "output"}
 
