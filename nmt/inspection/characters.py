@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 
 from nmt.corpus.text.lines import INVISIBLE, MARK
-from nmt.corpus.text.writing import KANA, script_of
+from nmt.corpus.text.writing import KANA, Unit, script_of
 
 
 class Sort(IntEnum):
@@ -34,31 +34,43 @@ class Sort(IntEnum):
 UNKNOWN = 255
 LAST_SPACE = Sort.SPACE_CONTROL
 LAST_UNSEEN = Sort.FORMAT
-JOINERS = "\u200c\u200d"
-ALONE = {"\t": Sort.SPACE, "\n": Sort.SPACE, "\0": Sort.NUL, MARK: Sort.MARK, "\ufffd": Sort.REPLACEMENT}
-ALONE |= {"<": Sort.ANGLE, "&": Sort.AMPERSAND}
+ALONE = {
+    "\t": Sort.SPACE,
+    "\n": Sort.SPACE,
+    "\0": Sort.NUL,
+    MARK: Sort.MARK,
+    "\u200c": Sort.FORMAT,
+    "\u200d": Sort.FORMAT,
+    "\ufffd": Sort.REPLACEMENT,
+    "<": Sort.ANGLE,
+    "&": Sort.AMPERSAND,
+}
+CODES = 0x110000  # of Unicode
 # Scripts that one sentence mixes count as one where it is asked which script most of a line is in.
 OF_HAN = {*KANA, "BOPOMOFO", "HAN"}
 
 
 class Characters:
-    """Knows the sort of every character that came so far, and how often each came, by side of the text."""
+    """Knows the sort of every character that came so far."""
 
     def __init__(self) -> None:
         self.families: list[str] = []  # of scripts, in the order of their sorts
-        self._sorts = np.full(0x110000, UNKNOWN, np.uint8)
+        self._sorts = np.full(CODES, UNKNOWN, np.uint8)
 
     def read(self, lines: Sequence[str], counts: Counter[int]) -> LinesRead:
-        """Returns the lines with the sort of each character, and adds their characters to ``counts``."""
+        """Returns the lines with the sort of each character, and adds their characters to ``counts`` by code."""
         text = "\n".join([*lines, ""])
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        content = text.encode("utf-32-le", "surrogatepass")
+        codes = np.frombuffer(content, np.uint32)
         times = np.bincount(codes)
         present = np.flatnonzero(times)
-        for code in present[self._sorts[present] == UNKNOWN]:
+        is_new = self._sorts[present] == UNKNOWN
+        for code in present[is_new].tolist():
             self._sorts[code] = self._sort_of(chr(code))
         for code in present.tolist():
             counts[code] += int(times[code])
-        lengths = np.fromiter(map(len, lines), np.int64, len(lines)) + 1  # with the line's end
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        lengths += 1  # the line's end
         starts = np.cumsum(lengths) - lengths
         return LinesRead(lines, text, self._sorts[codes], starts, self.families)
 
@@ -66,31 +78,41 @@ class Characters:
         if character in ALONE:
             return ALONE[character]
         category = unicodedata.category(character)
+        if category == "Zs":
+            return Sort.SPACE
         if character.isspace():
-            return Sort.SPACE if category == "Zs" else Sort.SPACE_CONTROL
+            return Sort.SPACE_CONTROL
         if category == "Cc":
             return Sort.CONTROL
         if category in INVISIBLE:
-            return Sort.FORMAT if character in JOINERS else Sort.HIDDEN
+            return Sort.HIDDEN
         family = family_of(character)
         if not family:
             return Sort.OTHER
         if family not in self.families:
             self.families.append(family)
-        return min(Sort.LETTER + self.families.index(family), UNKNOWN - 1)
+        number = Sort.LETTER + self.families.index(family)
+        return min(number, UNKNOWN - 1)
 
 
 def family_of(character: str) -> str:
     """Returns the script of a letter, with Kana as Han; empty for what is no letter."""
     script = script_of(character)
-    return "HAN" if script in OF_HAN else script
+    if script in OF_HAN:
+        return "HAN"
+    return script
 
 
 def main_family(line: str) -> str:
     """Returns the script that most letters of a line are of; empty for a line without letters."""
-    families = Counter(filter(None, map(family_of, line)))
-    first = families.most_common(1)
-    return first[0][0] if first else ""
+    families: Counter[str] = Counter()
+    for character in line:
+        families[family_of(character)] += 1
+    families.pop("", None)
+    if not families:
+        return ""
+    [(family, _)] = families.most_common(1)
+    return family
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +124,12 @@ class LinesRead:
     sorts: np.ndarray  # (characters,) uint8
     starts: np.ndarray  # (lines,) of each line among the characters
     families: Sequence[str]
+
+    def lengths(self, unit: Unit) -> np.ndarray:
+        """Returns the length of each line in a unit. (lines,)"""
+        if unit is Unit.WORDS:
+            return self.words()
+        return self.characters()
 
     def words(self) -> np.ndarray:
         """Counts the words of each line, as str.split() parts them. (lines,)"""
@@ -116,36 +144,44 @@ class LinesRead:
 
     def blank(self) -> np.ndarray:
         """Whether a line has nothing that can be seen. (lines,)"""
-        return self._by_line(self.sorts > LAST_UNSEEN) == 0
+        seen = self._by_line(self.sorts > LAST_UNSEEN)
+        return seen == 0
 
     def with_sort(self, *sorts: Sort) -> list[int]:
         """Returns the numbers, from 0, of the lines that hold a character of one of these sorts."""
-        places = np.flatnonzero(np.isin(self.sorts, sorts))
+        is_wanted = np.isin(self.sorts, sorts)
+        places = np.flatnonzero(is_wanted)
         numbers = np.searchsorted(self.starts, places, side="right") - 1
         return np.unique(numbers).tolist()
 
     def families_of_lines(self) -> dict[str, np.ndarray]:
-        """Returns the numbers, from 0, of the lines that are mostly in each family of scripts; others have no letter."""
-        letters = np.bincount(self.sorts, minlength=UNKNOWN + 1)[Sort.LETTER : UNKNOWN]
+        """Returns the numbers, from 0, of the lines that are mostly in each family of scripts.
+
+        Lines without a letter are in none.
+        """
+        sorts = np.bincount(self.sorts, minlength=UNKNOWN)
+        letters = sorts[Sort.LETTER :]
         if not letters.any():
             return {}
         first = int(letters.argmax())
+        first_family = self.families[first]
         of_first = self._by_line(self.sorts == Sort.LETTER + first)
-        lettered = of_first
+        of_any = of_first
         if np.count_nonzero(letters) > 1:
-            lettered = self._by_line(self.sorts >= Sort.LETTER)
-        is_first = lettered > 0
-        by_family: dict[str, list[int]] = {}
-        for number in np.flatnonzero(2 * of_first < lettered).tolist():
+            of_any = self._by_line(self.sorts >= Sort.LETTER)
+        is_first = of_any > 0
+        others: dict[str, list[int]] = {}
+        for number in np.flatnonzero(2 * of_first < of_any).tolist():
             family = main_family(self.lines[number])
-            if family != self.families[first]:
+            if family != first_family:
                 is_first[number] = False
-                by_family.setdefault(family, []).append(number)
-        numbers = {family: np.array(lines) for family, lines in by_family.items()}
-        numbers[self.families[first]] = np.flatnonzero(is_first)
+                others.setdefault(family, []).append(number)
+        numbers = {family: np.array(of_family) for family, of_family in others.items()}
+        numbers[first_family] = np.flatnonzero(is_first)
         return numbers
 
     def _by_line(self, mask: np.ndarray) -> np.ndarray:
+        """Counts where a mask is true within each line. (lines,)"""
         if not len(self.starts):
             return np.zeros(0, np.int64)
         return np.add.reduceat(mask, self.starts, dtype=np.int64)

@@ -12,17 +12,29 @@ from nmt.corpus.pair import Pair
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.corpus.text.normalising import normalised_pairs
 from nmt.corpus.text.tags import Reader
-from nmt.corpus.text.writing import ALIKE, MEASURED, Proportions
+from nmt.corpus.text.writing import MEASURED, Proportions
 from nmt.errors import UserError
 from nmt.inspection.characters import Characters
-from nmt.inspection.counting import Hearer, SplitCounter, ignore
-from nmt.inspection.remembered import BYTES, Remembered, shared
+from nmt.inspection.counting import Hearer, Hearers, SplitCounter, ignore
+from nmt.inspection.remembered import Remembered
 from nmt.inspection.results import Shared, Split
 from nmt.inspection.words import EXAMINED, MissingWords, TestWords
 from nmt.progress import Progress
 
 TRAIN = "train"
 VALID = "valid"
+LINES_NOTE = "Line numbers count through all files of a split, from 1."
+SHARED_NOTE = (
+    "Whether text is in several splits, or came before, is told by 64 bits for each sentence: that two different "
+    "sentences count as one happens about once in 37 million corpora of a million pairs. Tags before a sentence do "
+    "not count."
+)
+WORDS_NOTE = (
+    "Words are what white space parts, without punctuation around them; the training text is taken as cleaning "
+    "leaves it."
+)
+EXAMINED_NOTE = f"Of a test set, the words of the first {EXAMINED:,} sentences are looked for."
+TOKENS_NOTE = "cleaning.max_tokens holds once text is encoded, and is not counted here."
 
 
 @dataclass(frozen=True)
@@ -40,26 +52,18 @@ class Looked:
 
     splits: list[Split]
     shared: list[Shared]
-    proportions: Proportions
     seconds: float
 
     def notes(self) -> list[str]:
         """Says how it was counted, as far as numbers alone do not tell."""
-        notes = [
-            "Line numbers count through all files of a split, from 1.",
-            f"Whether text is in several splits, or came before, is told by {8 * BYTES} bits for each sentence: that two "
-            "different sentences count as one happens about once in 37 million corpora of a million pairs. Tags before "
-            "a sentence do not count.",
-        ]
-        if any(split.unseen for split in self.splits):
-            notes.append(
-                "Words are what white space parts, without punctuation around them; the training text is taken as "
-                "cleaning leaves it."
-            )
-        if any(unseen.sentences == EXAMINED for split in self.splits for unseen in split.unseen):
-            notes.append(f"Of a test set, the words of the first {EXAMINED:,} sentences are looked for.")
+        notes = [LINES_NOTE, SHARED_NOTE]
+        unseen = [words for split in self.splits for words in split.unseen]
+        if unseen:
+            notes.append(WORDS_NOTE)
+        if any(words.sentences == EXAMINED for words in unseen):
+            notes.append(EXAMINED_NOTE)
         if any(split.kept is not None for split in self.splits):
-            notes.append("cleaning.max_tokens holds once text is encoded, and is not counted here.")
+            notes.append(TOKENS_NOTE)
         return notes
 
 
@@ -86,23 +90,19 @@ def look_into(corpus: Corpus, limits: Limits) -> Looked:
     begin = time.monotonic()
     for name in names:
         corpus.look_into(name)
-    proportions = _proportions(corpus, names[0], limits.reader.normalise)
+    first = itertools.islice(corpus.read(names[0]), MEASURED)
+    proportions = Proportions.of(normalised_pairs(first, limits.reader.normalise))
     look = _Look(corpus, limits, proportions)
-    tests = [name for name in names if name not in (TRAIN, VALID)]
-    for name in tests:
+    for name in corpus.test_names():
         look.at_test(name)
     if VALID in names:
         look.at_valid()
     if TRAIN in names:
         look.at_train()
     splits = [look.result(name) for name in names]
-    return Looked(splits, look.shared(names), proportions, time.monotonic() - begin)
-
-
-def _proportions(corpus: Corpus, split: str, form: str) -> Proportions:
-    """Returns what the first pairs of a split tell of how its sides are written."""
-    first = itertools.islice(corpus.read(split), MEASURED)
-    return Proportions.of(normalised_pairs(first, form))
+    shared = look.shared(names)
+    seconds = time.monotonic() - begin
+    return Looked(splits, shared, seconds)
 
 
 class _Look:
@@ -114,61 +114,76 @@ class _Look:
         self.proportions = proportions
         self.characters = Characters()
         self.counters: dict[str, SplitCounter] = {}
-        self.test_words: dict[str, tuple[TestWords, TestWords]] = {}
+        self.test_sources: dict[str, TestWords] = {}
+        self.test_targets: dict[str, TestWords] = {}
         self.missing: tuple[MissingWords, MissingWords] | None = None  # of the sources, of the targets
 
     def at_test(self, name: str) -> None:
         """Counts a test set, and its words."""
         sources = TestWords("source", self.proportions.source)
         targets = TestWords("target", self.proportions.target)
-        self.test_words[name] = (sources, targets)
+        self.test_sources[name] = sources
+        self.test_targets[name] = targets
 
-        def hear(pairs: Sequence[Pair]) -> None:
+        def read(pairs: Sequence[Pair]) -> None:
             sources.add(pair.source for pair in pairs)
             targets.add(pair.target for pair in pairs)
 
         as_valid = replace(self.limits.cleaning, train_words=0, duplicates="keep")
-        self._count(name, as_valid, hear=hear)
+        self._count(name, as_valid, read=read)
 
     def at_valid(self) -> None:
         """Counts the validation set."""
-        self._count(VALID, replace(self.limits.cleaning, train_words=0))
+        cleaning = replace(self.limits.cleaning, train_words=0)
+        self._count(VALID, cleaning)
 
     def at_train(self) -> None:
         """Counts the training text, and looks there for the words of the test sets, which were counted before."""
-        sources = MissingWords(self.proportions.source, (words[0] for words in self.test_words.values()))
-        targets = MissingWords(self.proportions.target, (words[1] for words in self.test_words.values()))
+        sources = MissingWords(self.proportions.source, self.test_sources.values())
+        targets = MissingWords(self.proportions.target, self.test_targets.values())
         self.missing = (sources, targets)
 
-        def keep(pairs: Sequence[Pair]) -> None:
+        def kept(pairs: Sequence[Pair]) -> None:
             sources.look_for(pair.source for pair in pairs)
             targets.look_for(pair.target for pair in pairs)
 
-        self._count(TRAIN, self.limits.cleaning.for_training(), keep=keep)
+        cleaning = self.limits.cleaning.for_training()
+        self._count(TRAIN, cleaning, kept=kept)
 
-    def _count(self, name: str, cleaning: CleaningOptions, hear: Hearer = ignore, keep: Hearer = ignore) -> None:
+    def _count(
+        self,
+        name: str,
+        cleaning: CleaningOptions,
+        read: Hearer = ignore,
+        kept: Hearer = ignore,
+    ) -> None:
         languages = (self.corpus.source_language, self.corpus.target_language)
-        counter = SplitCounter(languages, cleaning, self.limits.reader, self.proportions, self.characters)
+        reader = self.limits.reader
+        counter = SplitCounter(languages, cleaning, reader, self.proportions, self.characters)
         with Progress(f"looking at {name}", "pairs") as progress:
-            counter.count(self.corpus.read(name), hear, keep, progress.update)
+            hearers = Hearers(progress.update, read, kept)
+            counter.count(self.corpus.read(name), hearers)
         self.counters[name] = counter
 
     def result(self, name: str) -> Split:
         """Returns what was counted of a split."""
-        split = self.counters[name].result(name, self.limits.bounds, name in self.test_words)
-        if name not in self.test_words or self.missing is None:
+        is_test = name in self.test_sources
+        split = self.counters[name].result(name, self.limits.bounds, is_test)
+        if not is_test or self.missing is None:
             return split
-        both = zip(self.test_words[name], self.missing, strict=True)
-        return replace(split, unseen=[words.unseen(missing.words) for words, missing in both])
+        sources, targets = self.missing
+        of_sources = self.test_sources[name].unseen(sources.words)
+        of_targets = self.test_targets[name].unseen(targets.words)
+        return replace(split, unseen=[of_sources, of_targets])
 
     def shared(self, names: Sequence[str]) -> list[Shared]:
         """Returns what every split has in common with each one before it, where that is anything."""
-        both = []
+        shared = []
         for other, name in itertools.combinations(names, 2):
-            in_both = shared(name, self._remembered(name), other, self._remembered(other))
-            if in_both.sources.count:
-                both.append(in_both)
-        return both
+            both = self._remembered(name).shared_with(self._remembered(other), name, other)
+            if both.sources.count:
+                shared.append(both)
+        return shared
 
     def _remembered(self, name: str) -> Remembered:
         return self.counters[name].remembered

@@ -16,41 +16,58 @@ from nmt.inspection.results import Lines, Shared
 
 BYTES = 8
 NOT_COMPARED = 0  # stands for a pair with an empty side
+INSTEAD = 1  # of a text whose bits happen to be all 0
 FIRST = 5  # line numbers that are told
+
+
+class Numbers:
+    """A row of 64-bit numbers that grows, at 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._parts: list[np.ndarray] = []  # (some,) uint64 each
+
+    def add(self, digests: Sequence[bytes], blank: np.ndarray) -> None:
+        """Adds the numbers that digests are; 0 in the place of those that are ``blank``. (digests,)"""
+        content = b"".join(digests)
+        numbers = np.frombuffer(content, np.uint64).copy()
+        numbers[numbers == NOT_COMPARED] = INSTEAD
+        numbers[blank] = NOT_COMPARED
+        self._parts.append(numbers)
+
+    def all(self) -> np.ndarray:
+        """Returns all of them. (numbers,)"""
+        if len(self._parts) != 1:
+            nothing = np.zeros(0, np.uint64)
+            whole = np.concatenate([nothing, *self._parts])
+            self._parts = [whole]
+        return self._parts[0]
 
 
 class Remembered:
     """The pairs of a split in their order, at 16 bytes each. Tags before a sentence do not count."""
 
     def __init__(self) -> None:
-        self._pairs: list[np.ndarray] = []  # (some,) uint64 each
-        self._sources: list[np.ndarray] = []
+        self.pairs = Numbers()
+        self.sources = Numbers()
 
     def add(self, pairs: Sequence[Pair], blank: np.ndarray) -> None:
         """Remembers pairs; those that are ``blank`` on a side keep a place without being compared. (pairs,)"""
-        pair_bytes = []
-        source_bytes = []
+        of_pairs = []
+        of_sources = []
         for pair in pairs:
             source = pair.source.encode("utf-8", "surrogatepass")
             target = pair.target.encode("utf-8", "surrogatepass")
-            source_bytes.append(hashlib.blake2b(source, digest_size=BYTES).digest())
-            pair_bytes.append(hashlib.blake2b(source + b"\n" + target, digest_size=BYTES).digest())
-        self._pairs.append(_numbers(pair_bytes, blank))
-        self._sources.append(_numbers(source_bytes, blank))
-
-    @property
-    def pairs(self) -> np.ndarray:
-        """Returns 64 bits for each pair, 0 for one with an empty side. (pairs,)"""
-        return _joined(self._pairs)
-
-    @property
-    def sources(self) -> np.ndarray:
-        """Returns 64 bits for each source, 0 where a side of the pair is empty. (pairs,)"""
-        return _joined(self._sources)
+            digest = hashlib.blake2b(source, digest_size=BYTES)
+            of_sources.append(digest.digest())
+            digest.update(b"\n")
+            digest.update(target)
+            of_pairs.append(digest.digest())
+        self.pairs.add(of_pairs, blank)
+        self.sources.add(of_sources, blank)
 
     def duplicates(self) -> Lines:
         """Returns the pairs that came before."""
-        pairs = self.pairs
+        pairs = self.pairs.all()
         is_repeated = pairs != NOT_COMPARED
         _, first_places = np.unique(pairs, return_index=True)
         is_repeated[first_places] = False
@@ -58,38 +75,35 @@ class Remembered:
 
     def several_targets(self) -> int:
         """Counts the sources that come with different targets."""
-        compared = self.pairs != NOT_COMPARED
-        _, first_places = np.unique(self.pairs[compared], return_index=True)
-        _, counts = np.unique(self.sources[compared][first_places], return_counts=True)
+        pairs = self.pairs.all()
+        sources = self.sources.all()
+        compared = pairs != NOT_COMPARED
+        _, first_places = np.unique(pairs[compared], return_index=True)
+        once = sources[compared][first_places]
+        _, counts = np.unique(once, return_counts=True)
         return int(np.count_nonzero(counts > 1))
 
+    def shared_with(self, other: Remembered, name: str, other_name: str) -> Shared:
+        """Returns what of this split is in another one, too."""
+        pairs = _in_both(self.pairs.all(), other.pairs.all())
+        sources = _in_both(self.sources.all(), other.sources.all())
+        return Shared(
+            split=name,
+            other=other_name,
+            of=len(pairs),
+            pairs=lines_where(pairs),
+            sources=lines_where(sources),
+        )
 
-def shared(name: str, split: Remembered, other_name: str, other: Remembered) -> Shared:
-    """Returns what of a split is in another one, too."""
-    pairs = split.pairs
-    sources = split.sources
-    pairs_in_both = np.isin(pairs, other.pairs) & (pairs != NOT_COMPARED)
-    sources_in_both = np.isin(sources, other.sources) & (sources != NOT_COMPARED)
-    return Shared(name, other_name, len(pairs), lines_where(pairs_in_both), lines_where(sources_in_both))
+
+def _in_both(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether each of the numbers is among the others. (numbers,)"""
+    is_there = np.isin(numbers, others)
+    return is_there & (numbers != NOT_COMPARED)
 
 
 def lines_where(mask: np.ndarray) -> Lines:
     """Returns how many lines a mask is true of, and the first of them."""
     numbers = np.flatnonzero(mask)
-    first = [number + 1 for number in numbers[:FIRST].tolist()]
-    return Lines(len(numbers), tuple(first))
-
-
-def _numbers(digests: list[bytes], blank: np.ndarray) -> np.ndarray:
-    numbers = np.frombuffer(b"".join(digests), np.uint64).copy()
-    numbers[numbers == NOT_COMPARED] = 1
-    numbers[blank] = NOT_COMPARED
-    return numbers
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Returns all parts as one array, which takes their place in the list."""
-    if len(parts) != 1:
-        whole = np.concatenate([np.zeros(0, np.uint64), *parts])
-        parts[:] = [whole]
-    return parts[0]
+    first = numbers[:FIRST] + 1
+    return Lines(len(numbers), tuple(first.tolist()))

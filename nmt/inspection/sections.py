@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from nmt.corpus.text.writing import SCRIPTS, isolated
-from nmt.inspection.results import BOTH, Inspection, Lines, Shared, Side, Split, Unseen
+from nmt.inspection.results import BOTH, Inspection, LeftOut, Lines, OddLines, Ratio, Shared, Side, Split, Unseen
 
 NOTHING = "–"
-FEW = 0.0005  # share of the letters, below which a script is not named
+FEW = 0.0005  # share of the letters, below which a script is named without it
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,19 @@ class Table:
 
     def is_numeric(self, column: int) -> bool:
         """Whether a column is set to the right."""
-        if self.ends_in_text and column == len(self.header) - 1:
+        last = len(self.header) - 1
+        if column == 0:
             return False
-        cells = [row[column] for row in self.rows]
-        return column > 0 and all(cell == NOTHING or cell[:1].isdigit() for cell in cells)
+        if self.ends_in_text and column == last:
+            return False
+        return all(_is_number(row[column]) for row in self.rows)
+
+
+def _is_number(cell: str) -> bool:
+    if cell == NOTHING:
+        return True
+    begin = cell.lstrip("<> ")
+    return begin[:1].isdigit()
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Section:
 
 
 def sections(inspection: Inspection) -> list[Section]:
-    """Returns all parts but the warnings, in the order in which they are shown."""
+    """Returns all parts but warnings, advice and notes, in the order in which they are shown."""
     parts = [
         _text(inspection),
         _lengths(inspection),
@@ -57,7 +65,10 @@ def advice_section(inspection: Inspection) -> Section | None:
     """Returns what to choose before training; None where there is nothing."""
     if not inspection.advice:
         return None
-    rows = [[advice.title, advice.text, advice.option] for advice in inspection.advice]
+    rows = []
+    for advice in inspection.advice:
+        cells = [advice.title, advice.text, advice.option]
+        rows.append(cells)
     table = Table(["", "", "to type"], rows, ends_in_text=True)
     return Section("advice", "What to choose", table)
 
@@ -69,83 +80,132 @@ def notes_section(inspection: Inspection) -> Section:
 
 def _text(inspection: Inspection) -> Section:
     splits = inspection.splits
-    source = inspection.source_language
-    target = inspection.target_language
-    rows = [_row("pairs", splits, lambda split: f"{split.pairs:,}")]
-    rows += _rows_of_side(f"{source} (source)", [split.source for split in splits], splits)
-    rows += _rows_of_side(f"{target} (target)", [split.target for split in splits], splits)
-    rows.append(_row("target/source length, median", splits, lambda split: _ratio(split, "median")))
-    rows.append(_row("  1st percentile", splits, lambda split: _ratio(split, "low")))
-    rows.append(_row("  99th percentile", splits, lambda split: _ratio(split, "high")))
-    rows.append(_row("pairs that came before", splits, lambda split: f"{split.duplicates.count:,}"))
-    rows.append(_row("sources with several targets", splits, lambda split: f"{split.several_targets:,}"))
-    table = Table(["", *(split.name for split in splits)], rows)
+    columns = [_column(split) for split in splits]
+    header = ["", *(split.name for split in splits)]
+    source = f"{inspection.source_language} (source): {splits[0].source.unit}"
+    target = f"{inspection.target_language} (target): {splits[0].target.unit}"
+    titles = [
+        "pairs",
+        source,
+        "  in a sentence",
+        "  in the longest",
+        "  its line",
+        target,
+        "  in a sentence",
+        "  in the longest",
+        "  its line",
+        "target/source length, median",
+        "  1st percentile",
+        "  99th percentile",
+        "pairs that came before",
+        "sources with several targets",
+    ]
+    rows = []
+    for row in zip(titles, *columns, strict=True):
+        rows.append(list(row))
     lines = []
     for split in splits:
-        if split.duplicates.count:
-            lines.append(f"{split.name}: pairs that came before: {split.duplicates}")
-        for place, first in split.places.items():
-            if place:
-                lines.append(f"{split.name}: place {place + 1} of corpus.{split.name} begins at line {first:,}")
-    return Section("text", "The text", table, lines)
+        lines += _lines_of(split)
+    return Section("text", "The text", Table(header, rows), lines)
 
 
-def _row(title: str, splits: Sequence[Split], cell: Callable[[Split], str]) -> list[str]:
-    return [title, *map(cell, splits)]
-
-
-def _rows_of_side(title: str, sides: Sequence[Side], splits: Sequence[Split]) -> list[list[str]]:
-    unit = sides[0].unit
-    means = []
-    for side, split in zip(sides, splits, strict=True):
-        means.append(f"{side.words / split.pairs:.1f}" if split.pairs else NOTHING)
+def _column(split: Split) -> list[str]:
+    """Returns the numbers of one split, from top to bottom."""
     return [
-        [f"{title}: {unit}", *(f"{side.words:,}" for side in sides)],
-        [f"  {unit} a sentence", *means],
-        [f"  {unit} of the longest", *(f"{side.longest:,}" for side in sides)],
-        ["  its line", *(f"{side.longest_line:,}" for side in sides)],
+        thousands(split.pairs),
+        *_cells_of_side(split.source, split.pairs),
+        *_cells_of_side(split.target, split.pairs),
+        *_cells_of_ratio(split.ratio),
+        thousands(split.duplicates.count),
+        thousands(split.several_targets),
     ]
 
 
-def _ratio(split: Split, name: str) -> str:
-    return NOTHING if split.ratio is None else f"{getattr(split.ratio, name):.2f}"
+def _cells_of_side(side: Side, pairs: int) -> list[str]:
+    mean = NOTHING
+    if pairs:
+        mean = f"{side.words / pairs:.1f}"
+    return [
+        thousands(side.words),
+        mean,
+        thousands(side.longest),
+        thousands(side.longest_line),
+    ]
+
+
+def _cells_of_ratio(ratio: Ratio | None) -> list[str]:
+    if ratio is None:
+        return [NOTHING, NOTHING, NOTHING]
+    return [
+        f"{ratio.median:.2f}",
+        f"{ratio.low:.2f}",
+        f"{ratio.high:.2f}",
+    ]
+
+
+def _lines_of(split: Split) -> list[str]:
+    """Says which pairs came before, and where each place of a split begins."""
+    lines = []
+    if split.duplicates.count:
+        line = f"{split.name}: pairs that came before: {split.duplicates}"
+        lines.append(line)
+    for place, first in split.places.items():
+        if place == 0:
+            continue
+        line = f"{split.name}: place {place + 1} of corpus.{split.name} begins at line {first:,}"
+        lines.append(line)
+    return lines
 
 
 def _lengths(inspection: Inspection) -> Section:
     splits = inspection.splits
     unit = splits[0].source.unit
+    header = [f"source {unit}"]
+    for split in splits:
+        header += [split.name, ""]
     rows = []
-    for number, bucket in enumerate(splits[0].buckets):
-        of_number = [split.buckets[number] for split in splits]
-        if not any(of_split.sentences for of_split in of_number):
+    for row in zip(*(split.buckets for split in splits), strict=True):
+        if not any(bucket.sentences for bucket in row):
             continue
-        cells = [bucket.label]
-        for of_split in of_number:
-            cells.append(f"{of_split.sentences:,} {percent(of_split.share):>7}")
+        cells = [row[0].label]
+        for bucket in row:
+            cells.append(thousands(bucket.sentences))
+            cells.append(percent(bucket.share))
         rows.append(cells)
-    table = Table([f"source {unit}", *(split.name for split in splits)], rows)
-    return Section("lengths", f"Sentences by source length in {unit}", table, shows_lengths=True)
+    table = None
+    if rows:
+        table = Table(header, rows)
+    return Section(
+        "lengths",
+        f"Sentences by source length in {unit}",
+        table,
+        shows_lengths=table is not None,
+    )
 
 
 def _shared(inspection: Inspection) -> Section | None:
     if len(inspection.splits) < 2:
         return None
+    anchor = "shared"
+    title = "In several splits"
     if not inspection.shared:
-        return Section("shared", "In several splits", lines=["No sentence of a split is in another one."])
+        return Section(anchor, title, lines=["No sentence of a split is in another one."])
     header = ["", "is also in", "sources", "", "pairs", "", "first lines"]
-    rows = [_row_of_shared(shared) for shared in inspection.shared]
-    return Section("shared", "In several splits", Table(header, rows, ends_in_text=True))
+    rows = [_cells_of_shared(shared) for shared in inspection.shared]
+    return Section(anchor, title, Table(header, rows, ends_in_text=True))
 
 
-def _row_of_shared(shared: Shared) -> list[str]:
-    first = shared.pairs if shared.pairs.count else shared.sources
+def _cells_of_shared(shared: Shared) -> list[str]:
+    first = shared.sources
+    if shared.pairs.count:
+        first = shared.pairs
     return [
         shared.split,
         shared.other,
-        f"{shared.sources.count:,}",
-        percent(shared.sources.count / max(1, shared.of)),
-        f"{shared.pairs.count:,}",
-        percent(shared.pairs.count / max(1, shared.of)),
+        thousands(shared.sources.count),
+        percent_of(shared.sources.count, shared.of),
+        thousands(shared.pairs.count),
+        percent_of(shared.pairs.count, shared.of),
         numbers(first),
     ]
 
@@ -154,19 +214,25 @@ def _unseen(inspection: Inspection) -> Section | None:
     rows = []
     for split in inspection.splits:
         for unseen in split.unseen:
-            rows.append([split.name, unseen.side, *_cells_of_unseen(unseen)])
+            cells = _cells_of_unseen(unseen)
+            rows.append([split.name, *cells])
     if not rows:
         return None
     header = ["", "side", "of running", "", "of distinct", "", "most often"]
-    return Section("unseen", "Words never seen in training", Table(header, rows, ends_in_text=True))
+    table = Table(header, rows, ends_in_text=True)
+    return Section("unseen", "Words never seen in training", table)
 
 
 def _cells_of_unseen(unseen: Unseen) -> list[str]:
-    frequent = [f"{isolated(printable(word))} ({count:,})" for word, count in unseen.frequent]
+    frequent = []
+    for word, count in unseen.frequent:
+        shown = isolated(printable(word))
+        frequent.append(f"{shown} ({count:,})")
     return [
-        f"{unseen.running_unseen:,}",
+        unseen.side,
+        thousands(unseen.running_unseen),
         percent(unseen.share),
-        f"{unseen.distinct_unseen:,}",
+        thousands(unseen.distinct_unseen),
         percent(unseen.distinct_share),
         ", ".join(frequent),
     ]
@@ -176,32 +242,54 @@ def _odd(inspection: Inspection) -> Section:
     rows = []
     for split in inspection.splits:
         for odd in split.odd:
-            side = "" if odd.side == BOTH else odd.side
-            rows.append([split.name, f"{odd.lines.count:,}", side, odd.title, numbers(odd.lines)])
+            cells = _cells_of_odd(odd)
+            rows.append([split.name, *cells])
     if not rows:
         return Section("odd", "Odd lines", lines=["None."])
-    return Section("odd", "Odd lines", Table(["", "lines", "side", "what", "first lines"], rows, ends_in_text=True))
+    header = ["", "lines", "side", "what", "first lines"]
+    table = Table(header, rows, ends_in_text=True)
+    return Section("odd", "Odd lines", table)
+
+
+def _cells_of_odd(odd: OddLines) -> list[str]:
+    side = odd.side
+    if side == BOTH:
+        side = ""
+    return [
+        thousands(odd.lines.count),
+        side,
+        odd.title,
+        numbers(odd.lines),
+    ]
 
 
 def _scripts(inspection: Inspection) -> Section:
     rows = []
     for split in inspection.splits:
-        for name in ("source", "target"):
-            side: Side = getattr(split, name)
-            rows.append([split.name, f"{side.language} ({name})", _shares(side.scripts)])
-    return Section("scripts", "Letters by script", Table(["", "side", "share"], rows, ends_in_text=True))
+        source = split.source
+        target = split.target
+        rows.append([split.name, "source", source.language, _shares(source.scripts)])
+        rows.append([split.name, "target", target.language, _shares(target.scripts)])
+    header = ["", "side", "language", "share"]
+    table = Table(header, rows, ends_in_text=True)
+    return Section("scripts", "Letters by script", table)
 
 
 def _shares(scripts: dict[str, float]) -> str:
-    """Returns the scripts that have some share, and the others together."""
-    named = {script: share for script, share in scripts.items() if share >= FEW and script in SCRIPTS}
-    words = [f"{script} {percent(share)}" for script, share in named.items()]
-    if not words:
-        return "no letters"
-    others = sorted(script for script in scripts if script in SCRIPTS and script not in named)
-    if others:
-        words.append(f"hardly any: {', '.join(others)}")
-    return ", ".join(words)
+    """Returns the scripts with their shares; what are hardly any letters stands without."""
+    words = []
+    hardly = []
+    for script, share in scripts.items():
+        if script not in SCRIPTS:
+            continue
+        if share < FEW:
+            hardly.append(script)
+        else:
+            words.append(f"{script} {percent(share)}")
+    if hardly:
+        names = ", ".join(sorted(hardly))
+        words.append(f"hardly any: {names}")
+    return ", ".join(words) or "no letters"
 
 
 def _cleaning(inspection: Inspection) -> Section | None:
@@ -209,20 +297,43 @@ def _cleaning(inspection: Inspection) -> Section | None:
     for split in inspection.splits:
         if split.kept is None:
             continue
-        rows.append([split.name, f"{split.kept:,}", percent(split.kept / max(1, split.pairs)), "kept", ""])
+        share = percent_of(split.kept, split.pairs)
+        rows.append([split.name, thousands(split.kept), share, "kept", ""])
         for left_out in split.left_out:
-            count = left_out.lines.count
-            share = percent(count / split.pairs)
-            rows.append([split.name, f"{count:,}", share, f"left out: {left_out.title}", numbers(left_out.lines)])
+            cells = _cells_of_left_out(left_out, split.pairs)
+            rows.append([split.name, *cells])
     if not rows:
         return None
-    table = Table(["", "pairs", "", "what becomes of them", "first lines"], rows, ends_in_text=True)
+    header = ["", "pairs", "", "what becomes of them", "first lines"]
+    table = Table(header, rows, ends_in_text=True)
     return Section("cleaning", "What cleaning leaves out", table)
+
+
+def _cells_of_left_out(left_out: LeftOut, pairs: int) -> list[str]:
+    return [
+        thousands(left_out.lines.count),
+        percent_of(left_out.lines.count, pairs),
+        f"left out: {left_out.title}",
+        numbers(left_out.lines),
+    ]
+
+
+def thousands(number: int) -> str:
+    """Returns a number as people read it."""
+    return f"{number:,}"
 
 
 def numbers(lines: Lines) -> str:
     """Returns line numbers without the word."""
-    return str(lines).partition(" ")[2]
+    _, _, plain = str(lines).partition(" ")
+    return plain
+
+
+def percent_of(part: int, whole: int) -> str:
+    """Returns the share of a part as people read it; of nothing there is none."""
+    if not whole:
+        return NOTHING
+    return percent(part / whole)
 
 
 def percent(share: float) -> str:
@@ -236,4 +347,10 @@ def percent(share: float) -> str:
 
 def printable(text: str) -> str:
     """Returns a text in which what can't be seen stands as its code."""
-    return "".join(character if character.isprintable() else f"U+{ord(character):04X}" for character in text)
+    shown = ""
+    for character in text:
+        if character.isprintable():
+            shown += character
+        else:
+            shown += f"U+{ord(character):04X}"
+    return shown

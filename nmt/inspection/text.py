@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from nmt.inspection.results import Inspection, Split
+from nmt.inspection.results import Advice, Bucket, Inspection, Split
 from nmt.inspection.sections import Section, Table, notes_section, percent, sections
 
 WIDTH = 100  # characters of a line
@@ -16,60 +16,121 @@ GAP = "  "
 
 def look_text(inspection: Inspection) -> str:
     """Returns the warnings, and then all that was found in the text."""
-    languages = f"{inspection.source_language} to {inspection.target_language}"
-    parts = [f"{inspection.name}: {languages}, looked at in {inspection.seconds:.1f} seconds"]
+    parts = [
+        _heading(inspection),
+    ]
     if inspection.warnings:
-        warnings = [_wrapped(f"! {warning}", "  ") for warning in inspection.warnings]
-        parts.append("\n".join(["To look at before training", *warnings]))
+        parts.append(_warnings(inspection.warnings))
     for section in sections(inspection):
         parts.append(section_text(section))
         if section.shows_lengths:
-            parts.append(_bars(inspection.splits[0]))
+            picture = _bars(inspection.splits[0])
+            parts.append(picture)
     return "\n\n".join(parts)
 
 
 def advice_text(inspection: Inspection) -> str:
-    """Returns what to choose before training, and how all was counted. What is to be typed stands whole in a line."""
+    """Returns what to choose before training, and how all was counted."""
+    parts = []
+    if inspection.advice:
+        parts.append(_advice(inspection.advice))
+    notes = notes_section(inspection)
+    parts.append(section_text(notes))
+    return "\n\n".join(parts)
+
+
+def _heading(inspection: Inspection) -> str:
+    source = inspection.source_language
+    target = inspection.target_language
+    seconds = f"{inspection.seconds:.1f} seconds"
+    return f"{inspection.name}: {source} to {target}, looked at in {seconds}"
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    lines = ["To look at before training"]
+    for warning in warnings:
+        marked = f"! {warning}"
+        lines.append(_wrapped(marked))
+    return "\n".join(lines)
+
+
+def _advice(chosen: Sequence[Advice]) -> str:
+    """Returns what to choose; what is to be typed stands whole in a line of its own."""
     lines = ["What to choose"]
-    for advice in inspection.advice:
-        lines.append(_wrapped(f"{advice.title}: {advice.text}", GAP))
+    for advice in chosen:
+        sentence = f"{advice.title}: {advice.text}"
+        lines.append(_wrapped(sentence))
         if advice.option:
-            lines.append(f"{GAP}{GAP}{advice.option}")
-    advice_block = "\n".join(lines)
-    notes = section_text(notes_section(inspection))
-    return "\n\n".join([advice_block, notes] if inspection.advice else [notes])
+            lines.append(2 * GAP + advice.option)
+    return "\n".join(lines)
 
 
 def section_text(section: Section) -> str:
     """Returns a heading, a table, and lines."""
-    blocks = [section.title]
+    lines = [section.title]
     if section.table is not None:
-        blocks += table_lines(section.table)
-    blocks += [_wrapped(line, GAP) for line in section.lines]
-    return "\n".join(blocks)
+        lines += table_lines(section.table)
+    for line in section.lines:
+        lines.append(_wrapped(line))
+    return "\n".join(lines)
 
 
 def table_lines(table: Table) -> list[str]:
     """Returns a table as lines; one that is too wide is broken in its last column, or goes on below."""
     widths = _widths(table)
     if table.ends_in_text:
-        before = sum(widths[:-1]) + len(GAP) * len(widths)
-        widths[-1] = min(widths[-1], max(LEAST, WIDTH - before))
-        return _lines_broken(table, widths)
-    shown: list[str] = []
-    columns = [0]
-    for column in range(1, len(widths)):
-        used = sum(widths[one] + len(GAP) for one in (*columns, column))
-        if used > WIDTH and len(columns) > 1:
-            shown += [*_lines_broken(_chosen(table, columns), [widths[one] for one in columns]), ""]
-            columns = [0]
-        columns.append(column)
-    return [*shown, *_lines_broken(_chosen(table, columns), [widths[one] for one in columns])]
+        room = WIDTH - _width_of(widths[:-1]) - len(GAP)
+        room = max(room, LEAST)
+        widths[-1] = min(widths[-1], room)
+        return _lines(table, widths)
+    lines: list[str] = []
+    for columns in _columns_that_fit(table, widths):
+        if lines:
+            lines.append("")
+        part = _chosen(table, columns)
+        lines += _lines(part, _widths(part))
+    return lines
 
 
 def _widths(table: Table) -> list[int]:
-    columns = zip(table.header, *table.rows, strict=True)
-    return [max(map(len, column)) for column in columns]
+    """Returns the characters of each column's longest cell."""
+    widths = []
+    for column in zip(table.header, *table.rows, strict=True):
+        longest = max(column, key=len)
+        widths.append(len(longest))
+    return widths
+
+
+def _width_of(widths: Sequence[int]) -> int:
+    """Returns the characters of columns, each after a gap."""
+    return sum(widths) + len(GAP) * len(widths)
+
+
+def _columns_that_fit(table: Table, widths: Sequence[int]) -> list[list[int]]:
+    """Returns the numbers of the columns that stand side by side: the first one, and as many others as fit.
+
+    A column without a heading stays beside the one before it.
+    """
+    parts: list[list[int]] = []
+    room = 0
+    for group in _groups(table):
+        needed = _width_of([widths[column] for column in group])
+        if not parts or needed > room:
+            parts.append([0])
+            room = WIDTH - _width_of(widths[:1])
+        parts[-1] += group
+        room -= needed
+    return parts
+
+
+def _groups(table: Table) -> list[list[int]]:
+    """Returns the numbers of all columns but the first, each with those after it that have no heading."""
+    groups: list[list[int]] = []
+    for column in range(1, len(table.header)):
+        if table.header[column] or not groups:
+            groups.append([])
+        groups[-1].append(column)
+    return groups
 
 
 def _chosen(table: Table, columns: Sequence[int]) -> Table:
@@ -77,36 +138,62 @@ def _chosen(table: Table, columns: Sequence[int]) -> Table:
     header = [table.header[column] for column in columns]
     rows = []
     for row in table.rows:
-        rows.append([row[column] for column in columns])
+        cells = [row[column] for column in columns]
+        rows.append(cells)
     return Table(header, rows)
 
 
-def _lines_broken(table: Table, widths: Sequence[int]) -> list[str]:
+def _lines(table: Table, widths: Sequence[int]) -> list[str]:
     """Returns the lines of a table, in which the last column goes on below where it is too long."""
-    numeric = [table.is_numeric(column) for column in range(len(widths))]
+    indent = _width_of(widths[:-1]) + len(GAP)
     lines: list[str] = []
     for row in [table.header, *table.rows]:
-        last = textwrap.wrap(row[-1], widths[-1]) or [""]
-        cells = []
-        for cell, width, is_numeric in zip([*row[:-1], last[0]], widths, numeric, strict=True):
-            cells.append(cell.rjust(width) if is_numeric else cell.ljust(width))
-        lines.append(GAP + GAP.join(cells))
-        indent = sum(widths[:-1]) + len(GAP) * len(widths)
-        lines += [" " * indent + more for more in last[1:]]
-    return [line.rstrip() for line in lines]
+        others: list[str] = []
+        cells = list(row)
+        if len(row[-1]) > widths[-1]:
+            cells[-1], *others = textwrap.wrap(row[-1], widths[-1])
+        lines.append(_line(table, cells, widths))
+        for other in others:
+            lines.append(" " * indent + other)
+    return lines
+
+
+def _line(table: Table, cells: Sequence[str], widths: Sequence[int]) -> str:
+    line = ""
+    for column, cell in enumerate(cells):
+        width = widths[column]
+        padded = cell.ljust(width)
+        if table.is_numeric(column):
+            padded = cell.rjust(width)
+        line += GAP + padded
+    return line.rstrip()
 
 
 def _bars(split: Split) -> str:
     """Returns the sentences of a split by source length as a picture."""
-    most = max((bucket.share for bucket in split.buckets), default=0.0) or 1.0
+    shares = [bucket.share for bucket in split.buckets]
+    largest = max(shares)
     lines = [f"{split.name} by source length"]
     for bucket in split.buckets:
-        if not bucket.sentences:
-            continue
-        bar = "#" * round(BAR * bucket.share / most)
-        lines.append(f"{GAP}{bucket.label:>7} {percent(bucket.share):>8} {bar}".rstrip())
+        if bucket.sentences:
+            lines.append(_bar(bucket, largest))
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=GAP, subsequent_indent=GAP + indent, break_on_hyphens=False)
+def _bar(bucket: Bucket, largest: float) -> str:
+    label = bucket.label.rjust(7)
+    share = percent(bucket.share).rjust(8)
+    length = round(BAR * bucket.share / largest)
+    bar = "#" * length
+    return f"{GAP}{label} {share} {bar}".rstrip()
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent=GAP,
+        subsequent_indent=2 * GAP,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

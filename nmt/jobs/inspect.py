@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from nmt.inspection.results import Advice, Inspection
 from nmt.inspection.text import advice_text, look_text
 from nmt.jobs.epoch import EpochEstimate, estimate_epoch
 from nmt.progress import clock
-from nmt.schemas import DataConfig, TrainConfig
+from nmt.schemas import DataConfig
 from nmt.swap import write_aside
 
 log = logging.getLogger("nmt")
@@ -27,19 +28,17 @@ PLACE = Path("data/inspect")
 PAGE = "index.html"
 RECORD = "inspection.json"
 
-Estimate = Callable[[TrainConfig, int], EpochEstimate]
 
-
-def inspect(config: DataConfig, estimate: Estimate = estimate_epoch) -> Inspection:
+def inspect(config: DataConfig) -> Inspection:
     """Looks into a corpus, prints what is there, and writes it as a page and as JSON.
 
-    ``estimate`` measures an epoch. Raises UserError for text that can't be read, and where nothing can be written.
+    Raises UserError for text that can't be read, and where nothing can be written.
     """
     folder = Path(config.output) if config.output else PLACE / name_of(config.corpus)
     limits = Limits(config.cleaning, config.tokenizer, EvaluationOptions().bucket_bounds)
     inspection = _inspection(config, look_into(config.corpus, limits))
     print(look_text(inspection), flush=True)  # before an epoch is measured, which takes a while
-    inspection = _with_epoch(inspection, config, estimate)
+    inspection = _with_epoch(inspection, config)
     print(f"\n{advice_text(inspection)}", flush=True)
     _write(inspection, folder)
     print(f"\nThe same as a page: {folder / PAGE}; as numbers: {folder / RECORD}")
@@ -61,13 +60,13 @@ def _inspection(config: DataConfig, looked: Looked) -> Inspection:
     )
 
 
-def _with_epoch(inspection: Inspection, config: DataConfig, estimate: Estimate) -> Inspection:
+def _with_epoch(inspection: Inspection, config: DataConfig) -> Inspection:
     """Adds what an epoch would be, where there is training text; or why that can't be told."""
     train = inspection.split(TRAIN)
     if train is None or not train.kept:
         return inspection
     try:
-        measured = estimate(config, train.kept)
+        measured = estimate_epoch(config, train.kept)
     except UserError as error:
         advice = [Advice("an epoch", f"not measured: {error}")]
         return replace(inspection, advice=inspection.advice + advice)
@@ -91,18 +90,26 @@ def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
 
 
 def name_of(corpus: Corpus) -> str:
-    """Returns a name for the look's folder: that of the folder or data set of the text, or its kind, and languages."""
-    places = []
+    """Returns a name for the look's folder: that of the folder of the text, or of its kind, and the languages."""
+    folders = [Path(place).parent.name for place in _places_of(corpus)]
+    for folder in [*folders, corpus.kind]:
+        name = re.sub(r"[^\w.-]+", "-", folder).strip("-.")
+        if name:
+            break
+    languages = f"-{corpus.source_language}-{corpus.target_language}"
+    return name.removesuffix(languages) + languages
+
+
+def _places_of(corpus: Corpus) -> Iterator[str]:
+    """Yields where the text of a corpus lies, as far as its options say it."""
     for option in ("train", "valid", "tests", "path"):
-        value = getattr(corpus, option, None) or []
-        if isinstance(value, dict):
-            value = list(value.values())
-        places += [value] if isinstance(value, str) else value
-    folders = [Path(place).parent.name for place in places]
-    name = next(filter(None, folders), corpus.kind)
-    plain = "".join(character if character.isalnum() or character in "-_." else "-" for character in name)
-    ending = f"-{corpus.source_language}-{corpus.target_language}"
-    return plain.strip("-.").removesuffix(ending) + ending
+        value = getattr(corpus, option, "")
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from value.values()
+        else:
+            yield from value
 
 
 def _write(inspection: Inspection, folder: Path) -> None:
