@@ -72,7 +72,8 @@ class Characters:
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
         lengths += 1  # the line's end
         starts = np.cumsum(lengths) - lengths
-        return LinesRead(lines, text, self._sorts[codes], starts, self.families)
+        by_sort = np.bincount(self._sorts[present], weights=times[present], minlength=UNKNOWN)
+        return LinesRead(lines, text, self._sorts[codes], by_sort, starts, self.families)
 
     def _sort_of(self, character: str) -> int:
         if character in ALONE:
@@ -122,6 +123,7 @@ class LinesRead:
     lines: Sequence[str]
     text: str  # all of them
     sorts: np.ndarray  # (characters,) uint8
+    by_sort: np.ndarray  # (255,) characters of each sort
     starts: np.ndarray  # (lines,) of each line among the characters
     families: Sequence[str]
 
@@ -159,8 +161,7 @@ class LinesRead:
 
         Lines without a letter are in none.
         """
-        sorts = np.bincount(self.sorts, minlength=UNKNOWN)
-        letters = sorts[Sort.LETTER :]
+        letters = self.by_sort[Sort.LETTER :]
         if not letters.any():
             return {}
         first = int(letters.argmax())

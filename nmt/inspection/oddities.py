@@ -61,7 +61,6 @@ class OddCounter:
 
     def look_at_side(self, side: str, read: LinesRead, blank: np.ndarray, done: int) -> None:
         """Counts what is odd of lines on one side; ``done`` lines came before."""
-        sorts = np.bincount(read.sorts, minlength=Sort.LETTER)
         every_line = range(len(read.lines))
 
         def add(kind: str, numbers: Sequence[int]) -> None:
@@ -74,11 +73,11 @@ class OddCounter:
         empty = np.flatnonzero(blank)
         add("empty", empty.tolist())
         for kind, of_kind in BY_CHARACTER.items():
-            if sorts[of_kind].any():
+            if read.by_sort[of_kind].any():
                 add(kind, read.with_sort(*of_kind))
-        if sorts[Sort.ANGLE]:
+        if read.by_sort[Sort.ANGLE]:
             add_those("markup", read.with_sort(Sort.ANGLE), self._has_markup)
-        if sorts[Sort.AMPERSAND]:
+        if read.by_sort[Sort.AMPERSAND]:
             add_those("entity", read.with_sort(Sort.AMPERSAND), ENTITY.search)
         if "://" in read.text or "www." in read.text:
             add_those("address", every_line, ADDRESS.search)

@@ -69,9 +69,7 @@ class MissingWords:
         """Takes out the words that training lines have."""
         if not self.words:
             return
-        distinct: set[str] = set()
-        for line in lines:
-            distinct.update(line.split())
+        distinct = set("\n".join(lines).split())
         bare = stripped(distinct)
         if self.unit is Unit.CHARACTERS:
             bare = list("".join(bare))
