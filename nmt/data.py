@@ -28,9 +28,13 @@ def main() -> None:
 
 
 def _data(config: DataConfig) -> None:
+    from nmt.corpus.kinds.mtdata import MtdataOptions
     from nmt.jobs.corpora import fetch_corpora, list_corpora
 
-    if config.do == "list":
+    if config.do == "list" and isinstance(config.corpus, MtdataOptions):
+        for known in config.corpus.known_sets():
+            print(f"{known.name}  {known.version}  {known.address}")
+    elif config.do == "list":
         print(list_corpora())
     elif config.do == "fetch":
         fetch_corpora(config)

@@ -56,6 +56,7 @@ RECORD = "provenance.json"
 BASE = "finetuning.run"
 # What a run writes: in a folder without any of these names, one may begin.
 WRITTEN = ("config.yaml", "tokenizer", "checkpoints", "journal.jsonl", RECORD, "evaluations", "export")
+OF_PACKED = "if an earlier version of nmt wrote it, it is of .gz files as they were packed: put those very files back"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
@@ -286,7 +287,9 @@ def _check_same_text(folder: Path, config: TrainConfig, tokenizer: Tokenizer, te
     trained_on = origin.text if origin else {}
     change = _other_text(folder, before, config, text, trained_on)
     if change:
-        raise _another_run(folder, *change)
+        split, recorded, current = change
+        advice = f" ({OF_PACKED})" if before.corpus.may_be_of_packed(recorded, split) else ""
+        raise UserError(f"{_another_run(folder, f'corpus.{split} (hash of the text)', recorded, current)}{advice}")
 
 
 def _other_text(
@@ -297,16 +300,21 @@ def _other_text(
     ``text`` has those of today; ``trained_on`` has those that the newest checkpoint keeps, where it keeps any.
     """
     records = [record for record in (trained_on, _recorded_text(folder)) if record.keys() >= text.keys()]
+    is_checked = True
     for record in records:
         for split, current in text.items():
-            if record[split] == current:
+            recorded = record[split]
+            if recorded == current or config.corpus.was_recorded_as(recorded, split):
                 continue
-            may_be_same = config.corpus.counts_as(record[split], split) and type(before.corpus) is type(config.corpus)
+            is_checked = False
+            if trained_on.get(split) == current and before.corpus.may_be_of_packed(recorded, split):
+                continue  # its first record is of files that were packed anew since
+            may_be_same = config.corpus.counts_as(recorded, split) and type(before.corpus) is type(config.corpus)
             if not (may_be_same and before.corpus.fingerprint(split) == current):
-                return f"corpus.{split} (hash of the text)", record[split], current
+                return split, recorded, current
     if not records:
         log.info("%s: neither checkpoints nor %s tell its text: the text itself can't be checked", folder, RECORD)
-    elif any(record != text for record in records):  # what the run began with, though a later part may be known
+    elif not is_checked:  # what the run began with, though a later part may be known
         log.info("%s: its record is of an earlier version of nmt: the text itself can't be checked", folder)
     return None
 

@@ -77,7 +77,7 @@ def test_every_model_configuration_builds_a_model_that_runs(model):
 
 @pytest.mark.parametrize("corpus", shipped("corpus"))
 def test_every_corpus_configuration_loads(corpus):
-    assert compose_train([f"corpus={corpus}"]).corpus.kind in ("grammar", "task", "files", "datasets")
+    assert compose_train([f"corpus={corpus}"]).corpus.kind in ("grammar", "task", "files", "datasets", "mtdata")
 
 
 @pytest.mark.parametrize("journal", shipped("journal"))

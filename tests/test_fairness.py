@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,18 @@ def test_a_report_tells_the_options_that_a_run_was_trained_with(runs):
     again = compared(runs, "name=falling", options=watched)
     assert again.options == first.options
     assert again.provenance["trained with"].startswith("threads 1, processes 1, precision fp32, torch")
+
+
+def test_a_report_names_every_commit_that_trained_a_run(runs):
+    shutil.copytree(runs / "runs/falling/plain", runs / "runs/two_commits/plain")
+    journal = runs / "runs/two_commits/plain/seed-1/journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    first = next(line for line in lines if line["event"] == "start")
+    starts = [{**first, "commit": commit} for commit in ("1234567", "89abcde")]
+    others = [line for line in lines if line["event"] != "start"]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in [*starts, *others]))
+    comparison = compared(runs, "name=two_commits")
+    assert comparison.provenance["trained at commit"] == "plain 1234567, then 89abcde"
 
 
 def test_a_run_of_an_earlier_version_is_compared_and_what_is_not_known_of_it_is_told(runs):

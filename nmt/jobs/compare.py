@@ -41,7 +41,7 @@ from nmt.jobs.terms import as_trained
 from nmt.jobs.train import finished_without_text, train_run
 from nmt.messages import keep_messages
 from nmt.progress import phase
-from nmt.run import commit_of, git_commit, machine
+from nmt.run import git_commit, machine
 from nmt.schemas import CompareConfig
 from nmt.training.precision import choose_device
 from nmt.training.ranks import Ranks, join_ranks, own_device
@@ -185,12 +185,12 @@ def _first_seeds(trained: Sequence[Trained]) -> list[Trained]:
 
 def _provenance(config: CompareConfig, command: str, trained: Sequence[Trained]) -> dict[str, str]:
     """Says how the comparison was made."""
-    commits = [f"{member.system} {commit_of(member.run)}" for member in trained]
+    commits = [f"{member.system} {member.commits()}" for member in trained]
     search = config.decoding
     return {
         "command": command,
         "scored at commit": git_commit() or "not in a git checkout",
-        "trained at commit": ", ".join(commits),
+        "trained at commit": ", ".join(dict.fromkeys(commits)),  # of several seeds each once
         "trained with": _machines(trained),
         "machine": machine(),
         "search": f"beam {search.beam_size}, length penalty {search.length_penalty}, {search.precision}",

@@ -27,9 +27,15 @@ def list_corpora() -> str:
 
 
 def fetch_corpora(config: DataConfig) -> None:
-    """Fetches every corpus with a recipe that a configuration reads. Raises UserError where it reads none."""
+    """Fetches every corpus with a recipe that a configuration reads, and what its kind fetches itself.
+
+    Raises UserError where there is nothing to fetch.
+    """
     recipes = list(dict.fromkeys(recipes_of(config.corpus)))
-    if not recipes:
+    lines = config.corpus.fetch()
+    for line in lines:
+        log.info("%s", line)
+    if not recipes and not lines:
         raise UserError(
             f"corpus: kind={config.corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has"
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nmt.errors import UserError
+from nmt.errors import Unreadable, UserError
 from nmt.evaluation.results import DifferenceRow, Finding, Row
 from nmt.evaluation.translations import Evaluation
 from nmt.jobs.spent import MEND, has_less, has_more, written
 from nmt.jobs.terms import is_among
-from nmt.run import CHANGES_BITS, NOT_THE_EXPERIMENT, Run, difference
+from nmt.run import CHANGES_BITS, NOT_THE_EXPERIMENT, Run, commit_of, difference
 from nmt.schemas import MATCHED, CompareConfig, TrainConfig
 from nmt.training.checkpoints.state import Counters
 from nmt.training.selection import Selection
+from nmt.training.sinks.jsonl import read_journal
 from nmt.training.terms import FACTS, Terms
 from nmt.training.trainer_options import BUDGETS
 
@@ -34,6 +36,14 @@ class Trained:
         """Returns a fact of the machine, such as the threads in use; several where the run was resumed under others."""
         values = [str(part.terms[name]) for part in self.progress.parts if name in part.terms]
         return ", then ".join(dict.fromkeys(values)) or "not recorded"
+
+    def commits(self) -> str:
+        """Returns the commits of nmt that trained the run, in their order: it may have gone on under a later one."""
+        events: list[dict[str, Any]] = []
+        with suppress(Unreadable):  # nothing but a line of the report depends on it
+            events = read_journal(self.run.folder)
+        commits = [str(event["commit"]) for event in events if event["event"] == "start" and event.get("commit")]
+        return ", then ".join(dict.fromkeys(commits)) or commit_of(self.run)
 
 
 def check_budget(config: CompareConfig, system: str, trained: TrainConfig, progress: Counters) -> str:

@@ -130,3 +130,47 @@ def test_a_run_whose_record_knew_no_columns_goes_on_and_says_so(tmp_path):
     assert gone_on.stderr.count(b"tokens are unknown") == 2
     other = door_in_process("train", *command, "corpus.target_column=en", "trainer.max_steps=3", folder=tmp_path)
     fails(other, "corpus.train (hash of the text)")
+
+
+def branch_of_parquet(folder: Path) -> None:
+    """Files as the hub makes them of a data set that is a program: a folder for each of its configurations."""
+    import datasets
+
+    for pair in ("set-en-de", "set-en-fr"):
+        for split in ("train", "validation", "test"):
+            rows = [{"translation": {"en": split, "de": pair}}]
+            path = folder / pair / split / "0000.parquet"
+            path.parent.mkdir(parents=True)
+            datasets.Dataset.from_list(rows).to_parquet(str(path))
+
+
+@STREAMED
+def test_a_folder_within_a_data_set_holds_its_splits(tmp_path, streaming):
+    branch_of_parquet(tmp_path)
+    options = {"path": str(tmp_path), "revision": "refs/convert/parquet", "streaming": streaming}
+    german = DatasetsOptions(data_dir="set-en-de", **options)
+    french = DatasetsOptions(data_dir="set-en-fr", **options)
+    assert texts(german) == [("train", "set-en-de")] and texts(french) == [("train", "set-en-fr")]
+    assert german.fingerprint("train") != french.fingerprint("train")
+
+
+def test_a_revision_is_another_text_and_none_keeps_the_fingerprint_of_earlier_versions(tmp_path):
+    (tmp_path / "train.csv").write_text('en,de\n"a","b"\n')
+    corpus = DatasetsOptions(path=str(tmp_path), **COLUMNS)
+    assert corpus.fingerprint("train") == "datasets-2-0bf35d5f944a6d54"
+    assert DatasetsOptions(path=str(tmp_path), revision="v2", **COLUMNS).fingerprint("train") != corpus.fingerprint(
+        "train"
+    )
+
+
+def test_fetching_loads_every_split_once_and_a_stream_needs_none(tmp_path):
+    branch_of_parquet(tmp_path / "set")
+    options = ["corpus=datasets", f"corpus.path={tmp_path}/set", "corpus.data_dir=set-en-de"]
+    done = door_in_process("data", *options, folder=tmp_path)
+    assert done.returncode == 0
+    for split in ("train", "validation", "test"):
+        assert f"set, split '{split}': 1 records are here" in done.stderr.decode()
+    [line] = DatasetsOptions(path="any/set", streaming=True).fetch()
+    assert "streaming=true reads it from where it lies" in line
+    done = door_in_process("data", *options, "corpus.valid=dev", folder=tmp_path)
+    fails(done, "split 'dev': cannot be loaded")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 from nmt.corpus.kinds.corpus import CORPUS_OPTIONS
 from nmt.corpus.kinds.datasets import DatasetsOptions
 from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.kinds.mtdata import MtdataOptions
 from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.errors import UserError
 from tests.conftest import ROOT, TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES, door
@@ -48,25 +50,30 @@ class CountingOptions(Corpus):
 
 
 @pytest.fixture
-def corpora(tmp_path):
+def corpora(tmp_path, monkeypatch):
     """A small corpus of each kind."""
     import datasets
 
     pairs = list(TINY_GRAMMAR.read("valid"))
     for language, lines in (("en", [pair.source for pair in pairs]), ("de", [pair.target for pair in pairs])):
         (tmp_path / f"text.{language}").write_text("".join(f"{line}\n" for line in lines))
+        fetched = tmp_path / "mtdata/one"
+        fetched.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / f"text.{language}", fetched)
     rows = [{"translation": {"en": pair.source, "de": pair.target}} for pair in pairs]
     folder = tmp_path / "set"
     datasets.Dataset.from_list(rows).to_parquet(str(folder / "train.parquet"))
+    monkeypatch.setenv("NMT_DATA", str(tmp_path))
     return {
         "grammar": TINY_GRAMMAR,
         "task": TaskOptions(train_pairs=30, test_pairs_per_bucket=2),
         "files": FilesOptions(train=[f"{tmp_path}/text.{{language}}"]),
         "datasets": DatasetsOptions(path=str(folder)),
+        "mtdata": MtdataOptions(train=["one"]),
     }
 
 
-@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets", "mtdata"])
 def test_every_kind_reads_on_from_any_pair(corpora, kind):
     corpus = corpora[kind]
     assert CORPUS_OPTIONS[kind] is type(corpus) and corpus.kind == kind
@@ -76,7 +83,7 @@ def test_every_kind_reads_on_from_any_pair(corpora, kind):
         assert list(corpus.read("train", first)) == pairs[first:]
 
 
-@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets", "mtdata"])
 def test_what_a_stream_mixes_is_the_training_text(corpora, kind):
     corpus = corpora[kind]
     [place] = corpus.mixture()
@@ -84,7 +91,7 @@ def test_what_a_stream_mixes_is_the_training_text(corpora, kind):
     assert list(place.read(3)) == list(corpus.read("train", 3))
 
 
-@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets"])
+@pytest.mark.parametrize("kind", ["grammar", "task", "files", "datasets", "mtdata"])
 def test_the_links_are_known_where_the_pairs_have_them(corpora, kind):
     corpus = corpora[kind]
     links = [pair.links for pair in corpus.read("train")]
@@ -112,6 +119,7 @@ OTHER_VALUES = {
         "train": "train[:3]",
         "valid": "train",
     },
+    "mtdata": {"train": ["b", "a"], "valid": "b", "source_language": "fr", "target_language": "fr"},
 }
 
 
@@ -129,17 +137,22 @@ def varied(kind, folder, options):
             "valid": f"{folder}/a.{{language}}",
         },
         "datasets": {"path": f"{folder}/set", "source_column": "en", "target_column": "de", "name": "first"},
+        "mtdata": {"train": ["a", "b"], "valid": "a"},
     }
     return CORPUS_OPTIONS[kind](**{**usual[kind], **given})
 
 
-def test_an_option_that_changes_the_pairs_changes_the_fingerprint(tmp_path):
+def test_an_option_that_changes_the_pairs_changes_the_fingerprint(tmp_path, monkeypatch):
     """Else the cache gives the pairs of one corpus to another, and a run goes on with other text."""
     ours = {kind for kind, options in CORPUS_OPTIONS.items() if options.__module__.startswith("nmt.")}
     assert ours == OTHER_VALUES.keys()
     for language in ("en", "de", "fr"):
         for name in ("a", "b"):
-            (tmp_path / f"{name}.{language}").write_text("".join(f"{name} {language} {n}\n" for n in range(5)))
+            text = "".join(f"{name} {language} {n}\n" for n in range(5))
+            (tmp_path / f"{name}.{language}").write_text(text)
+            (tmp_path / "mtdata" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mtdata" / name / f"text.{language}").write_text(text)
+    monkeypatch.setenv("NMT_DATA", str(tmp_path))
     (tmp_path / "links").write_text("0-1\n" * 10)
     for folder in ("set", "other"):
         (tmp_path / folder).mkdir()

@@ -121,3 +121,18 @@ class Corpus(ABC):
         Whether the options were the same, the caller must know.
         """
         return False
+
+    def was_recorded_as(self, recorded: str, split: str) -> bool:
+        """Whether an older version of nmt would record this fingerprint of this very text."""
+        return False
+
+    def may_be_of_packed(self, recorded: str, split: str) -> bool:
+        """Whether a fingerprint may be of files as they were packed when an older version of nmt recorded it.
+
+        Which text they held, only the same packed files can show.
+        """
+        return False
+
+    def fetch(self) -> list[str]:
+        """Fetches what no recipe makes; returns a line for each thing that is here now. Raises UserError."""
+        return []

@@ -27,6 +27,8 @@ class DatasetsOptions(PlacedCorpus):
     kind: str = "datasets"
     path: str = ""  # hub name or local folder
     name: str = ""  # configuration of the data set, "" for its only one
+    revision: str = ""  # of a data set of the hub: a branch, a tag or a commit; "" is what its main branch holds now
+    data_dir: str = ""  # folder within it that holds the files of its splits, "" for where the data set itself says
     source_column: str = ""  # "" reads the ``translation`` feature
     target_column: str = ""
     train: str = "train"  # splits, with slices such as train[:10%]
@@ -63,6 +65,9 @@ class DatasetsOptions(PlacedCorpus):
         chosen = asdict(self)
         for name in ("train", "valid", "tests", "streaming"):  # ``places`` says which of them matters
             del chosen[name]
+        for name in ("revision", "data_dir"):  # older versions did not have them
+            if not chosen[name]:
+                del chosen[name]
         if self._folder.is_dir():
             del chosen["path"]  # the same files are the same text elsewhere
         places = self.places(split)
@@ -73,6 +78,20 @@ class DatasetsOptions(PlacedCorpus):
     def counts_as(self, recorded: str, split: str) -> bool:
         """A bare hash knew neither columns nor the content of a stream; which text it was of can't be told."""
         return re.fullmatch(BARE_HASH, str(recorded)) is not None
+
+    def fetch(self) -> list[str]:
+        """Loads every split once, so that the library's own cache holds it; returns a line for each.
+
+        Raises UserError for a split that is not there, or can't be loaded.
+        """
+        if self.streaming:
+            return [f"corpus.path={self.path}: corpus.streaming=true reads it from where it lies; nothing is fetched"]
+        lines = []
+        for split in ("train", "valid", *self.tests):
+            [place] = self.places(split)
+            count = len(self._loaded(place))
+            lines.append(f"corpus.path={self.path}, split '{place}': {count:,} records are here")
+        return list(dict.fromkeys(lines))
 
     @property
     def _folder(self) -> Path:
@@ -98,7 +117,13 @@ class DatasetsOptions(PlacedCorpus):
                 # The library knows a file by its time; so its own copy of the text is made anew where the bytes differ.
                 options["description"] = " ".join(_digests_of(builder, list(builder.config.data_files or {})))
             return datasets.load_dataset(
-                self._found_at, self.name or None, split=place, streaming=self.streaming, **options
+                self._found_at,
+                self.name or None,
+                data_dir=self.data_dir or None,
+                revision=self.revision or None,
+                split=place,
+                streaming=self.streaming,
+                **options,
             )
 
     def _saved(self, place: str) -> Path | None:
@@ -129,7 +154,12 @@ class DatasetsOptions(PlacedCorpus):
                 f"corpus.path={place}: to the `datasets` library * ? [ ] in a folder's name are wildcards; rename the "
                 "folder, or read its files with corpus=files"
             )
-        return datasets.load_dataset_builder(self._found_at, self.name or None)
+        return datasets.load_dataset_builder(
+            self._found_at,
+            self.name or None,
+            data_dir=self.data_dir or None,
+            revision=self.revision or None,
+        )
 
     def _reading_options(self, builder: Any) -> dict[str, Any]:
         """Returns options by which the library reads .csv and .tsv as the text that stands there.

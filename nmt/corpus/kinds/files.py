@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Place
+from nmt.corpus.kinds.generated import BARE_HASH
 from nmt.corpus.kinds.parquet import parquet_records
-from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of
+from nmt.corpus.kinds.places import PlacedCorpus, digest_of, pair_of_texts, paths_of, text_digest_of
+from nmt.corpus.kinds.sacrebleu_sets import fetch_set, files_of_set, is_set
 from nmt.corpus.pair import Pair
 from nmt.corpus.text.lines import MARK, is_blank, lines_of
 from nmt.corpus.text.links import (
@@ -37,7 +39,8 @@ FIRST = 100  # pairs of each file, which are read before anything is made of it
 @dataclass
 class FilesOptions(PlacedCorpus):
     """Parallel files: a path with ``{language}`` in it, or one .tsv, .jsonl or .parquet; each may be .gz, and ``*`` in
-    its name stands for any number of files, read in the order of their names.
+    its name stands for any number of files, read in the order of their names. ``valid`` and ``tests`` may be test sets
+    by sacreBLEU's names, as sacrebleu:wmt14.
     """
 
     kind: str = "files"
@@ -63,6 +66,11 @@ class FilesOptions(PlacedCorpus):
         for name in self.test_tags:
             if name not in self.tests:
                 raise UserError(f"corpus.test_tags: no test set '{name}'; {nearest(name, self.tests)}")
+        for place in filter(is_set, self.train):
+            raise UserError(
+                f"corpus.train: {place} is a test set, which nothing may be trained on; name it in corpus.tests or "
+                "corpus.valid"
+            )
         if not all(weight > 0 for weight in self.weights):
             raise UserError(f"corpus.weights={self.weights}: each must be above 0")
 
@@ -83,9 +91,26 @@ class FilesOptions(PlacedCorpus):
         return split == "train" and bool(self.links)
 
     def fingerprint(self, split: str) -> str:
-        """Returns a hash of the files' bytes. Of a file of more than a gigabyte, its size, beginning and end stand for
-        all of it.
+        """Returns a hash of the files' text, which is the same for .gz files and for unpacked ones. Of a file of more
+        than a gigabyte on the disk, its size, beginning and end stand for all of it.
+
+        Raises UserError for a file that is absent, and for a .gz file that is damaged.
         """
+        return self._hash(split, text_digest_of)
+
+    def was_recorded_as(self, recorded: str, split: str) -> bool:
+        """Whether a hash is of the files' bytes, as .gz files were hashed before their text was."""
+        return recorded == self._hash(split, digest_of)
+
+    def may_be_of_packed(self, recorded: str, split: str) -> bool:
+        names = self.places(split)
+        if self.knows_links(split):
+            names.append(self.links)
+        is_packed = any(name.lower().endswith(".gz") for name in names)
+        return is_packed and re.fullmatch(BARE_HASH, str(recorded)) is not None
+
+    def _hash(self, split: str, digest_of_file: Callable[[Path], bytes]) -> str:
+        """Returns a hash of all that makes the pairs of a split."""
         digest = hashlib.sha256(f"{self.source_language}-{self.target_language}".encode())
         if split == "train" and (any(self.tags) or self.weights):
             digest.update(json.dumps([self.tags, self.weights]).encode())
@@ -94,10 +119,15 @@ class FilesOptions(PlacedCorpus):
         for place in self.places(split):
             for name in self._expanded(place):
                 for path in self._paths(name):
-                    digest.update(digest_of(path))
+                    digest.update(digest_of_file(path))
             if self.knows_links(split):
-                digest.update(digest_of(existing(self.links)))
+                digest.update(digest_of_file(existing(self.links)))
         return digest.hexdigest()[:16]
+
+    def fetch(self) -> list[str]:
+        """Fetches the test sets by sacreBLEU's names."""
+        sets = dict.fromkeys(filter(is_set, [self.valid, *self.tests.values()]))
+        return [fetch_set(place, self.source_language, self.target_language) for place in sets]
 
     @property
     def needs_stream(self) -> bool:
@@ -185,6 +215,8 @@ class FilesOptions(PlacedCorpus):
 
     def _paths(self, place: str) -> list[Path]:
         """Returns one file, or one of each language. Raises UserError for one that is absent."""
+        if is_set(place):
+            return files_of_set(place, self.source_language, self.target_language)
         if "{language}" not in place:
             return [existing(place)]
         languages = (self.source_language, self.target_language)

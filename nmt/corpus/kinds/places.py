@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import gzip
 import hashlib
 import time
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, ClassVar
 
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.pair import Pair
+from nmt.corpus.text.lines import lines_of
 from nmt.errors import UserError, check_name, nearest
 
 GIGABYTE = 1 << 30
@@ -79,29 +82,62 @@ def _one_line(text: Any, name: str, place: str) -> str:
     return line
 
 
+def text_digest_of(path: Path) -> bytes:
+    """Returns a hash of what a file says, one for the same text however it is packed: of a .gz file, its content.
+
+    Of .parquet, and of any file of more than a gigabyte on the disk, it is `digest_of`. Raises UserError for a .gz file
+    that is damaged.
+    """
+    name = path.name.lower()
+    return _digest_now(path, unpacked=name.endswith(".gz") and not name.endswith(".parquet.gz"))
+
+
 def digest_of(path: Path) -> bytes:
-    """Returns a hash of a file's bytes. Of more than a gigabyte, its size, beginning and end stand for all of it.
+    """Returns a hash of a file's bytes. Of more than a gigabyte, its size, beginning and end stand for all of it."""
+    return _digest_now(path, unpacked=False)
+
+
+def _digest_now(path: Path, unpacked: bool) -> bytes:
+    """Hashes a file as it is now.
 
     One command asks for it many times; a file is read again only where its times, size or number have changed.
     """
     stat = path.stat()
     if time.time() - stat.st_ctime < SETTLED:
-        return _digest(path, stat.st_size)
+        return _digest(path, stat.st_size, unpacked)
     state = (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)  # nobody can set the last
-    return _digest_in_state(path, stat.st_size, state)
+    return _digest_in_state(path, stat.st_size, unpacked, state)
 
 
 @lru_cache(maxsize=10_000)
-def _digest_in_state(path: Path, size: int, state: tuple[int, ...]) -> bytes:
+def _digest_in_state(path: Path, size: int, unpacked: bool, state: tuple[int, ...]) -> bytes:
     """Hashes a file once for each of its states."""
-    return _digest(path, size)
+    return _digest(path, size, unpacked)
 
 
-def _digest(path: Path, size: int) -> bytes:
+def _digest(path: Path, size: int, unpacked: bool) -> bytes:
+    if size > GIGABYTE:
+        return _digest_of_ends(path, size)
+    if unpacked:
+        return _digest_of_content(path)
     with open(path, "rb") as file:
-        if size <= GIGABYTE:
-            return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _digest_of_ends(path: Path, size: int) -> bytes:
+    with open(path, "rb") as file:
         start = file.read(MEGABYTE)
         file.seek(size - MEGABYTE)
         end = file.read()
     return hashlib.sha256(start + end + str(size).encode()).digest()
+
+
+def _digest_of_content(path: Path) -> bytes:
+    """Hashes what a .gz file holds. Raises UserError where it is damaged, the one that its reader raises."""
+    try:
+        with gzip.open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        for _ in lines_of(path):  # raises, and names the line
+            pass
+        raise UserError(f"{path}: cannot be read ({error}); the file is damaged or cut short") from None
