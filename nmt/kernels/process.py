@@ -85,6 +85,14 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Puts the random state of the process and of the device back after the block."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
 def kernels_in_use(device: torch.device) -> str:
     """Names what decides which kernels run: the GPU, or the instructions of the processor that PyTorch uses."""
     if device.type == "cuda":

@@ -74,6 +74,25 @@ def merged(first: bytes, second: bytes) -> bytes:
     return model.SerializeToString()
 
 
+def merges_of(model: bytes) -> list[int]:
+    """Returns the ids of the pieces that BPE has merged, in the order in which it merged them."""
+    format = _model_format()
+    normal = format.ModelProto.SentencePiece.NORMAL
+    pieces = format.ModelProto.FromString(model).pieces
+    return [number for number, piece in enumerate(pieces) if piece.type == normal and len(piece.piece) > 1]
+
+
+def shortened(model: bytes, count: int) -> bytes:
+    """Returns a model of BPE with its first ``count`` merges alone: as if it had been trained so small."""
+    left_out = set(merges_of(model)[count:])
+    shorter = _model_format().ModelProto.FromString(model)
+    pieces = [piece for number, piece in enumerate(shorter.pieces) if number not in left_out]
+    del shorter.pieces[:]
+    shorter.pieces.extend(pieces)
+    shorter.trainer_spec.vocab_size = len(pieces)
+    return shorter.SerializeToString()
+
+
 def _model_format() -> Any:
     from sentencepiece import sentencepiece_model_pb2
 

@@ -120,7 +120,14 @@ class Sampling:
 
 
 class NotForThisText(UserError):
-    """SentencePiece can't make such a model of such a text."""
+    """SentencePiece can't make such a model of such a text.
+
+    ``fitting`` is the nearest vocabulary size that it can make one of; None where it names none.
+    """
+
+    def __init__(self, message: str, fitting: int | None = None):
+        super().__init__(message)
+        self.fitting = fitting
 
 
 class Tokenizer:
@@ -373,6 +380,8 @@ def _refusal(error: RuntimeError, options: TokenizerOptions) -> NotForThisText:
     reason = str(error).replace("\n", " ").rpartition("] ")[2] or str(error)
     most = re.search(r"set it to a value <= (\d+)", reason)
     least = re.search(r"smaller than required_chars\. \d+ vs (\d+)", reason)
+    limit = most or least
+    fitting = int(limit[1]) if limit else None
     if most:
         mend = f"this text has too few different pieces; say tokenizer.vocabulary_size={most[1]} or less"
     elif least:
@@ -381,4 +390,4 @@ def _refusal(error: RuntimeError, options: TokenizerOptions) -> NotForThisText:
         mend = f"this text has more characters{spelt}; say tokenizer.vocabulary_size={least[1]} or more"
     else:
         mend = f"not for this text ({reason.strip()}); try another size or tokenizer.kind=char"
-    return NotForThisText(f"tokenizer.vocabulary_size={options.vocabulary_size}: {mend}")
+    return NotForThisText(f"tokenizer.vocabulary_size={options.vocabulary_size}: {mend}", fitting)
