@@ -37,7 +37,8 @@ def inspect(config: DataConfig) -> Inspection:
     folder = Path(config.output) if config.output else PLACE / name_of(config.corpus)
     limits = Limits(config.cleaning, config.tokenizer, EvaluationOptions().bucket_bounds)
     inspection = _inspection(config, look_into(config.corpus, limits))
-    print(look_text(inspection), flush=True)  # before an epoch is measured, which takes a while
+    print(look_text(inspection), flush=True)
+    _write(inspection, folder)  # before an epoch is measured, which takes a while and may be stopped
     inspection = _with_epoch(inspection, config)
     print(f"\n{advice_text(inspection)}", flush=True)
     _write(inspection, folder)
@@ -77,7 +78,7 @@ def _with_epoch(inspection: Inspection, config: DataConfig) -> Inspection:
 def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
     """Says in words what was measured of an epoch."""
     pieces = f"{epoch.source_pieces_per_word:.2f} in the source, {epoch.target_pieces_per_word:.2f} in the target"
-    time = f"about {clock(epoch.seconds)} on {epoch.device}"
+    time = f"about {clock(epoch.seconds)} of updates on {epoch.device}"
     if epoch.device == "cpu":
         threads = "1 thread" if epoch.threads == 1 else f"{epoch.threads} threads"
         time += f" with {threads}"

@@ -66,7 +66,9 @@ def test_a_look_is_printed_and_written_as_page_and_numbers(place, config, capsys
     assert "1 of 2 sentences of mine is in the training text: line 1; with the same target 1: line 1" in printed
     assert "tokenizer.vocabulary_size=8000" in printed
     assert "pieces a word: 1.25 in the source, 1.50 in the target (tokenizer: the run's)" in printed
-    assert "12,000 updates, 3,456,789 target tokens, about 1:02:03 on cpu with 2 threads" in " ".join(printed.split())
+    assert "12,000 updates, 3,456,789 target tokens, about 1:02:03 of updates on cpu with 2 threads" in " ".join(
+        printed.split()
+    )
     assert f"{place}/out/index.html" in printed
     record = json.loads((place / "out/inspection.json").read_text())
     assert record["epoch"]["vocabulary_size"] == 8000
@@ -82,6 +84,16 @@ def test_a_look_goes_on_where_an_epoch_can_not_be_measured(place):
     assert b"an epoch: not measured: device=cuda: no GPU here" in done.stdout
     assert (place / "data/inspect/my-en-de/index.html").is_file()
     assert json.loads((place / "data/inspect/my-en-de/inspection.json").read_text())["epoch"] is None
+
+
+def test_a_look_is_kept_where_measuring_is_stopped(tmp_path, config, monkeypatch):
+    def stopped(config: TrainConfig, pairs: int) -> EpochEstimate:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "estimate_epoch", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        job.inspect(replace(config, output=f"{tmp_path}/out"))
+    assert json.loads((tmp_path / "out/inspection.json").read_text())["epoch"] is None
 
 
 def test_a_test_set_alone_is_looked_into_without_an_epoch(config, monkeypatch, capsys):

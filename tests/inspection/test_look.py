@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nmt.inspection.counting
+from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError
 from nmt.inspection.look import Limits, look_into, splits_of
+from tests.conftest import DATA
 from tests.inspection.plain import (
     BOUNDS,
     bare_words,
@@ -251,3 +253,18 @@ def test_16_bytes_of_a_pair_are_remembered(tmp_path):
     for _ in range(10):
         remembered.add([Pair(f"{number}", "x") for number in range(50)], np.zeros(50, bool))
     assert remembered.pairs.all().nbytes + remembered.sources.all().nbytes == 16 * 500
+
+
+@pytest.mark.data
+def test_multi30k_has_what_is_known_of_it():
+    folder = DATA / "multi30k"
+    corpus = FilesOptions(
+        train=[f"{folder}/train.{{language}}.gz"],
+        valid=f"{folder}/valid.{{language}}",
+        tests={"test2016": f"{folder}/test2016.{{language}}"},
+    )
+    looked = look(corpus)
+    assert [one.pairs for one in looked.splits] == [29_000, 1_014, 1_000]
+    assert split(looked, "train").duplicates.first == (14_215, 16_867, 20_149)
+    [both] = looked.shared
+    assert (both.split, both.other, both.sources.first, both.pairs.count) == ("valid", "train", (687,), 0)
