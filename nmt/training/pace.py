@@ -37,14 +37,12 @@ class Pace:
 
     seconds: float
     updates: int
-    cells: int  # tokens of both sides, padding included
-    epoch_cells: int  # the same of an epoch of the batcher's pairs
-    epoch_updates: int
+    epoch_updates: int  # of an epoch of the batcher's pairs
 
     @property
     def epoch_seconds(self) -> float:
         """Seconds of updates in an epoch of the batcher's pairs."""
-        return self.epoch_cells * self.seconds / self.cells
+        return self.epoch_updates * self.seconds / self.updates
 
 
 def measure_pace(
@@ -53,8 +51,9 @@ def measure_pace(
     """Trains ``model`` for a few seconds, and measures how long updates take.
 
     The updates are those of the first epoch, drawn evenly over their lengths, since short and long sentences take
-    unlike times for a token. The time of an epoch is proportional to their cells. The weights are spoilt. Raises
-    UserError where one pair does not fit into memory, as training does.
+    unlike times for a token. All are as likely, and batches are alike full: their mean stands for an epoch, and varied
+    less than the time for a token or a cell did. The weights are spoilt. Raises UserError where one pair does not fit
+    into memory, as training does.
     """
     trained = _Trained(model, options, optimizer_options, precision)
     groups = _groups(batcher, options.accumulate)
@@ -68,30 +67,20 @@ def measure_pace(
         begin = time.monotonic()
         seconds = 0.0
         updates = 0
-        cells = 0
         while not _is_enough(seconds, updates):
             for _ in range(sizes.unread_updates):  # a device works while more is asked of it, as in training
-                group, batches = next(made)
-                trained.update_by(batches)
+                trained.update_by(next(made))
                 updates += 1
-                cells += group.cells
             synchronize(precision.device)
             seconds = time.monotonic() - begin
-    return Pace(
-        seconds,
-        updates,
-        cells,
-        epoch_cells=sum(group.cells for group in groups),
-        epoch_updates=len(groups),
-    )
+    return Pace(seconds, updates, len(groups))
 
 
-def _warm_up(trained: _Trained, made: Iterator[tuple[_Group, list[Batch]]]) -> None:
+def _warm_up(trained: _Trained, made: Iterator[list[Batch]]) -> None:
     """Makes the first updates, which take longer: memory is found, kernels are chosen."""
     begin = time.monotonic()
     for _ in range(WARM_UP):
-        _, batches = next(made)
-        trained.update_by(batches)
+        trained.update_by(next(made))
         if time.monotonic() - begin > WARM_UP_SECONDS:
             return
 
@@ -136,7 +125,6 @@ class _Group:
     """The batches of one update."""
 
     rows: list[np.ndarray]  # of each batch
-    cells: int
     length: float  # of a target on average
 
 
@@ -146,13 +134,8 @@ def _groups(batcher: Batcher, accumulate: int) -> list[_Group]:
     groups = []
     for start in range(0, len(plan), accumulate):
         rows = plan[start : start + accumulate]
-        cells = 0
-        for batch_rows in rows:
-            width = batcher.source_lengths[batch_rows].max()
-            width += batcher.target_lengths[batch_rows].max()
-            cells += int(width) * len(batch_rows)
         lengths = batcher.target_lengths[np.concatenate(rows)]
-        group = _Group(rows, cells, float(lengths.mean()))
+        group = _Group(rows, float(lengths.mean()))
         groups.append(group)
     return groups
 
@@ -171,10 +154,9 @@ def _with_batches(
     batcher: Batcher,
     groups: list[_Group],
     order: list[int],
-) -> Generator[tuple[_Group, list[Batch]]]:
-    """Yields, forever, a group and its batches."""
+) -> Generator[list[Batch]]:
+    """Yields, forever, the batches of the groups."""
     while True:
         for number in order:
             group = groups[number]
-            batches = [batcher.batch(rows) for rows in group.rows]
-            yield group, batches
+            yield [batcher.batch(rows) for rows in group.rows]

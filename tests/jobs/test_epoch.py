@@ -43,7 +43,7 @@ ONE_EPOCH = (
 def not_measured(model: Model, batcher: Batcher, options: TrainerOptions, *_) -> Pace:
     """Stands in for real updates, where their time is beside the point."""
     updates = math.ceil(len(batcher.plan(0)) / options.accumulate)
-    return Pace(seconds=1.0, updates=1, cells=1, epoch_cells=1, epoch_updates=updates)
+    return Pace(seconds=1.0, updates=1, epoch_updates=updates)
 
 
 @pytest.fixture
