@@ -64,6 +64,10 @@ def _data(config: DataConfig) -> None:
         print(list_corpora())
     elif config.do == "fetch":
         fetch_corpora(config)
+    else:
+        from nmt.jobs.inspect import inspect
+
+        inspect(config)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ RESUME = ("auto", "never")
 ENGINES = ("pytorch", "ctranslate2")
 FORMATS = ("ctranslate2",)
 DEEDS = ("fetch", "list", "inspect")
-PAGE_FOLDER = "data/inspect"
 # What all systems of a comparison may get the same amount of, and how the report words it.
 MATCHED = {
     "minutes": "wall-clock minutes of training",
@@ -120,7 +119,7 @@ class DataConfig(TrainConfig):
 
     do: str = "fetch"  # or list, inspect
     source: str = ""  # a clone or an archive of the corpus's repository; "" fetches from its public place
-    output: str = PAGE_FOLDER  # folder of the page that do=inspect writes
+    output: str = ""  # folder of the page that do=inspect writes; "" is data/inspect/NAME
 
     PATHS: ClassVar[frozenset[str]] = TrainConfig.PATHS | {"source", "output"}
 
@@ -130,7 +129,7 @@ class DataConfig(TrainConfig):
             raise UserError(f"do={self.do}: {nearest(self.do, DEEDS)}")
         if self.source and self.do != "fetch":
             raise UserError(f"source={self.source}: is what do=fetch reads; leave it out with do={self.do}")
-        if self.output != PAGE_FOLDER and self.do != "inspect":
+        if self.output and self.do != "inspect":
             raise UserError(f"output={self.output}: is where do=inspect writes; leave it out with do={self.do}")
 
 
