@@ -51,21 +51,18 @@ def _of_one_system(arguments: Sequence[str]) -> Iterator[str]:
 def _data(config: DataConfig) -> None:
     from pathlib import Path
 
-    from nmt.corpus.kinds.mtdata import MtdataOptions
     from nmt.jobs.corpora import fetch_corpora
     from nmt.jobs.corpora_list import list_corpora
 
     if config.source and not Path(config.source).exists():
         raise UserError(f"source={config.source}: no such file or folder; name a clone or an archive of the repository")
-    if config.do == "list" and isinstance(config.corpus, MtdataOptions):
-        for known in config.corpus.known_sets():
-            print(f"{known.name}  {known.version}  {known.address}")
-    elif config.do == "list":
-        print(list_corpora())
+    if config.do == "list":
+        names = config.corpus.catalogue()
+        print("\n".join(names) or list_corpora())
     elif config.do == "fetch":
         fetch_corpora(config)
     else:
-        from nmt.jobs.inspect import inspect
+        from nmt.jobs.inspect import inspect  # late: it needs what trains
 
         inspect(config)
 

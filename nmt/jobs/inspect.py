@@ -37,11 +37,11 @@ def inspect(config: DataConfig) -> Inspection:
     folder = Path(config.output) if config.output else PLACE / name_of(config.corpus)
     limits = Limits(config.cleaning, config.tokenizer, EvaluationOptions().bucket_bounds)
     inspection = _inspection(config, look_into(config.corpus, limits))
-    print(look_text(inspection), flush=True)
     _write(inspection, folder)  # before an epoch is measured, which takes a while and may be stopped
+    print(look_text(inspection), flush=True)
     inspection = _with_epoch(inspection, config)
-    print(f"\n{advice_text(inspection)}", flush=True)
     _write(inspection, folder)
+    print(f"\n{advice_text(inspection)}", flush=True)
     print(f"\nThe same as a page: {folder / PAGE}; as numbers: {folder / RECORD}")
     return inspection
 
