@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.kinds.places import PlacedCorpus
-from nmt.errors import Absent
+from nmt.errors import Absent, UserError
 
 
 def with_others(first: Absent, corpus: Corpus, splits: Iterable[str]) -> Absent:
@@ -29,7 +29,11 @@ def _absent_files(corpus: Corpus, splits: Iterable[str]) -> Iterator[Path]:
     if not isinstance(corpus, PlacedCorpus):
         return
     for split in splits:
-        for place in corpus.places(split):
+        try:
+            places = corpus.places(split)
+        except UserError:  # a split without a place, which whoever reads it tells
+            continue
+        for place in places:
             for language in (corpus.source_language, corpus.target_language):
                 path = Path(place.replace("{language}", language))
                 if "*" not in place and not path.exists():
