@@ -34,7 +34,7 @@ def _align(config: AlignConfig) -> None:
     import sys
     from pathlib import Path
 
-    from nmt.corpus.kinds.files import read_parallel
+    from nmt.corpus.kinds.files import check_fetched, read_parallel
     from nmt.corpus.text.links import read_gold
     from nmt.evaluation.alignment import aligned, error_counts, error_rate
     from nmt.jobs.open import open_translator
@@ -42,6 +42,8 @@ def _align(config: AlignConfig) -> None:
     from nmt.streams import check_output
 
     check_output()
+    if config.gold:
+        check_fetched(Path(config.gold))
     with phase("loading the model"):
         forward = open_translator(config.run, config.checkpoint, config.device)
         backward = open_translator(config.reverse, config.checkpoint, config.device) if config.reverse else None

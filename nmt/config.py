@@ -178,6 +178,11 @@ def compose_train(overrides: list[str]) -> TrainConfig:
     return _composed("train", overrides, TrainConfig)
 
 
+def compose_comparison(overrides: list[str]) -> CompareConfig:
+    """Returns the configuration that the compare door would make of these overrides."""
+    return _composed("compare", overrides, CompareConfig)
+
+
 class Compositions:
     """Makes many training configurations, in milliseconds each: what Hydra reads for a choice of groups is kept."""
 

@@ -119,7 +119,7 @@ class DataConfig(TrainConfig):
 
     do: str = "fetch"  # or list, inspect
     source: str = ""  # a clone or an archive of the corpus's repository; "" fetches from its public place
-    output: str = "data/inspect"  # folder of the page that do=inspect writes
+    output: str = ""  # folder of the page that do=inspect writes; "" is data/inspect/NAME
 
     PATHS: ClassVar[frozenset[str]] = TrainConfig.PATHS | {"source", "output"}
 
@@ -127,6 +127,10 @@ class DataConfig(TrainConfig):
         super().__post_init__()
         if self.do not in DEEDS:
             raise UserError(f"do={self.do}: {nearest(self.do, DEEDS)}")
+        if self.source and self.do != "fetch":
+            raise UserError(f"source={self.source}: is what do=fetch reads; leave it out with do={self.do}")
+        if self.output and self.do != "inspect":
+            raise UserError(f"output={self.output}: is where do=inspect writes; leave it out with do={self.do}")
 
 
 @dataclass

@@ -1,29 +1,27 @@
 """Runs the comparisons of docs/results.md again, as far as minutes and device allow, and rewrites their tables.
 
-  python scripts/reproduce.py                        all that this machine has the data for
+  python scripts/reproduce.py                        all; corpora that are not here are fetched
   python scripts/reproduce.py --minutes 30           as far as 30 minutes go; the same command continues
   python scripts/reproduce.py --only demo multi30k   these alone
 
-An interrupted comparison keeps its runs, which continue from their last checkpoints. A table is rewritten once its
-comparison has written a report.
+A comparison whose corpus can't be fetched is left out. An interrupted one keeps its runs, which continue from their
+last checkpoints. A table is rewritten once its comparison has written a report.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 from update_results import ROOT, update
 
-DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
+CANNOT = 2  # exit code of a command that can't do what it is asked to
 
-# Name of each comparison: the folder that it needs under NMT_DATA ("" needs none).
+# Name of each comparison: the corpus that it needs ("" needs none).
 EVIDENCE = {
     "attentions": "",
     "capacity_copy": "",
@@ -37,18 +35,18 @@ EVIDENCE = {
 
 
 def results(device: str) -> dict[str, tuple[list[str], str]]:
-    """Maps the name of each comparison to its command and to the folder that it needs under NMT_DATA."""
+    """Maps the name of each comparison to its command and to the corpus that it needs."""
 
     def compare(comparison: str, *options: str) -> list[str]:
         return [sys.executable, "-m", "nmt.compare", f"+comparison={comparison}", *options, f"device={device}"]
 
-    commands = {"demo": (compare("demo"), ""), "multi30k": (compare("multi30k"), "multi30k")}
+    commands = {"demo": (compare("demo"), ""), "multi30k": (compare("multi30k"), "multi30k_en_de")}
     if device == "cuda":
-        commands["europarl"] = (compare("europarl"), "europarl-en-fr")
+        commands["europarl"] = (compare("europarl"), "europarl_en_fr")
     else:
-        commands["europarl-cpu"] = (compare("europarl_cpu"), "europarl-en-fr")
-    for name, data in EVIDENCE.items():
-        commands[name] = (compare(name), data)
+        commands["europarl-cpu"] = (compare("europarl_cpu"), "europarl_en_fr")
+    for name, corpus in EVIDENCE.items():
+        commands[name] = (compare(name), corpus)
     return commands
 
 
@@ -67,18 +65,26 @@ def main() -> int:
         if name not in known:
             parser.error(f"--only {name}: on {device} there are {', '.join(known)}")
     end = time.monotonic() + 60 * asked.minutes
-    for name, (command, data) in known.items():
+    for name, (command, corpus) in known.items():
         if asked.only and name not in asked.only:
             continue
-        if data and not (DATA / data).is_dir():
-            print(f"{name}: left out, {DATA / data} is not there; set NMT_DATA to the folder that holds it")
+        code = run(name, fetching(corpus), end) if corpus else 0
+        if code == CANNOT:
+            print(f"{name}: left out, {corpus} could not be fetched")
             continue
+        if code:
+            return code
         code = run(name, command, end)
         if code:
             return code
         update(ROOT / "runs" / name)
         print(f"{name}: its table is rewritten")
     return 0
+
+
+def fetching(corpus: str) -> list[str]:
+    """Returns the command that fetches a corpus, and does nothing where it is here."""
+    return [sys.executable, "-m", "nmt.data", f"corpus={corpus}"]
 
 
 def run(name: str, command: list[str], end: float) -> int:

@@ -14,8 +14,11 @@ import torch
 from torch import Tensor
 
 from nmt.corpus.batches.encoded import encode_pairs
+from nmt.corpus.fetching.absent import fetching_command, megabytes
+from nmt.corpus.fetching.place import is_here
 from nmt.corpus.kinds.grammar import GrammarOptions
 from nmt.corpus.pair import Pair
+from nmt.corpus.recipes.recipe import RECIPES
 from nmt.corpus.subwords.tokenizer import Tokenizer, TokenizerOptions, train_tokenizer
 from nmt.corpus.text.cleaning import CleaningReport
 from nmt.kernels.process import prepare
@@ -26,7 +29,7 @@ torch.set_num_threads(1)  # tiny models: a second thread costs more than it brin
 DEVICE = torch.device(os.environ.get("NMT_TEST_DEVICE", "cpu"))
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("NMT_DATA", ROOT / "../shared/data"))
+DATA = Path(os.environ.get("NMT_DATA") or ROOT / "data/corpora").absolute()
 
 TINY_GRAMMAR = GrammarOptions(train_pairs=300, valid_pairs=20, test_pairs_per_bucket=4, test_bounds=[5, 10, 15])
 # Overrides that make any experiment on the built-in corpus small enough for a test.
@@ -61,6 +64,14 @@ def door(
     command = [sys.executable, "-m", f"nmt.{name}", *arguments]
     variables = environment(threads)
     return subprocess.run(command, cwd=folder, env=variables, input=text, capture_output=True, timeout=limit)
+
+
+def real_corpus(name: str) -> Path:
+    """The folder of a real corpus. Skips the test where the corpus is not here, and says which command fetches it."""
+    recipe = RECIPES[name]
+    if not is_here(recipe, DATA):
+        pytest.skip(f"{DATA / name}: not there; {fetching_command(recipe)} fetches it ({megabytes(recipe.size)})")
+    return DATA / name
 
 
 def same(ours: Tensor, theirs: Tensor) -> None:

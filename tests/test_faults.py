@@ -79,7 +79,7 @@ def test_a_line_of_100_000_words_is_translated_within_its_limit_and_named(traine
             ("train.de, line 2", "not valid UTF-8", "convert"),
         ),
         (lambda f: write(f, "train", [("", "")] * 9), ("corpus.train", "no usable pair", "9 empty")),
-        (lambda f: (f / "valid.en").unlink(), ("valid.en: no such file", "NMT_DATA")),
+        (lambda f: (f / "valid.en").unlink(), ("valid.en: no such file", "check the corpus paths")),
     ],
 )
 def test_a_corpus_that_can_not_be_used_is_named(corpus, spoil, told):

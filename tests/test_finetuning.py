@@ -135,7 +135,7 @@ def test_a_vocabulary_is_extended_and_what_was_known_keeps_its_rows(texts):
         (("finetuning.run=base", "run.dir=base"), ("is run.dir itself",)),
         (("cleaning.duplicates=drop", *STREAM), ("cleaning.duplicates=drop", "stream")),
         (("cleaning.source_script=latin",), ("cleaning.source_script=latin", "LATIN")),
-        (("corpus.train=['no.*.{language}']",), ("no.*.en: no such files", "NMT_DATA")),
+        (("corpus.train=['no.*.{language}']",), ("no.*.en: no such files", "check the corpus paths")),
     ],
 )
 def test_what_can_not_be_is_refused(texts, options, told):

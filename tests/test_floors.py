@@ -25,6 +25,7 @@ FLOORS = {
     "decoding": 2,
     "evaluation": 3,
     "report": 4,
+    "inspection": 5,
     "schemas": 5,
     "option_types": 6,
     "shapes": 6,

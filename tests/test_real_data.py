@@ -1,4 +1,4 @@
-"""On the real corpora under NMT_DATA: make test-data."""
+"""On real corpora: make test-data."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from nmt.corpus.batches.cache import cached_pairs, cached_tokenizer
 from nmt.corpus.text.writing import Unit
 from nmt.evaluation.buckets import make_buckets
 from nmt.evaluation.options import EvaluationOptions
-from tests.conftest import DATA, ROOT, door
+from tests.conftest import ROOT, door, real_corpus
 
 pytestmark = pytest.mark.data
 
 
-@pytest.fixture(autouse=True)
-def data(monkeypatch):
-    if not (DATA / "multi30k").is_dir():
-        pytest.skip(f"no corpora in {DATA}; set NMT_DATA to the folder that holds multi30k/ and europarl-en-fr/")
-    monkeypatch.setenv("NMT_DATA", str(DATA))
+@pytest.fixture
+def multi30k(monkeypatch):
+    monkeypatch.setenv("NMT_DATA", str(real_corpus("multi30k").parent))
 
 
+@pytest.fixture
+def europarl(monkeypatch):
+    monkeypatch.setenv("NMT_DATA", str(real_corpus("europarl-en-fr").parent))
+
+
+@pytest.mark.usefixtures("multi30k")
 def test_multi30k_batches_hold_less_than_six_percent_padding(tmp_path):
     config = compose_train(["+experiment=multi30k/transformer"])
     tokenizer = cached_tokenizer(config.corpus, config.cleaning, config.tokenizer, tmp_path)
@@ -32,6 +36,7 @@ def test_multi30k_batches_hold_less_than_six_percent_padding(tmp_path):
         assert Batcher(pairs, config.batching, seed=1).padding_share() < 0.06
 
 
+@pytest.mark.usefixtures("europarl")
 def test_europarl_has_its_about_equal_buckets():
     config = compose_train(["+experiment=europarl/transformer"])
     sources = [pair.source for pair in config.corpus.read("test-by-length")]
@@ -41,6 +46,7 @@ def test_europarl_has_its_about_equal_buckets():
     assert counts["61-70"] + counts["71-80"] == 300 and counts["81+"] == 269
 
 
+@pytest.mark.usefixtures("multi30k")
 def test_multi30k_trains_from_the_door(tmp_path):
     made = door(
         "train",

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from nmt.config import CONFIG_FOLDER
 from nmt.report.write import write_report
 from tests.conftest import ROOT
 from tests.report.comparisons import make_comparison
@@ -61,6 +62,25 @@ def test_work_is_asked_to_save_and_stop_when_time_is_up(capsys):
     assert reproduce.run("trial", [sys.executable, "-c", code], start + 1) == 3
     assert time.monotonic() - start < 20 and "the same command continues" in capsys.readouterr().out
     assert reproduce.run("trial", [sys.executable, "-c", "raise SystemExit(2)"], float("inf")) == 2
+
+
+@pytest.mark.parametrize(("code", "reproduced"), [(0, ["real", "other"]), (2, ["other"])])
+def test_a_comparison_whose_corpus_can_not_be_fetched_is_left_out(monkeypatch, capsys, code, reproduced):
+    works = [sys.executable, "-S", "-c", ""]
+    updated: list[str] = []
+    monkeypatch.setattr(reproduce, "results", lambda device: {"real": (works, "some_corpus"), "other": (works, "")})
+    monkeypatch.setattr(reproduce, "fetching", lambda corpus: [sys.executable, "-S", "-c", f"raise SystemExit({code})"])
+    monkeypatch.setattr(reproduce, "update", lambda folder: updated.append(folder.name))
+    monkeypatch.setattr(sys, "argv", ["reproduce.py"])
+    assert reproduce.main() == 0 and updated == reproduced
+    assert ("real: left out, some_corpus could not be fetched" in capsys.readouterr().out) == (code == 2)
+
+
+def test_what_is_reproduced_on_real_text_names_a_corpus_that_there_is():
+    for device in ("cpu", "cuda"):
+        for _, corpus in reproduce.results(device).values():
+            assert not corpus or (CONFIG_FOLDER / f"corpus/{corpus}.yaml").exists()
+    assert reproduce.fetching("scan")[-3:] == ["-m", "nmt.data", "corpus=scan"]
 
 
 def test_there_is_a_place_for_every_result():

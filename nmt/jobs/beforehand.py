@@ -24,6 +24,7 @@ from nmt.errors import Absent, UserError
 from nmt.evaluation.measures.tokenizers import check_usable
 from nmt.jobs.finetuning import has_checkpoint, planned_in
 from nmt.jobs.located import telling_where
+from nmt.jobs.missing import with_others
 from nmt.jobs.spent import has_ended
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
@@ -77,8 +78,12 @@ class Beforehand:
         if not is_finished(config):
             check_no_file(Path(config.cache), "give another cache=")
         if self._reads:
-            for split in ("train", "valid", *test_sets):
-                self._look_into(config, split, may_be_held=split in test_sets)
+            splits = ("train", "valid", *test_sets)
+            try:
+                for split in splits:
+                    self._look_into(config, split, may_be_held=split in test_sets)
+            except Absent as absent:
+                raise with_others(absent, config.corpus, splits) from None
             self._once(("short", repr(config.corpus), repr(config.cleaning)), partial(_check_short, config))
         self._check_base(config, planned)
         self._check_model(config)

@@ -1,4 +1,4 @@
-"""Fetching and listing the corpora that have a recipe."""
+"""Fetching the corpora that have a recipe."""
 
 from __future__ import annotations
 
@@ -8,23 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 
 from nmt.corpus.fetching.fetch import fetch
-from nmt.corpus.fetching.place import corpora_folder, file_of, is_here, recipe_of
+from nmt.corpus.fetching.place import corpora_folder, file_of, recipe_of
 from nmt.corpus.kinds.corpus import Corpus
-from nmt.corpus.recipes.recipe import RECIPES, Recipe
+from nmt.corpus.recipes.recipe import Recipe
 from nmt.errors import UserError
 from nmt.schemas import DataConfig
 
 log = logging.getLogger("nmt")
-
-
-def list_corpora() -> str:
-    """Returns a line for each corpus that has a recipe."""
-    root = corpora_folder()
-    lines = []
-    for recipe in RECIPES.values():
-        state = "here" if is_here(recipe, root) else "-"
-        lines.append(f"{recipe.corpora[0]}  {' '.join(recipe.languages)}  {recipe.pairs:,}  {recipe.licence}  {state}")
-    return "\n".join(lines)
 
 
 def fetch_corpora(config: DataConfig) -> None:

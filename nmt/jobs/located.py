@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,8 @@ from nmt.errors import Absent
 from nmt.run import Run, open_run, record_config
 from nmt.schemas import TrainConfig
 
+log = logging.getLogger("nmt")
+
 
 def trained_in(run: Path) -> Path | None:
     """Returns the folder where a run was trained; None where it keeps none, or was not begun."""
@@ -25,10 +28,12 @@ def trained_in(run: Path) -> Path | None:
 def open_with_text(folder: str | Path) -> Run:
     """Opens a run to read its corpus, the paths as they lead from where it was trained, else from here.
 
-    Raises UserError where the folder is no run.
+    What is nowhere and has a recipe is read from the folder of all corpora, where it is there: a line says so. Raises
+    UserError where the folder is no run.
     """
     run = open_run(folder)
-    corpus = _located(run.config.corpus, [trained_in(run.folder), Path.cwd()], Path.cwd())
+    located = _located(run.config.corpus, [trained_in(run.folder), Path.cwd()], Path.cwd())
+    corpus = _fetched(located, run.folder)
     return replace(run, config=replace(run.config, corpus=corpus))
 
 
@@ -82,15 +87,43 @@ def _located(corpus: Corpus, folders: Sequence[Path | None], typed_from: Path | 
                 return path if folder == typed_from else str(folder / path)
         return path
 
+    return _with_paths(corpus, found)
+
+
+def _fetched(corpus: Corpus, run: Path) -> Corpus:
+    """Returns the corpus of a run with each path that leads nowhere as it leads in the folder of all corpora, where a
+    recipe makes its files and they are there.
+    """
+    languages = (corpus.source_language, corpus.target_language)
+
+    def found(path: str) -> str:
+        if not path or _is_there(Path(path), languages):
+            return path
+        from nmt.corpus.fetching.place import corpora_folder, recipe_of  # late: recipes are rarely wanted
+
+        files = [Path(path.replace("{language}", language)) for language in languages]
+        if not all(map(recipe_of, files)):
+            return path
+        place = corpora_folder() / files[0].parent.name / Path(path).name
+        return str(place) if _is_there(place, languages) else path
+
+    fetched = _with_paths(corpus, found)
+    if fetched != corpus:
+        log.info("%s: its corpus is not where it was; it is read from where python -m nmt.data puts it", run)
+    return fetched
+
+
+def _with_paths(corpus: Corpus, change: Callable[[str], str]) -> Corpus:
+    """Returns the corpus with each of its paths changed."""
     changed: dict[str, Any] = {}
     for name in sorted(corpus.PATHS):
         value: Any = getattr(corpus, name)
         if isinstance(value, dict):
-            changed[name] = {key: found(path) for key, path in value.items()}
+            changed[name] = {key: change(path) for key, path in value.items()}
         elif isinstance(value, list):
-            changed[name] = [found(path) for path in value]
+            changed[name] = [change(path) for path in value]
         else:
-            changed[name] = found(value)
+            changed[name] = change(value)
     if all(getattr(corpus, name) == value for name, value in changed.items()):
         return corpus
     return replace(corpus, **changed)

@@ -29,7 +29,7 @@ from nmt.jobs.beforehand import Beforehand
 from nmt.jobs.finetuning import settled
 from nmt.override_errors import in_one_line
 from nmt.run import differences
-from nmt.schemas import CompareConfig, ExportConfig, TrainConfig, TranslateConfig
+from nmt.schemas import CompareConfig, DataConfig, ExportConfig, TrainConfig, TranslateConfig
 from nmt.training.signals import Interrupted
 
 log = logging.getLogger("nmt")
@@ -153,7 +153,7 @@ def jobs_of(combinations: Sequence[list[str]]) -> list[Job]:
 def _checked(door: str, job: Job, beforehand: Beforehand, planned: list[TrainConfig]) -> Job:
     """Returns the job with its configuration. Raises an error for one that can't work; a run joins those planned."""
     config: Any = typed(compose(door, job.overrides), DOORS[door])
-    if isinstance(config, TrainConfig):
+    if isinstance(config, TrainConfig) and not isinstance(config, DataConfig):
         beforehand.check(settled(config, planned), planned)
         planned.append(config)
     return Job(job.number, job.overrides, job.swept, config)
@@ -262,6 +262,8 @@ def _may_differ(config: Any) -> frozenset[str]:
 
 def folder_of(config: Any) -> str:
     """Returns where a job of any door writes what another job must not; empty where it shares its place with all."""
+    if isinstance(config, DataConfig):
+        return config.output if config.do == "inspect" else ""
     if isinstance(config, TrainConfig):
         return config.run.dir
     if isinstance(config, CompareConfig):
@@ -286,7 +288,7 @@ def _other_name(job: Job, option: str) -> str:
     """Returns the override of the job's name, or of its folder, with the value of an option in it."""
     if isinstance(job.config, CompareConfig):
         return f"name={job.config.name}-${{{option}}}"
-    if isinstance(job.config, TranslateConfig | ExportConfig):
+    if isinstance(job.config, TranslateConfig | ExportConfig | DataConfig):
         return f"output={folder_of(job.config)}-${{{option}}}"
     for override in job.overrides:  # as it was typed, with what it has of other options
         if override.startswith(("run.dir=", "run.name=")):

@@ -77,12 +77,14 @@ def _own_test_set(run: Run, name: str) -> SentencePairs:
 
 def _held(run: Run, name: str, absent: Absent) -> list[Pair]:
     """Returns the pairs that the run's evaluations hold of a test set whose files are ``absent``."""
-    missing = str(absent).partition("; ")[0]
+    missing, _, mend = str(absent).partition("; ")
     held = held_pairs(run.folder / "evaluations" / name)
     if held is None:
+        mends = [mend, "give it as source=FILE references=[FILE]"]
+        listed = ", or ".join(filter(None, mends))
         raise Absent(
             f"test set '{name}': {missing} ({looked_in(run.folder)}), and no evaluation of the run holds its text; "
-            "give it as source=FILE references=[FILE]"
+            f"{listed}"
         )
     pairs, folder = held
     log.warning("test set '%s': %s; its text is taken from %s", name, missing, folder)

@@ -427,7 +427,7 @@ def test_an_index_that_is_damaged_is_named(tmp_path, monkeypatch):
     file.write_bytes(b"half")
     try:
         with pytest.raises(UserError, match=f"{file}: mtdata can't make or read its index .*; delete the file"):
-            MtdataOptions().known_sets()
+            MtdataOptions().catalogue()
     finally:
         forget_library()
         sys.modules.update(loaded)
@@ -438,7 +438,7 @@ def test_the_index_knows_hundreds_of_sets_without_a_network(tmp_path, monkeypatc
     forget_library()
     monkeypatch.setenv("MTDATA", str(tmp_path))
     try:
-        known = MtdataOptions(source_language="en", target_language="de").known_sets()
+        known = MtdataOptions(source_language="en", target_language="de").catalogue()
         assert len(known) > 300
         assert left_of(tmp_path) == [f"mtdata.index.{version('mtdata')}.pkl"]
     finally:

@@ -132,7 +132,7 @@ def test_a_gzip_file_cut_short_is_told(tmp_path):
 
 def test_absent_files_and_unknown_sets_are_told(tmp_path):
     options = FilesOptions(train=[f"{tmp_path}/no.{{language}}"], tests={"test2016": "x"})
-    with pytest.raises(UserError, match=r"no.en: no such file.*NMT_DATA"):
+    with pytest.raises(UserError, match=r"no.en: no such file; check the corpus paths$"):
         list(options.read("train"))
     with pytest.raises(UserError, match="did you mean 'test2016'"):
         list(options.read("test2017"))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nmt.config import register
+from nmt.corpus.recipes.recipe import RECIPES
 from nmt.decoding.options import DecodingOptions
 from nmt.evaluation.options import EvaluationOptions
 from nmt.evaluation.results import Comparison
@@ -114,6 +116,38 @@ def test_without_its_text_a_run_is_evaluated_from_what_its_evaluations_hold(proj
         (project / f"news.{language}").write_text("the cat\n")
     done = evaluate(project, "tuned", "source=news.en", "references=news.de")
     assert done.stdout.decode().startswith("news: 1 sentences")
+
+
+@pytest.fixture
+def recipe(monkeypatch) -> None:
+    """A recipe that makes the text of the runs."""
+    monkeypatch.delenv("NMT_DATA", raising=False)
+    names = {f"{split}.{language}": "" for split in ("train", "test") for language in ("en", "de")}
+    known = replace(RECIPES["multi30k"], folder="text", corpora=("text_en_de",), digests=names)
+    monkeypatch.setitem(RECIPES, "text", known)
+
+
+def test_a_run_whose_corpus_is_gone_reads_the_one_that_was_fetched(project, made, without_text, recipe):
+    shutil.rmtree(project / "base/evaluations")
+    command = "python -m nmt.data corpus=text_en_de fetches it (3 MB) into data/corpora/text"
+    told = fails(
+        evaluate(project, "base"), "test set 'test': text/test.en: not there (relative paths lead from", command
+    )
+    assert told.endswith(f"{command}, or give it as source=FILE references=[FILE]")
+    shutil.copytree(made / "away", project / "data/corpora/text")
+    done = evaluate(project, "base")
+    assert done.returncode == 0 and done.stdout.decode().startswith("test: 6 sentences"), done.stderr.decode()
+    assert done.stderr.decode().count("its corpus is not where it was") == 1
+    assert open_run(project / "base").config.corpus.tests == {"test": "text/test.{language}"}
+
+
+def test_a_run_from_another_machine_reads_the_corpus_that_was_fetched_here(project, made, without_text, recipe):
+    shutil.rmtree(project / "base/evaluations")
+    config = project / "base/config.yaml"
+    config.write_text(config.read_text().replace("text/test.{language}", "/other/machine/text/test.{language}"))
+    fails(evaluate(project, "base"), "/other/machine/text/test.en: not there", "corpus=text_en_de fetches it")
+    shutil.copytree(made / "away", project / "data/corpora/text")
+    assert evaluate(project, "base").returncode == 0
 
 
 def test_text_that_was_edited_is_not_taken_and_the_mend_is_told(project, made, without_text):

@@ -133,6 +133,13 @@ class Corpus(ABC):
         """
         return False
 
+    def catalogue(self) -> list[str]:
+        """Returns a line for each text that this kind finds by name in these languages; empty for a kind of no names.
+
+        Raises UserError where the names can't be looked up.
+        """
+        return []
+
     def fetch(self) -> list[str]:
         """Fetches what no recipe makes; returns a line for each thing that is here now. Raises UserError."""
         return []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property, partial
@@ -220,7 +221,7 @@ class FilesOptions(PlacedCorpus):
         if "{language}" not in place:
             return [existing(place)]
         languages = (self.source_language, self.target_language)
-        return [existing(place.replace("{language}", language)) for language in languages]
+        return [existing(place.replace("{language}", language), languages) for language in languages]
 
     def _expanded(self, place: str) -> list[str]:
         """Returns the places that ``*`` stands for, by name. Raises UserError where there is none."""
@@ -230,9 +231,7 @@ class FilesOptions(PlacedCorpus):
         of_source = pattern.replace("{language}", self.source_language)
         names = paths_of(of_source)
         if not names:
-            raise Absent(
-                f"{of_source}: no such files; check the corpus paths, or set NMT_DATA to the folder of the data"
-            )
+            raise _absent(Path(of_source), (self.source_language, self.target_language))
         if "{language}" not in place:
             return names
         if of_source.count("*") > 1:
@@ -285,16 +284,35 @@ def _whole(digits: str) -> int | Decimal:
     return int(digits) if len(digits) < LONG else Decimal(digits)
 
 
-def existing(name: str) -> Path:
-    """Raises Absent where there is no such file."""
+def existing(name: str, languages: Sequence[str] = ()) -> Path:
+    """Raises Absent where there is no such file, with the command that fetches it for a corpus of these languages."""
     path = Path(name)
     if not path.is_file():
-        raise Absent(f"{path}: no such file; check the corpus paths, or set NMT_DATA to the folder that holds the data")
+        raise _absent(path, languages)
     return path
+
+
+def check_fetched(path: Path) -> None:
+    """Raises Absent for a file that is not there and can be fetched, with the command."""
+    if os.path.lexists(path):
+        return
+    from nmt.corpus.fetching.absent import how_to_fetch  # late, as below
+
+    mend = how_to_fetch(path)
+    if mend:
+        raise Absent(f"{path}: not there; {mend}")
+
+
+def _absent(path: Path, languages: Sequence[str]) -> Absent:
+    from nmt.corpus.fetching.absent import absent  # late: recipes are wanted only where something is missing
+
+    return absent(path, languages)
 
 
 def read_parallel(source: Path, target: Path) -> Iterator[Pair]:
     """Yields line i of both as pair i. Raises UserError with both counts where one file has more lines."""
+    for path in (source, target):
+        check_fetched(path)
     sources = lines_of(source)
     targets = lines_of(target)
     count = 0

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from nmt.corpus.fetching.place import corpora_folder, file_of
 from nmt.corpus.kinds.files import FIRST, read_parallel
-from nmt.corpus.kinds.mtdata_index import Asked, KnownSet, file_names, known_sets
+from nmt.corpus.kinds.mtdata_index import Asked, file_names, known_sets
 from nmt.corpus.kinds.mtdata_texts import write_set
 from nmt.corpus.kinds.places import PlacedCorpus, text_digest_of
 from nmt.corpus.kinds.sacrebleu_sets import fetch_set, files_of_set, is_set
@@ -98,9 +98,10 @@ class MtdataOptions(PlacedCorpus):
             lines.append(f"{folder}: is here")
         return lines
 
-    def known_sets(self) -> list[KnownSet]:
-        """Returns what mtdata knows of this pair of languages, in either direction, by id."""
-        return known_sets(self.source_language, self.target_language)
+    def catalogue(self) -> list[str]:
+        """Returns id, version and address of each set that mtdata knows of these languages, in either direction."""
+        known = known_sets(self.source_language, self.target_language)
+        return [f"{one.name}  {one.version}  {one.address}" for one in known]
 
     def _fetch_set(self, name: str, option: str) -> None:
         if self._is_here(name):  # another process has brought it meanwhile
