@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from nmt.evaluation import results
 from nmt.models.attention.options import AttentionOptions
 from nmt.models.build import MODEL_OPTIONS
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
+from tests.corpora_server import serving
+from tests.small_multi30k import MODULE, repository, write_module
 
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
@@ -40,8 +43,11 @@ def reduced(command: str) -> str:
     """The command with what makes it small."""
     if "-m nmt.train" in command:
         sizes = TINY_SIZES["transformer" if "transformer" in command else "recurrent"]
-        corpus = [] if "corpus=files" in command else GRAMMAR
+        has_text = "corpus=files" in command or "multi30k" in command
+        corpus = [] if has_text else GRAMMAR
         return " ".join([command, *SMALL, *LENGTH, *sizes, *(f"'{option}'" for option in corpus)])
+    if "do=inspect" in command:
+        return " ".join([command, *SMALL, *TINY_SIZES["recurrent"]])
     if "-m nmt.compare" in command:
         sizes = [*TINY_SIZES["recurrent"], "model.decoder_size=32"]  # dot needs states of one size
         inside = ",".join(f"'{option}'" for option in [*TINY_CORPUS, *sizes])
@@ -54,24 +60,37 @@ def commands(text: str) -> list[str]:
     return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 
 
-def run(command: str, folder: Path) -> None:
+def run(command: str, folder: Path, **variables: str) -> None:
     binaries = Path(sys.executable).parent
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{binaries}:{os.environ['PATH']}"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{binaries}:{os.environ['PATH']}", **variables}
     environment["PYTHONPATH"] = f"{folder}:{ROOT}"
+    environment.pop("NMT_DATA", None)
     made = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, timeout=300)
     assert made.returncode == 0, f"{command}\n{made.stderr.decode()}"
+
+
+@pytest.fixture(scope="module")
+def mirror() -> Iterator[str]:
+    """The address of a server that stands in for the public hosts, with a small Multi30k."""
+    with serving({"multi30k/dataset": repository()}) as server:
+        yield server.url
+
+
+def write_my_text(folder: Path) -> None:
+    (folder / "my").mkdir()
+    for split, count in (("train", 80), ("valid", 5), ("test", 5)):
+        for language in ("en", "de"):
+            text = "".join(f"sentence {i} in {language}\n" for i in range(count))
+            (folder / f"my/{split}.{language}").write_text(text)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A folder with the files that the document tells to write."""
     folder = tmp_path_factory.mktemp("first_hour")
-    (folder / "my").mkdir()
+    write_my_text(folder)
+    write_module(folder, repository())
     (folder / "my_configs/comparison").mkdir(parents=True)
-    for split, count in (("train", 80), ("valid", 5), ("test", 5)):
-        for language in ("en", "de"):
-            text = "".join(f"sentence {i} in {language}\n" for i in range(count))
-            (folder / f"my/{split}.{language}").write_text(text)
     blocks = dict(BLOCK.findall((DOCS / "first_hour.md").read_text()))
     (folder / "my_attention.py").write_text(blocks["python"])
     (folder / "my_configs/comparison/scores.yaml").write_text(blocks["yaml"])
@@ -81,9 +100,27 @@ def place(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     "block", [text for kind, text in BLOCK.findall((DOCS / "first_hour.md").read_text()) if kind == "bash"]
 )
-def test_every_block_of_the_first_hour_runs(block, place):
+def test_every_block_of_the_first_hour_runs(block, place, mirror):
     for command in commands(block):
-        run(reduced(command), place)
+        run(reduced(command), place, NMT_MIRROR=mirror, NMT_PLUGINS=MODULE)
+
+
+@pytest.fixture(scope="module")
+def data_place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_my_text(folder)
+    write_module(folder, repository())
+    return folder
+
+
+# Those that need mtdata are run by tests/corpus/test_mtdata.py.
+OF_DATA = [text for kind, text in BLOCK.findall((DOCS / "data.md").read_text()) if kind == "bash"]
+
+
+@pytest.mark.parametrize("block", [block for block in OF_DATA if "mtdata" not in block])
+def test_every_block_of_the_page_on_corpora_runs(block, data_place, mirror):
+    for command in commands(block):
+        run(reduced(command), data_place, NMT_MIRROR=mirror, NMT_PLUGINS=MODULE)
 
 
 @pytest.fixture(scope="module")
