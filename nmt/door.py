@@ -206,6 +206,8 @@ def _set_logging() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     for library in ("datasets", "matplotlib", "fsspec", "filelock", "hydra", "hydra_plugins"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    for library in ("datasets", "huggingface_hub"):  # they print by themselves: each line would come twice
+        logging.getLogger(library).propagate = False
 
 
 def _fail(message: str, code: int) -> None:

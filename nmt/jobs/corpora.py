@@ -12,6 +12,7 @@ from nmt.corpus.fetching.place import corpora_folder, digest_of_text, files_of, 
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.recipes.recipe import Recipe
 from nmt.errors import UserError
+from nmt.jobs.unfetched import nothing_to_fetch
 from nmt.schemas import DataConfig
 
 log = logging.getLogger("nmt")
@@ -36,7 +37,7 @@ def fetch_corpora(config: DataConfig) -> None:
     for line in lines:
         log.info("%s", line)
     if not texts and not lines:
-        raise UserError(f"corpus: kind={corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has")
+        raise nothing_to_fetch(corpus)
 
 
 def folders_of(texts: Sequence[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:

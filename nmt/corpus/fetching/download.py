@@ -39,7 +39,7 @@ LATER = (429, 500, 502, 503, 504)  # statuses that may pass
 class Patience:
     """How long a server is waited for."""
 
-    connecting: float = 20.0  # seconds
+    connecting: float = 5.0  # seconds at each number of a host; GitHub has up to eight, and a firewall may drop all
     silence: float = 60.0  # seconds without a byte
     tries: int = 4  # in a row at one address that brought little or nothing; a try that is cut late is none of them
     pause: float = 2.0  # seconds before the second try; twice as long before each of the next
