@@ -25,6 +25,11 @@ def fetch_corpora(config: DataConfig) -> None:
     """
     corpus = config.corpus
     texts = list(texts_of(corpus))
+    lines = corpus.fetch()  # first: a misspelt name is told before hundreds of megabytes are downloaded
+    for line in lines:
+        log.info("%s", line)
+    if not texts and not lines:
+        raise nothing_to_fetch(corpus)
     for recipe, folder in folders_of(texts):
         files = [path.name for text, path in texts if text is recipe and path.parent == folder]
         state = "is here already"
@@ -33,11 +38,6 @@ def fetch_corpora(config: DataConfig) -> None:
         log.info("%s: %s %s%s", folder, recipe.title, state, _pairs(recipe))
         for name in files:
             _check_name_of(folder / name, recipe)
-    lines = corpus.fetch()
-    for line in lines:
-        log.info("%s", line)
-    if not texts and not lines:
-        raise nothing_to_fetch(corpus)
 
 
 def folders_of(texts: Sequence[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:

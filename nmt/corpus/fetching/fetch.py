@@ -16,6 +16,7 @@ from nmt.corpus.fetching.given import given_sources
 from nmt.corpus.fetching.lengths import source_md
 from nmt.corpus.fetching.place import digest_of_text, faults, files_of, write_texts
 from nmt.corpus.fetching.sizes import in_bytes
+from nmt.corpus.fetching.sources import ShownSource
 from nmt.corpus.recipes.recipe import Archive, Recipe, Source
 from nmt.errors import Damaged, NotKept, Unreadable, UserError, not_written
 from nmt.locks import if_free, one_at_a_time
@@ -158,7 +159,8 @@ def _write(recipe: Recipe, sources: Sequence[Source], work: Path) -> None:
     """
     with phase(f"preparing {recipe.title}"):
         try:
-            lengths = write_texts(recipe, sources, work)
+            shown = [ShownSource(source) for source in sources]
+            lengths = write_texts(recipe, shown, work)
         except (UserError, OSError, MemoryError):
             raise
         except Exception as error:

@@ -10,12 +10,27 @@ from pathlib import Path
 
 from nmt.corpus.recipes.recipe import Archive, Files, Need, Source
 from nmt.errors import Absent, Damaged, UserError, not_read
+from nmt.progress import counted
 
 REGULAR = ("100644", "100755")  # modes of files in git: no links, no other repositories
 # Where an object is missing, git would fetch it by a program that the clone's own configuration may name.
 NOTHING_RUNS = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}
 
 MOST_OF_PATH = 8192  # bytes of the path of a git directory, as a work tree names it
+
+
+class ShownSource(Source):
+    """Another source, whose files are counted before the user's eyes while they are read: there may be thousands."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.need = source.need
+
+    def read(self, path: str) -> bytes:
+        return self.source.read(path)
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        return counted(self.source.files(), f"reading {self.need.repository}", "files")
 
 
 class FolderSource(Source):
