@@ -20,7 +20,7 @@ from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError
 from nmt.inspection.look import Limits, look_into, splits_of
-from tests.conftest import DATA
+from tests.conftest import real_corpus
 from tests.inspection.plain import (
     BOUNDS,
     bare_words,
@@ -257,7 +257,7 @@ def test_16_bytes_of_a_pair_are_remembered(tmp_path):
 
 @pytest.mark.data
 def test_multi30k_has_what_is_known_of_it():
-    folder = DATA / "multi30k"
+    folder = real_corpus("multi30k")
     corpus = FilesOptions(
         train=[f"{folder}/train.{{language}}.gz"],
         valid=f"{folder}/valid.{{language}}",
