@@ -20,6 +20,7 @@ from nmt.corpus.kinds.files import FilesOptions
 from nmt.corpus.kinds.sacrebleu_sets import PREFIX, fetch_set, files_of_set
 from nmt.errors import Absent, UserError
 from tests.conftest import ROOT, TINY_CORPUS, TINY_SIZES
+from tests.corpora_server import QUICK
 from tests.processes import door_in_process, fails
 
 FIRST_HOUR = ROOT / "docs/first_hour.md"
@@ -31,6 +32,7 @@ def sets(tmp_path, monkeypatch) -> Path:
     """An empty folder of sacreBLEU's."""
     folder = tmp_path / "sets"
     monkeypatch.setenv("SACREBLEU", str(folder))
+    monkeypatch.setattr("nmt.corpus.fetching.download.Patience", lambda: QUICK)
     return folder
 
 
@@ -120,13 +122,18 @@ class Server:
     def __init__(self, content: bytes):
         self.content = content
         self.status = 200
+        self.times = 0  # answers with another status, after which it is well again
         self.asked = 0
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 server.asked += 1
-                self.send_response(server.status)
+                status = server.status
+                if server.times:
+                    server.times -= 1
+                    status = 503
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(server.content)))
                 self.end_headers()
                 self.wfile.write(server.content)
@@ -190,10 +197,10 @@ def test_reading_asks_no_server_and_the_command_that_it_names_fetches(sets, serv
     [
         (
             "404",
-            r"sacrebleu:wmt14: cannot be fetched from http://127.*\(status 404\); try again, or put the file there",
+            r"sacrebleu:wmt14: cannot be fetched \(http://127.*: answers 404 Not Found\); try again, or put the file",
         ),
-        ("gone", r"sacrebleu:wmt14: cannot be fetched from http://127.*\(ConnectionError\); try again"),
-        ("other", r"sacrebleu:wmt14: http://127.* sends another file than sacreBLEU knows"),
+        ("gone", r"sacrebleu:wmt14: cannot be fetched \(http://127.*: .*refused\); try again"),
+        ("other", r"sacrebleu:wmt14: cannot be fetched \(http://127.*: other bytes than are known"),
         ("cut", r"sacrebleu:wmt14: .*wmt14\.test-filtered\.tgz is damaged"),
         ("empty", r"sacrebleu:wmt14: its archive holds no .*newstest2014-deen-src\.en\.sgm; delete .*raw"),
     ],
@@ -222,6 +229,12 @@ def test_whatever_goes_wrong_is_one_line_and_leaves_nothing_that_counts(sets, se
         server.content = archive()
         monkeypatch.setattr(DATASETS["wmt14"], "md5", [hashlib.md5(server.content).hexdigest()])
         assert fetch_set("sacrebleu:wmt14", "en", "de").endswith("is here")
+
+
+def test_a_server_that_is_busy_is_asked_again(sets, server):
+    server.times = 1
+    assert fetch_set("sacrebleu:wmt14", "en", "de").endswith("is here")
+    assert server.asked == 2
 
 
 def test_texts_that_were_begun_and_not_finished_do_not_count(sets, server, monkeypatch):

@@ -13,7 +13,7 @@ from nmt.corpus.fetching.download import Patience
 from nmt.corpus.fetching.downloaded import DownloadedSources
 from nmt.corpus.fetching.given import given_sources
 from nmt.corpus.fetching.lengths import source_md
-from nmt.corpus.fetching.place import faults, files_of, write_texts
+from nmt.corpus.fetching.place import MEND, faults, files_of, write_texts
 from nmt.corpus.fetching.sizes import in_bytes
 from nmt.corpus.recipes.recipe import Archive, Recipe, Source
 from nmt.errors import Damaged, UserError, not_written
@@ -23,7 +23,6 @@ from nmt.swap import name_of_damaged
 
 log = logging.getLogger("nmt")
 
-MEND = "set NMT_DATA to a folder that can be written"
 DOWNLOADS = ".downloads"
 ORIGIN = "SOURCE.md"
 

@@ -14,7 +14,7 @@ from nmt.corpus.fetching.sizes import MEGABYTE
 from nmt.corpus.recipes.recipe import RECIPES, Recipe, Source, Split
 from nmt.errors import Damaged, not_read
 
-BLOCK = 1 << 20  # bytes that are hashed at a time
+MEND = "set NMT_DATA to a folder that can be written"
 
 
 def corpora_folder() -> Path:
@@ -85,12 +85,10 @@ def _fault(folder: Path, name: str, known: str) -> str:
 
 def digest_of_text(path: Path) -> str:
     """Returns the SHA-256 of a text, unpacked; or that it can't be unpacked. Raises Unreadable."""
-    digest = hashlib.sha256()
     open_packed = gzip.open if path.suffix == ".gz" else open
     try:
         with open_packed(path, "rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
+            digest = hashlib.file_digest(file, "sha256")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return "none: can't be unpacked"
     except OSError as error:
