@@ -21,7 +21,8 @@ from urllib.parse import unquote
 from nmt.corpus.fetching.download import Patience
 
 BLOCK = 1 << 16
-QUICK = Patience(connecting=5.0, silence=0.2, tries=3, pause=0.0)  # with which a test waits for a server
+QUICK = Patience(connecting=5.0, silence=0.2, tries=3, pause=0.0)  # where a server falls silent
+WITHOUT_PAUSES = Patience(tries=3, pause=0.0)  # where none does: a busy machine may be slow
 
 Repositories = Mapping[str, dict[str, bytes]]  # content by path, by owner/name
 

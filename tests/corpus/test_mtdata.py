@@ -20,12 +20,13 @@ from pathlib import Path
 
 import pytest
 
+from nmt.config import compose_train
 from nmt.corpus.kinds import mtdata_texts
 from nmt.corpus.kinds.mtdata import MtdataOptions
 from nmt.corpus.kinds.mtdata_index import opened_index
 from nmt.errors import Absent, UserError
-from tests.conftest import ROOT, TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES
-from tests.corpora_server import QUICK, CorporaServer, Mood, serving
+from tests.conftest import ROOT, TINY_GRAMMAR
+from tests.corpora_server import WITHOUT_PAUSES, CorporaServer, Mood, serving
 from tests.processes import door_in_process, fails
 
 PAIRS = [("A dog .", "Un chien ."), ("Two\tcats .", "Deux chats ."), ("", "Rien ."), ("The end .", "Fin .")]
@@ -81,7 +82,7 @@ def add(library, server, tmp_path, monkeypatch) -> Adding:
     monkeypatch.setenv("NMT_DATA", str(tmp_path / "corpora"))
     monkeypatch.setenv("MTDATA", "")  # so that downloads lie below NMT_DATA
     monkeypatch.setattr(library.INDEX, "entries", dict(library.INDEX.entries))
-    monkeypatch.setattr("nmt.corpus.fetching.download.Patience", lambda: QUICK)
+    monkeypatch.setattr("nmt.corpus.fetching.download.Patience", lambda: WITHOUT_PAUSES)
 
     def added(file: str, content: bytes, name: str = "Test-tiny-1-fra-eng", **options: object) -> str:
         server.repositories[SERVED][file] = content
@@ -348,25 +349,15 @@ def test_the_door_lists_the_ids_of_a_pair_of_languages_and_nothing_else(add, tmp
     assert ours.split()[1] == "1" and ours.endswith("/tiny.tsv")
 
 
-def test_a_set_is_fetched_and_trained_on_under_the_same_options(add, tmp_path):
+def test_a_set_is_fetched_and_read_by_training_under_the_same_options(add, tmp_path):
     pairs = [(pair.source, pair.target) for pair in TINY_GRAMMAR.read("valid")]
     name = add("tiny.zip", moses(pairs), name="Test-tiny-1-eng-deu", in_paths=["*.en", "*.fr"], in_ext="txt")
     options = ["corpus=mtdata", f"corpus.train=[{name}]", f"corpus.valid={name}", f"corpus.tests={{tiny: {name}}}"]
     fetched = door_in_process("data", *options, folder=tmp_path)
     assert fetched.returncode == 0, fetched.stderr.decode()
     assert f"{name}: is here" in fetched.stderr.decode() and "Downloading" not in fetched.stderr.decode()
-    sizes = [option for option in TINY_CORPUS if not option.startswith("corpus.")]
-    steps = ["tokenizer.kind=char", "trainer.max_minutes=0", "trainer.max_steps=1", "run.dir=run"]
-    trained = door_in_process(
-        "train",
-        "+experiment=demo/attention",
-        *options,
-        *sizes,
-        *TINY_SIZES["recurrent"],
-        *steps,
-        folder=tmp_path,
-    )
-    assert trained.returncode == 0, trained.stderr.decode()
+    config = compose_train(options)
+    assert texts(config.corpus) == texts(config.corpus, "tiny") == pairs
 
 
 def sgm(column: int) -> bytes:
