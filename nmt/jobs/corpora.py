@@ -70,7 +70,7 @@ def recipes_of(corpus: Corpus) -> Iterator[Recipe]:
 
 def texts_of(corpus: Corpus) -> Iterator[tuple[Recipe, Path]]:
     """Yields every text that a corpus reads and a recipe makes, with its file."""
-    for split in ("train", "valid", *corpus.test_names()):
+    for split in corpus.splits():
         for path in corpus.files_of(split):
             recipe = recipe_of(path)
             if recipe:

@@ -56,6 +56,10 @@ class Corpus(ABC):
     def test_names(self) -> list[str]:
         """Returns the names of the test sets, each fit to name a folder."""
 
+    def splits(self) -> list[str]:
+        """Returns the names of all splits that there are: ``train``, ``valid``, and the test sets."""
+        return ["train", "valid", *self.test_names()]
+
     @abstractmethod
     def read(self, split: str, first: int = 0) -> Iterator[Pair]:
         """Yields the pairs of ``train``, ``valid`` or a named test set, in their order, from number ``first`` on.
