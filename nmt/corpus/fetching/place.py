@@ -113,13 +113,9 @@ def write_texts(recipe: Recipe, sources: Sequence[Source], folder: Path) -> list
 
 def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
     """Writes the texts of a split, all of them gzipped where one is large. Raises Damaged for another text."""
-    _check_counts(split, recipe)
-    contents = {}
-    for ending, lines in split.texts.items():
-        name = f"{split.name}.{ending}"
-        text = "".join(f"{line}\n" for line in lines)
-        contents[name] = text.encode("utf-8")
-        _check_digest(name, contents[name], recipe)
+    contents = split.contents()
+    for name, content in contents.items():
+        _check_digest(name, content, recipe)
     largest = max(len(content) for content in contents.values())
     for name, content in contents.items():
         place = folder / name
@@ -127,15 +123,6 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
             place = folder / f"{name}.gz"
             content = gzip.compress(content, mtime=0)
         place.write_bytes(content)
-
-
-def _check_counts(split: Split, recipe: Recipe) -> None:
-    """Raises Damaged where the texts of a split have unequal numbers of lines."""
-    counts = {ending: len(lines) for ending, lines in split.texts.items()}
-    is_parallel = len(set(counts.values())) == 1
-    if not is_parallel:
-        place = f"{recipe.folder}/{split.name}"
-        raise Damaged(f"{place}: has texts of {counts} lines, where line i of each is one pair")
 
 
 def _check_digest(name: str, content: bytes, recipe: Recipe) -> None:
