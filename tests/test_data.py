@@ -24,8 +24,11 @@ def read(monkeypatch):
     [
         (("do=lst",), ("do=lst: did you mean 'list'?", "fetch")),
         (("corpus=multi30k_en_de", "source=nowhere"), ("source=nowhere: no such file or folder",)),
+        (("corpus=multi30k",), ("did you mean 'multi30k_en_de' or 'multi30k_en_fr'?",)),
+        (("corpus=multi30k_de_en",), ("did you mean 'multi30k_en_de'?",)),
         (("+comparison=multi30",), ("comparison=multi30: no such configuration", "multi30k")),
-        ((), ("kind=grammar has no text to fetch", "do=list")),
+        ((), ("kind=grammar has no text to fetch", "name a corpus, such as corpus=multi30k_en_de", "do=list")),
+        (("corpus=files", "corpus.train=[x]"), ("your own files, which do=inspect looks into", "do=list")),
     ],
 )
 def test_a_mistake_ends_in_one_line(tmp_path, arguments, told):

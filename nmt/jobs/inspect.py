@@ -85,8 +85,11 @@ def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
     option = f"tokenizer.vocabulary_size={epoch.vocabulary_size}"
     return [
         Advice("pieces a word", f"{pieces} (tokenizer: {epoch.tokenizer})"),
-        Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces", option),
-        Advice("an epoch", f"{epoch.updates:,} updates, {epoch.target_tokens:,} target tokens, {time}"),
+        Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces, 95 % of which occur 100 times or more", option),
+        Advice(
+            "an epoch of this configuration",
+            f"{epoch.updates:,} updates, {epoch.target_tokens:,} target tokens, {time}",
+        ),
     ]
 
 

@@ -22,6 +22,11 @@ def corpora_folder() -> Path:
     return Path(os.environ.get("NMT_DATA") or "data/corpora")
 
 
+def real(folder: Path) -> Path:
+    """Returns where a folder lies, whatever links lead to it; of links that lead in a circle, one of them."""
+    return Path(os.path.realpath(folder))
+
+
 def recipe_of(path: Path) -> Recipe | None:
     """Returns the recipe that makes a file; None where no recipe does."""
     recipe = RECIPES.get(path.parent.name)
@@ -115,6 +120,9 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
     """Writes the texts of a split, all of them gzipped where one is large. Raises Damaged for another text."""
     contents = split.contents()
     for name, content in contents.items():
+        ending = name.removeprefix(f"{split.name}.")
+        if content.count(b"\n") > len(split.texts[ending]):
+            raise Damaged(f"{recipe.folder}/{name}: the recipe makes a line with a line end in it")
         _check_digest(name, content, recipe)
     largest = max(len(content) for content in contents.values())
     for name, content in contents.items():
@@ -128,9 +136,11 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
 def _check_digest(name: str, content: bytes, recipe: Recipe) -> None:
     """Raises Damaged for a text that is not what the recipe knows."""
     digest = hashlib.sha256(content).hexdigest()
-    known = recipe.digests.get(name, "none")
+    place = f"{recipe.folder}/{name}"
+    if name not in recipe.digests:
+        raise Damaged(f"{place}: the recipe makes this text and does not name it in its digests (SHA-256 {digest})")
+    known = recipe.digests[name]
     if digest != known:
-        place = f"{recipe.folder}/{name}"
         raise Damaged(
             f"{place}: not the text of this corpus (SHA-256 {digest}, not {known}), so nothing made "
             "with it could be compared; its source was another one, or is damaged"

@@ -204,7 +204,10 @@ class DatasetsOptions(PlacedCorpus):
             reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
             is_absent = isinstance(error, FileNotFoundError | ConnectionError)
             kind = Absent if is_absent else UserError
-            raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason})") from None
+            mend = ""
+            if is_absent and not self._folder.is_dir():
+                mend = "; check the name and the network, or name a folder that has the data set"
+            raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason}){mend}") from None
 
     def _check_columns(self, known: list[str] | None) -> None:
         """``known``: the columns of the data set; a stream may not know them beforehand."""
