@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # imported late, so that --help is instant
 
 def main() -> None:
     with open_door("data", __doc__, _data) as run:
-        sys.argv[1:] = _of_one_system(sys.argv[1:])
+        sys.argv[1:] = _of_one_system(sys.argv[1:])  # which Hydra reads
         run()
 
 

@@ -20,11 +20,12 @@ import torch
 from nmt.config import flat, load_train, save
 from nmt.corpus.subwords.tokenizer import Tokenizer
 from nmt.corpus.text.writing import ALIKE, Proportions
-from nmt.errors import Absent, Unreadable, UserError, not_read, not_written
+from nmt.errors import Absent, Unreadable, UserError, not_written
 from nmt.kernels.process import prepare
 from nmt.models.build import build_model
 from nmt.models.interface import Model, Vocabulary
 from nmt.plugins import plugin_hashes
+from nmt.record import RECORD, other_text, record_of, recorded_proportions
 from nmt.schemas import TrainConfig
 from nmt.swap import write_whole
 from nmt.training.checkpoints.folder import Checkpoints
@@ -52,11 +53,9 @@ NOT_THE_EXPERIMENT = option_names("NOT_THE_EXPERIMENT")
 # Of what may change: what leaves the weights as they are, and what changes their last bits alone.
 WATCHES = option_names("WATCHES")
 CHANGES_BITS = option_names("CHANGES_BITS")
-RECORD = "provenance.json"
 BASE = "finetuning.run"
 # What a run writes: in a folder without any of these names, one may begin.
 WRITTEN = ("config.yaml", "tokenizer", "checkpoints", "journal.jsonl", RECORD, "evaluations", "export")
-OF_PACKED = "if an earlier version of nmt wrote it, it is of .gz files as they were packed: put those very files back"
 LIBRARIES = ("torch", "sentencepiece", "sacrebleu", "hydra-core", "safetensors", "numpy")
 
 
@@ -179,7 +178,7 @@ def has_begun(config: TrainConfig) -> bool:
         checkpoints.progress()
         checkpoints.check_best()
         read_journal(folder)
-        _record_of(folder)
+        record_of(folder)
     _check_same_options(folder, config, is_trained)
     if not is_trained:
         _check_nothing_kept(folder)
@@ -237,38 +236,6 @@ def _begun_with(folder: Path, measure: Callable[[], Proportions]) -> Proportions
     return recorded
 
 
-def recorded_proportions(folder: Path) -> Proportions | None:
-    """Returns what a run recorded of its training text; None where it has no record that can be read.
-
-    A record from before has nothing of it: text was then cleaned in words on both sides, whatever its script.
-    Raises Unreadable.
-    """
-    record = _record_of(folder)
-    if record is None:
-        return None
-    if "proportions" not in record:
-        return ALIKE
-    try:
-        return Proportions.from_dict(record["proportions"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _record_of(folder: Path) -> dict[str, Any] | None:
-    """Returns what a run recorded when it began; None where that is absent or damaged. Raises Unreadable."""
-    path = folder / RECORD
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        fault = not_read(error, path)
-        if isinstance(fault, Unreadable):
-            raise fault from None
-        return None
-    except (ValueError, RecursionError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
 def record_config(run: Run, paths_from: Path | None) -> None:
     """Writes the configuration that a run goes on under, and the folder from where its relative paths lead.
 
@@ -285,47 +252,10 @@ def _check_same_text(folder: Path, config: TrainConfig, tokenizer: Tokenizer, te
     before = load_train(folder / "config.yaml")
     origin = Run(folder, before, tokenizer).checkpoints.newest_origin()
     trained_on = origin.text if origin else {}
-    change = _other_text(folder, before, config, text, trained_on)
+    change = other_text(folder, before.corpus, config.corpus, text, trained_on)
     if change:
-        split, recorded, current = change
-        advice = f" ({OF_PACKED})" if before.corpus.may_be_of_packed(recorded, split) else ""
-        raise UserError(f"{_another_run(folder, f'corpus.{split} (hash of the text)', recorded, current)}{advice}")
-
-
-def _other_text(
-    folder: Path, before: TrainConfig, config: TrainConfig, text: dict[str, str], trained_on: dict[str, str]
-) -> tuple[str, Any, Any] | None:
-    """Returns the split whose text has changed: where the text lies may change, so its hashes are compared.
-
-    ``text`` has those of today; ``trained_on`` has those that the newest checkpoint keeps, where it keeps any.
-    """
-    records = [record for record in (trained_on, _recorded_text(folder)) if record.keys() >= text.keys()]
-    is_checked = True
-    for record in records:
-        for split, current in text.items():
-            recorded = record[split]
-            if recorded == current or config.corpus.was_recorded_as(recorded, split):
-                continue
-            is_checked = False
-            if trained_on.get(split) == current and before.corpus.may_be_of_packed(recorded, split):
-                continue  # its first record is of files that were packed anew since
-            may_be_same = config.corpus.counts_as(recorded, split) and type(before.corpus) is type(config.corpus)
-            if not (may_be_same and before.corpus.fingerprint(split) == current):
-                return split, recorded, current
-    if not records:
-        log.info("%s: neither checkpoints nor %s tell its text: the text itself can't be checked", folder, RECORD)
-    elif not is_checked:  # what the run began with, though a later part may be known
-        log.info("%s: its record is of an earlier version of nmt: the text itself can't be checked", folder)
-    return None
-
-
-def _recorded_text(folder: Path) -> dict[str, Any]:
-    """Returns the fingerprints in the record of a run; none where it is absent or damaged. Raises Unreadable."""
-    record = _record_of(folder) or {}
-    data = record.get("data")
-    if not isinstance(data, dict) or not data.keys() >= {"train", "valid"}:
-        return {}
-    return {split: data[split] for split in ("train", "valid")}
+        key = f"corpus.{change.split} (hash of the text)"
+        raise UserError(f"{_another_run(folder, key, change.recorded, change.current)}{change.advice}")
 
 
 def difference(old: Any, new: Any, may_differ: Set[str] = MAY_CHANGE, path: str = "") -> tuple[str, Any, Any] | None:
@@ -368,7 +298,7 @@ def commit_of(run: Run) -> str:
     """Returns the commit that a run was first started at."""
     record: dict[str, Any] = {}
     with suppress(Unreadable):  # nothing but a line of the report depends on it
-        record = _record_of(run.folder) or {}
+        record = record_of(run.folder) or {}
     return str(record.get("commit") or "not recorded")
 
 

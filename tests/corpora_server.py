@@ -18,9 +18,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
-BLOCK = 1 << 16
+from nmt.corpus.fetching.download import Patience
 
-Repositories = Mapping[str, Mapping[str, bytes]]  # content by path, by owner/name
+BLOCK = 1 << 16
+QUICK = Patience(connecting=5.0, silence=0.2, tries=3, pause=0.0)  # where a server falls silent
+WITHOUT_PAUSES = Patience(tries=3, pause=0.0)  # where none does: a busy machine may be slow
+
+Repositories = Mapping[str, dict[str, bytes]]  # content by path, by owner/name
 
 
 @dataclass

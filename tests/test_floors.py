@@ -31,6 +31,7 @@ FLOORS = {
     "shapes": 6,
     "verbatim": 6,
     "config": 6,
+    "record": 6,
     "run": 7,
     "override_errors": 7,
     "jobs": 8,

@@ -51,6 +51,13 @@ def label_of(low: int, high: int | None) -> str:
     return f"{low}-{high}" if low < high else f"{low}"
 
 
+def ranges_of(bounds: Sequence[int]) -> list[tuple[int, int | None]]:
+    """Returns the shortest and the longest length of each bucket; the last one has no longest."""
+    lows = [1, *(bound + 1 for bound in bounds)]
+    highs = [*bounds, None]
+    return list(zip(lows, highs, strict=True))
+
+
 def make_buckets(lengths: Sequence[int], bounds: Sequence[int]) -> list[Bucket]:
     """Buckets up to each of ``bounds``, one beyond the last, and the whole as the last.
 
@@ -58,11 +65,9 @@ def make_buckets(lengths: Sequence[int], bounds: Sequence[int]) -> list[Bucket]:
     not rise.
     """
     check_bounds(bounds)
-    lows = [1, *(bound + 1 for bound in bounds)]
-    highs = [*bounds, None]
     belongs = np.searchsorted(np.array(bounds), np.array(lengths))  # lengths <= bounds[i] belong to i
     buckets = []
-    for number, (low, high) in enumerate(zip(lows, highs, strict=True)):
+    for number, (low, high) in enumerate(ranges_of(bounds)):
         sentences = np.flatnonzero(belongs == number)
         if len(sentences):
             buckets.append(_bucket(low, high, sentences.tolist(), lengths))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nmt.evaluation.buckets import label_of
+from nmt.evaluation.buckets import label_of, ranges_of
 from nmt.inspection.results import Bucket, Ratio
 
 LONGEST = 10_000  # of the lengths that are told apart
@@ -39,10 +39,8 @@ class LengthCounter:
         """Returns the lines in the buckets of a report, which end at ``bounds``; length 0 counts to the first."""
         parts = np.split(self.counts, [bound + 1 for bound in bounds])
         lines = max(1, int(self.counts.sum()))
-        lows = [1, *(bound + 1 for bound in bounds)]
-        highs = [*bounds, None]
         buckets = []
-        for low, high, part in zip(lows, highs, parts, strict=True):
+        for (low, high), part in zip(ranges_of(bounds), parts, strict=True):
             count = int(part.sum())
             label = label_of(low, high)
             buckets.append(Bucket(label, count, count / lines))

@@ -67,22 +67,12 @@ class Looked:
         return notes
 
 
-def splits_of(corpus: Corpus) -> list[str]:
-    """Returns the splits that a corpus has: training and validation where they have a place, and all test sets."""
-    names = []
-    for split in (TRAIN, VALID):
-        place = getattr(corpus, split, None)
-        if place is None or place:  # kinds without such an option make the text themselves
-            names.append(split)
-    return [*names, *corpus.test_names()]
-
-
 def look_into(corpus: Corpus, limits: Limits) -> Looked:
     """Reads every split of a corpus once, and the beginning of the first one twice.
 
     Raises UserError for a corpus without any text, and for text that can't be read.
     """
-    names = splits_of(corpus)
+    names = corpus.splits()
     if not names:
         raise UserError(
             "corpus: no text is named; say corpus.train=PLACE, corpus.valid=PLACE or corpus.tests={NAME: PLACE}"
@@ -93,8 +83,9 @@ def look_into(corpus: Corpus, limits: Limits) -> Looked:
     first = itertools.islice(corpus.read(names[0]), MEASURED)
     proportions = Proportions.of(normalised_pairs(first, limits.reader.normalise))
     look = _Look(corpus, limits, proportions)
-    for name in corpus.test_names():
-        look.at_test(name)
+    for name in names:
+        if name not in (TRAIN, VALID):
+            look.at_test(name)
     if VALID in names:
         look.at_valid()
     if TRAIN in names:

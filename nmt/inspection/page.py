@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
-
 from nmt.corpus.text.writing import isolated
 from nmt.inspection.pictures import SOURCE_COLOUR, TARGET_COLOUR, length_picture
 from nmt.inspection.results import Inspection
 from nmt.inspection.sections import advice_section, notes_section, sections
 from nmt.report.page import ASSETS as REPORT_ASSETS
+from nmt.report.page import templates_in
 
 ASSETS = Path(__file__).parent / "assets"
 
 
 def html_text(inspection: Inspection) -> str:
     """Returns the page, in the style of a comparison's report."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(ASSETS)
     environment.filters["isolated"] = isolated
     parts = [
         advice_section(inspection),

@@ -16,13 +16,18 @@ class Lines:
     first: tuple[int, ...] = ()  # numbers from 1, through all files of a split
 
     def __str__(self) -> str:
-        """Returns the numbers as people read them: ``lines 3, 17, ...``."""
+        """Returns the numbers as people read them: ``lines 3, 17, ...``; empty where there is none."""
         if not self.first:
             return ""
         noun = "line" if self.count == 1 else "lines"
+        return f"{noun} {self.numbers}"
+
+    @property
+    def numbers(self) -> str:
+        """The numbers without the word: ``3, 17, ...``."""
         more = ", ..." if self.count > len(self.first) else ""
-        numbers = ", ".join(f"{number:,}" for number in self.first)
-        return f"{noun} {numbers}{more}"
+        listed = ", ".join(f"{number:,}" for number in self.first)
+        return f"{listed}{more}"
 
 
 @dataclass(frozen=True)

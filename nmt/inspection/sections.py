@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nmt.corpus.text.writing import SCRIPTS, isolated
-from nmt.inspection.results import BOTH, Inspection, LeftOut, Lines, OddLines, Ratio, Shared, Side, Split, Unseen
+from nmt.inspection.results import BOTH, Inspection, LeftOut, OddLines, Ratio, Shared, Side, Split, Unseen
 
 NOTHING = "–"
 FEW = 0.0005  # share of the letters, below which a script is named without it
@@ -206,7 +206,7 @@ def _cells_of_shared(shared: Shared) -> list[str]:
         percent_of(shared.sources.count, shared.of),
         thousands(shared.pairs.count),
         percent_of(shared.pairs.count, shared.of),
-        numbers(first),
+        first.numbers,
     ]
 
 
@@ -259,7 +259,7 @@ def _cells_of_odd(odd: OddLines) -> list[str]:
         thousands(odd.lines.count),
         side,
         odd.title,
-        numbers(odd.lines),
+        odd.lines.numbers,
     ]
 
 
@@ -314,19 +314,13 @@ def _cells_of_left_out(left_out: LeftOut, pairs: int) -> list[str]:
         thousands(left_out.lines.count),
         percent_of(left_out.lines.count, pairs),
         f"left out: {left_out.title}",
-        numbers(left_out.lines),
+        left_out.lines.numbers,
     ]
 
 
 def thousands(number: int) -> str:
     """Returns a number as people read it."""
     return f"{number:,}"
-
-
-def numbers(lines: Lines) -> str:
-    """Returns line numbers without the word."""
-    _, _, plain = str(lines).partition(" ")
-    return plain
 
 
 def percent_of(part: int, whole: int) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from nmt.corpus.fetching.fetch import fetch
@@ -77,27 +76,11 @@ def recipes_of(corpus: Corpus) -> Iterator[Recipe]:
 
 def texts_of(corpus: Corpus) -> Iterator[tuple[Recipe, Path]]:
     """Yields every text that a corpus reads and a recipe makes, with its file."""
-    for place in _places_of(corpus):
-        for language in (corpus.source_language, corpus.target_language):
-            path = Path(place.replace("{language}", language))
+    for split in corpus.splits():
+        for path in corpus.files_of(split):
             recipe = recipe_of(path)
             if recipe:
                 yield recipe, path
-
-
-def _places_of(corpus: Corpus) -> Iterator[str]:
-    """Yields all places that the options of a corpus name: each once, in the order of the options."""
-    places: dict[str, None] = {}
-    for option in fields(corpus):
-        if option.name not in corpus.PATHS:
-            continue
-        value = getattr(corpus, option.name)
-        if isinstance(value, str):
-            value = [value]
-        elif isinstance(value, Mapping):
-            value = value.values()
-        places |= dict.fromkeys(value)
-    yield from places
 
 
 def _check_name_of(path: Path, recipe: Recipe) -> None:

@@ -37,8 +37,8 @@ def inspect(config: DataConfig) -> Inspection:
     folder = Path(config.output) if config.output else PLACE / name_of(config.corpus)
     limits = Limits(config.cleaning, config.tokenizer, EvaluationOptions().bucket_bounds)
     inspection = _inspection(config, look_into(config.corpus, limits))
+    print(look_text(inspection), flush=True)  # also where nothing can be written
     _write(inspection, folder)  # before an epoch is measured, which takes a while and may be stopped
-    print(look_text(inspection), flush=True)
     inspection = _with_epoch(inspection, config)
     _write(inspection, folder)
     print(f"\n{advice_text(inspection)}", flush=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nmt.corpus.kinds.corpus import Corpus
-from nmt.corpus.kinds.places import PlacedCorpus
-from nmt.errors import Absent, UserError
+from nmt.errors import Absent
 
 
 def with_others(first: Absent, corpus: Corpus, splits: Iterable[str]) -> Absent:
@@ -25,16 +24,8 @@ def with_others(first: Absent, corpus: Corpus, splits: Iterable[str]) -> Absent:
 
 
 def _absent_files(corpus: Corpus, splits: Iterable[str]) -> Iterator[Path]:
-    """Yields the files of some splits that are not there. What ``*`` stands for is not known, and left out."""
-    if not isinstance(corpus, PlacedCorpus):
-        return
+    """Yields the files of some splits that are not there."""
     for split in splits:
-        try:
-            places = corpus.places(split)
-        except UserError:  # a split without a place, which whoever reads it tells
-            continue
-        for place in places:
-            for language in (corpus.source_language, corpus.target_language):
-                path = Path(place.replace("{language}", language))
-                if "*" not in place and not path.exists():
-                    yield path
+        for path in corpus.files_of(split):
+            if not path.exists():
+                yield path

@@ -60,6 +60,17 @@ class Curve:
     unit: str
 
 
+def templates_in(folder: Path) -> jinja2.Environment:
+    """Returns the templates of a folder, in which a name that is not given is an error."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def html_text(comparison: Comparison) -> str:
     """The page. Raises nothing for large results: what does not fit is thinned out evenly, and the page says so.
 
@@ -67,13 +78,7 @@ def html_text(comparison: Comparison) -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates_in(ASSETS)
     environment.filters["isolated"] = names_isolated
     budget = SENTENCE_BYTES // max(len(comparison.sentences), 1)
     blocks: list[tuple[str, str]] = []

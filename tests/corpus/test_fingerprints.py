@@ -26,7 +26,7 @@ TRAIN = (
     "corpus=files",
     "corpus.train=['train.{language}.gz']",
     "corpus.valid='valid.{language}.gz'",
-    "model=lstm_attention",
+    "model=lstm_fixed",
     "optimizer.schedule=constant",
     *SMALL,
     *TINY_SIZES["recurrent"],

@@ -12,22 +12,21 @@ import re
 import shlex
 import sys
 import tarfile
-import threading
 import types
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from nmt.config import compose_train
 from nmt.corpus.kinds import mtdata_texts
 from nmt.corpus.kinds.mtdata import MtdataOptions
 from nmt.corpus.kinds.mtdata_index import opened_index
 from nmt.errors import Absent, UserError
-from tests.conftest import ROOT, TINY_CORPUS, TINY_GRAMMAR, TINY_SIZES
+from tests.conftest import ROOT, TINY_GRAMMAR
+from tests.corpora_server import WITHOUT_PAUSES, CorporaServer, Mood, serving
 from tests.processes import door_in_process, fails
 
 PAIRS = [("A dog .", "Un chien ."), ("Two\tcats .", "Deux chats ."), ("", "Rien ."), ("The end .", "Fin .")]
@@ -40,25 +39,9 @@ LEFT_OUT = (
     *("leipzig", "huggingface"),
 )
 
+SERVED = "owner/served"
+
 Adding = Callable[..., str]
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Files of a folder; of one whose name begins with "cut", the first half alone."""
-
-    def do_GET(self) -> None:
-        name = Path(self.path).name
-        if not name.startswith("cut"):
-            super().do_GET()
-            return
-        content = Path(self.translate_path(self.path)).read_bytes()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content[: len(content) // 2])
-
-    def log_message(self, *arguments: object) -> None:
-        pass
 
 
 def forget_library() -> None:
@@ -84,27 +67,29 @@ def library(tmp_path_factory) -> Iterator[types.ModuleType]:
 
 
 @pytest.fixture
-def add(library, tmp_path, monkeypatch) -> Iterator[Adding]:
+def server() -> Iterator[CorporaServer]:
+    """Serves the files that a test adds; one whose name begins with "cut" is cut whenever it is asked for."""
+    with serving({SERVED: {}}) as started:
+        started.mood = Mood(only="/cut", cut_at=50)
+        yield started
+
+
+@pytest.fixture
+def add(library, server, tmp_path, monkeypatch) -> Adding:
     """Serves a file, and adds a set to the index that lies there; returns its id."""
     from mtdata.entry import Entry
 
-    served = tmp_path / "served"
-    served.mkdir()
     monkeypatch.setenv("NMT_DATA", str(tmp_path / "corpora"))
     monkeypatch.setenv("MTDATA", "")  # so that downloads lie below NMT_DATA
     monkeypatch.setattr(library.INDEX, "entries", dict(library.INDEX.entries))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(served)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    monkeypatch.setattr("nmt.corpus.fetching.download.Patience", lambda: WITHOUT_PAUSES)
 
     def added(file: str, content: bytes, name: str = "Test-tiny-1-fra-eng", **options: object) -> str:
-        (served / file).write_bytes(content)
-        address = f"http://127.0.0.1:{server.server_port}/{file}"
-        library.INDEX.add_entry(Entry(name, address, **options))
+        server.repositories[SERVED][file] = content
+        library.INDEX.add_entry(Entry(name, f"{server.url}/{SERVED}/0/{file}", **options))
         return name
 
-    yield added
-    server.shutdown()
-    server.server_close()
+    return added
 
 
 def text_of(pairs: list[tuple[str, str]], column: int) -> bytes:
@@ -201,7 +186,7 @@ def test_a_pattern_that_names_several_files_of_an_archive_is_told(add):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("cut.zip", moses(), "IncompleteRead"),
+        ("cut.zip", moses(), "cut after 50 bytes"),
         ("short.tsv.gz", gzip.compress(tsv() * 99)[:-30], "EOFError"),
         ("short.tsv.xz", lzma.compress(tsv() * 99)[:-30], "EOFError"),
         ("short.zip", moses()[:-40], "no whole archive); delete "),
@@ -221,14 +206,25 @@ def test_half_a_file_is_told_in_one_line_and_never_counts_as_whole(add, tmp_path
         texts(corpus(name))
 
 
-def test_a_set_whose_address_is_gone_is_named_and_can_be_fetched_when_it_is_back(add, tmp_path):
+def test_a_set_whose_address_is_gone_is_named_and_can_be_fetched_when_it_is_back(add, server):
     name = add("tiny.tsv", tsv())
-    (tmp_path / "served/tiny.tsv").rename(tmp_path / "served/away")
-    with pytest.raises(UserError, match=f"{name}: can't be fetched .HTTPError: 404 Client Error"):
+    server.mood = Mood(status=404)
+    with pytest.raises(
+        UserError, match=rf"{name}: can't be fetched \(http://127.*: answers 404 Not Found\); try again"
+    ):
         corpus(name).fetch()
-    (tmp_path / "served/away").rename(tmp_path / "served/tiny.tsv")
+    server.mood = Mood()
     corpus(name).fetch()
     assert texts(corpus(name))
+
+
+def test_a_download_that_was_cut_goes_on_where_it_was(add, server):
+    content = tsv() * 99
+    name = add("tiny.tsv", content)
+    server.mood = Mood(cut_at=1000, times=1)
+    corpus(name).fetch()
+    assert server.sent == len(content), "nothing of it was sent twice"
+    assert len(texts(corpus(name))) == 99 * 3
 
 
 def test_a_full_disk_is_told_as_such_and_not_as_a_damaged_download(add, tmp_path, monkeypatch):
@@ -353,25 +349,15 @@ def test_the_door_lists_the_ids_of_a_pair_of_languages_and_nothing_else(add, tmp
     assert ours.split()[1] == "1" and ours.endswith("/tiny.tsv")
 
 
-def test_a_set_is_fetched_and_trained_on_under_the_same_options(add, tmp_path):
+def test_a_set_is_fetched_and_read_by_training_under_the_same_options(add, tmp_path):
     pairs = [(pair.source, pair.target) for pair in TINY_GRAMMAR.read("valid")]
     name = add("tiny.zip", moses(pairs), name="Test-tiny-1-eng-deu", in_paths=["*.en", "*.fr"], in_ext="txt")
     options = ["corpus=mtdata", f"corpus.train=[{name}]", f"corpus.valid={name}", f"corpus.tests={{tiny: {name}}}"]
     fetched = door_in_process("data", *options, folder=tmp_path)
     assert fetched.returncode == 0, fetched.stderr.decode()
     assert f"{name}: is here" in fetched.stderr.decode() and "Downloading" not in fetched.stderr.decode()
-    sizes = [option for option in TINY_CORPUS if not option.startswith("corpus.")]
-    steps = ["tokenizer.kind=char", "trainer.max_minutes=0", "trainer.max_steps=1", "run.dir=run"]
-    trained = door_in_process(
-        "train",
-        "+experiment=demo/attention",
-        *options,
-        *sizes,
-        *TINY_SIZES["recurrent"],
-        *steps,
-        folder=tmp_path,
-    )
-    assert trained.returncode == 0, trained.stderr.decode()
+    config = compose_train(options)
+    assert texts(config.corpus) == texts(config.corpus, "tiny") == pairs
 
 
 def sgm(column: int) -> bytes:
@@ -380,7 +366,7 @@ def sgm(column: int) -> bytes:
     return "\n".join(["<refset>", "<doc>", *segments, "</doc>", "</refset>"]).encode()
 
 
-def test_the_document_s_commands_fetch_what_it_says(add, library, tmp_path):
+def test_the_document_s_commands_fetch_what_it_says(add, server, library, tmp_path):
     """The addresses lead to this machine; ids, forms of the files and paths within archives are the index's own."""
     from mtdata.entry import DatasetId
 
@@ -392,7 +378,7 @@ def test_the_document_s_commands_fetch_what_it_says(add, library, tmp_path):
         "dev/newstest2014-fren-src.fr.sgm": sgm(1),
         "dev/newstest2014-fren-ref.en.sgm": sgm(0),
     }
-    (tmp_path / "served/dev.tgz").write_bytes(tar(*members.items()))
+    server.repositories[SERVED]["dev.tgz"] = tar(*members.items())
     document = (ROOT / "docs/data.md").read_text()
     for name, file in (
         ("Statmt-europarl-10-fra-eng", "europarl.tsv.gz"),
@@ -403,7 +389,8 @@ def test_the_document_s_commands_fetch_what_it_says(add, library, tmp_path):
         entry = copy.copy(library.INDEX.entries[DatasetId.parse(name)])
         entry.url = f"{address}/{file}"
         library.INDEX.entries[entry.did] = entry
-    listing, fetching = re.findall(r"^python -m nmt.data (.*?[^\\])$", document, re.MULTILINE | re.DOTALL)[:2]
+    commands = re.findall(r"^python -m nmt.data (.*?[^\\])$", document, re.MULTILINE | re.DOTALL)
+    listing, fetching = [command for command in commands if "corpus=mtdata" in command]
     listed = door_in_process("data", *shlex.split(listing), folder=tmp_path)
     assert b"Statmt-europarl-10-fra-eng  10  " in listed.stdout
     one_line = fetching.replace("\\\n", " ")

@@ -19,8 +19,8 @@ from nmt.corpus.kinds.tasks import TaskOptions
 from nmt.corpus.subwords.tokenizer import TokenizerOptions
 from nmt.corpus.text.cleaning import CleaningOptions
 from nmt.errors import UserError
-from nmt.inspection.look import Limits, look_into, splits_of
-from tests.conftest import DATA
+from nmt.inspection.look import Limits, look_into
+from tests.conftest import real_corpus
 from tests.inspection.plain import (
     BOUNDS,
     bare_words,
@@ -235,7 +235,7 @@ def test_each_place_of_the_training_text_tells_its_first_line(tmp_path):
 
 def test_a_generated_corpus_has_all_its_splits():
     corpus = TaskOptions(train_pairs=30, valid_pairs=5, test_pairs_per_bucket=2, test_bounds=[3, 5])
-    assert splits_of(corpus) == ["train", "valid", "test"]
+    assert corpus.splits() == ["train", "valid", "test"]
     looked = look_into(corpus, Limits(CleaningOptions(), TokenizerOptions(), BOUNDS))
     assert [one.pairs for one in looked.splits] == [30, 5, 4]
 
@@ -257,7 +257,7 @@ def test_16_bytes_of_a_pair_are_remembered(tmp_path):
 
 @pytest.mark.data
 def test_multi30k_has_what_is_known_of_it():
-    folder = DATA / "multi30k"
+    folder = real_corpus("multi30k")
     corpus = FilesOptions(
         train=[f"{folder}/train.{{language}}.gz"],
         valid=f"{folder}/valid.{{language}}",

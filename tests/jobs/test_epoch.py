@@ -28,7 +28,7 @@ from nmt.training.trainer_options import TrainerOptions
 from tests.conftest import TINY_CORPUS, TINY_SIZES
 
 ONE_EPOCH = (
-    "+experiment=demo/attention",
+    "+experiment=demo/fixed",
     *TINY_CORPUS,
     *TINY_SIZES["recurrent"],
     "trainer.max_minutes=0",
@@ -167,7 +167,6 @@ def test_a_vocabulary_that_is_too_large_is_made_smaller(tmp_path, caplog):
     ("override", "message"),
     [
         ("cleaning.max_words=0", "corpus.train: no usable pair"),
-        ("model.attention.heads=3", "heads"),
         ("device=cuda:99", "device=cuda:99"),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from nmt.corpus.kinds.files import FilesOptions
+from nmt.corpus.kinds.files import FilesOptions, read_parallel
 from nmt.corpus.recipes.recipe import RECIPES, Recipe
 from nmt.errors import Absent
 from nmt.jobs.missing import with_others
@@ -58,15 +61,15 @@ def test_a_corpus_that_is_of_several_recipes_is_told_whole(tmp_path, news, monke
     assert str(told) == f"{MULTI30K}; and {other}"
 
 
-def test_what_the_doors_of_a_run_are_given_is_told_with_the_command(trained_run, tmp_path):
+def test_what_the_doors_of_a_run_are_given_is_told_with_the_command(trained_run, tmp_path, monkeypatch):
     place = "data/corpora/multi30k/test2016"
-    told = (f"{place}.de: not there; python -m nmt.data corpus=multi30k_en_de",)
+    told = f"{place}.de: not there; python -m nmt.data corpus=multi30k_en_de"
     (tmp_path / place).parent.mkdir(parents=True)
     for name in (f"{place}.en", f"{place}.links"):
         (tmp_path / name).write_text("0-0\n")
     given = (f"run={trained_run}", "device=cpu", f"source={place}.en")
-    fails(door_in_process("align", *given, f"target={place}.de", folder=tmp_path), *told)
-    fails(door_in_process("align", *given, f"target={place}.en", f"gold={place}.de", folder=tmp_path), *told)
-    fails(door_in_process("score", *given, f"target={place}.de", folder=tmp_path), *told)
-    fails(door_in_process("evaluate", *given, f"references=[{place}.de]", folder=tmp_path), *told)
-    fails(door_in_process("align", *given, "target=my.de", folder=tmp_path), "my.de: no such file")
+    fails(door_in_process("align", *given, f"target={place}.en", f"gold={place}.de", folder=tmp_path), told)
+    fails(door_in_process("evaluate", *given, f"references=[{place}.de]", folder=tmp_path), told)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Absent, match=re.escape(told)):  # which align and score read with
+        list(read_parallel(Path(f"{place}.en"), Path(f"{place}.de")))

@@ -12,17 +12,19 @@ import io
 import json
 import logging
 import os
+import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from nmt.corpus.fetching.addresses import without_password
-from nmt.corpus.fetching.sizes import in_bytes
+from nmt.corpus.fetching.sizes import MEGABYTE, in_bytes
 from nmt.errors import UserError
+from nmt.progress import Progress
 
 if TYPE_CHECKING:  # imported late: they cost every start
     import requests
@@ -51,8 +53,8 @@ class Wanted:
 
     place: Path  # where it will lie
     addresses: Sequence[str]  # tried in this order
-    most: int  # bytes: one that is longer is not the file
-    digest: str | None  # SHA-256; None where the packer decides
+    digest: str | None  # as sha256:0a1b or md5:0a1b; None where the packer decides
+    most: int = sys.maxsize  # bytes: one that is longer is not the file
 
     @property
     def partial(self) -> Path:
@@ -80,15 +82,31 @@ class _Wrong(_Failed):
     """A whole file came, and it is another one."""
 
 
+def download(wanted: Wanted, headers: Mapping[str, str] | None = None) -> None:
+    """Brings one file to its place, unless it is there, and shows how much has come.
+
+    Raises NotThere where no address has it, and OSError where it can't be written.
+    """
+    wanted.place.parent.mkdir(parents=True, exist_ok=True)
+    with Progress(f"downloading {wanted.place.name}", "MB") as progress:
+
+        def show(count: int) -> None:
+            progress.update(count / MEGABYTE)
+
+        with closing(Downloads(Patience(), show, headers)) as downloads:
+            downloads.fetch(wanted)
+
+
 class Downloads:
     """Downloads files one after the other, over connections that are kept open.
 
-    ``show`` is told, as they come, how many bytes of the current file are there.
+    ``show`` is told, as they come, how many bytes of the current file are there; ``headers`` go with every request.
     """
 
-    def __init__(self, patience: Patience, show: Callable[[int], object]):
+    def __init__(self, patience: Patience, show: Callable[[int], object], headers: Mapping[str, str] | None = None):
         self.patience = patience
         self.show = show
+        self.headers = headers or {}
         self.session: requests.Session | None = None
         self.silent: set[str] = set()  # servers that could not be reached: asked last for the files after
 
@@ -136,15 +154,12 @@ class Downloads:
             wanted.origin.unlink(missing_ok=True)
             brought.append(url)
 
-        digest = None
-        if wanted.digest:
-            digest = f"sha256:{wanted.digest}"
         try:
-            pooch.retrieve(address, digest, wanted.place.name, wanted.place.parent, downloader=bring)
+            pooch.retrieve(address, wanted.digest, wanted.place.name, wanted.place.parent, downloader=bring)
         except ValueError as error:
             if not brought:
                 raise
-            raise _Wrong("other bytes than the recipe knows (SHA-256)") from error
+            raise _Wrong("other bytes than are known by their digest") from error
         self.show(_size(wanted.place))
         return "".join(brought)
 
@@ -177,7 +192,7 @@ class Downloads:
         from urllib3.exceptions import HTTPError
 
         first = _first_byte(address, wanted)
-        headers = {"Accept-Encoding": "identity"}  # packed on the way, bytes could not be counted
+        headers = {**self.headers, "Accept-Encoding": "identity"}  # packed on the way, bytes could not be counted
         if first:
             headers["Range"] = f"bytes={first}-"
             if not wanted.digest:

@@ -76,15 +76,15 @@ class DownloadedSources:
         place = self._place_of(need)
         most = most_of(need.size)
         if isinstance(need, Archive):
-            archive = Wanted(place, self.left[need], most, digest=None)
+            archive = Wanted(place, self.left[need], digest=None, most=most)
             self._fetch_one(need, archive)
             return
         for path, digest in need.digests.items():
             file = Wanted(
                 place=place / f"{need.prefix}{path}",
                 addresses=addresses_of_file(need, path),
+                digest=f"sha256:{digest}",
                 most=most,
-                digest=digest,
             )
             self._fetch_one(need, file)
 

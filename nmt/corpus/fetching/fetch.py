@@ -14,7 +14,7 @@ from nmt.corpus.fetching.download import Patience
 from nmt.corpus.fetching.downloaded import DownloadedSources
 from nmt.corpus.fetching.given import given_sources
 from nmt.corpus.fetching.lengths import source_md
-from nmt.corpus.fetching.place import digest_of_text, faults, files_of, write_texts
+from nmt.corpus.fetching.place import MEND, digest_of_text, faults, files_of, write_texts
 from nmt.corpus.fetching.sizes import in_bytes
 from nmt.corpus.fetching.sources import ShownSource
 from nmt.corpus.recipes.recipe import Archive, Recipe, Source
@@ -25,7 +25,6 @@ from nmt.swap import name_of_damaged
 
 log = logging.getLogger("nmt")
 
-MEND = "set NMT_DATA to a folder that can be written"
 DOWNLOADS = ".downloads"
 PARTIAL = ".partial"
 ORIGIN = "SOURCE.md"

@@ -14,7 +14,7 @@ from nmt.corpus.fetching.sizes import MEGABYTE
 from nmt.corpus.recipes.recipe import RECIPES, Recipe, Source, Split
 from nmt.errors import Damaged, not_read
 
-BLOCK = 1 << 20  # bytes that are hashed at a time
+MEND = "set NMT_DATA to a folder that can be written"
 
 
 def corpora_folder() -> Path:
@@ -90,12 +90,10 @@ def _fault(folder: Path, name: str, known: str) -> str:
 
 def digest_of_text(path: Path) -> str:
     """Returns the SHA-256 of a text, unpacked; or that it can't be unpacked. Raises Unreadable."""
-    digest = hashlib.sha256()
     open_packed = gzip.open if path.suffix == ".gz" else open
     try:
         with open_packed(path, "rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
+            digest = hashlib.file_digest(file, "sha256")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return "none: can't be unpacked"
     except OSError as error:
@@ -120,15 +118,12 @@ def write_texts(recipe: Recipe, sources: Sequence[Source], folder: Path) -> list
 
 def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
     """Writes the texts of a split, all of them gzipped where one is large. Raises Damaged for another text."""
-    _check_counts(split, recipe)
-    contents = {}
-    for ending, lines in split.texts.items():
-        name = f"{split.name}.{ending}"
-        text = "".join(f"{line}\n" for line in lines)
-        contents[name] = text.encode("utf-8")
-        if text.count("\n") > len(lines):
+    contents = split.contents()
+    for name, content in contents.items():
+        ending = name.removeprefix(f"{split.name}.")
+        if content.count(b"\n") > len(split.texts[ending]):
             raise Damaged(f"{recipe.folder}/{name}: the recipe makes a line with a line end in it")
-        _check_digest(name, contents[name], recipe)
+        _check_digest(name, content, recipe)
     largest = max(len(content) for content in contents.values())
     for name, content in contents.items():
         place = folder / name
@@ -136,15 +131,6 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
             place = folder / f"{name}.gz"
             content = gzip.compress(content, mtime=0)
         place.write_bytes(content)
-
-
-def _check_counts(split: Split, recipe: Recipe) -> None:
-    """Raises Damaged where the texts of a split have unequal numbers of lines."""
-    counts = {ending: len(lines) for ending, lines in split.texts.items()}
-    is_parallel = len(set(counts.values())) == 1
-    if not is_parallel:
-        place = f"{recipe.folder}/{split.name}"
-        raise Damaged(f"{place}: has texts of {counts} lines, where line i of each is one pair")
 
 
 def _check_digest(name: str, content: bytes, recipe: Recipe) -> None:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from nmt.corpus.pair import Pair
@@ -54,6 +55,10 @@ class Corpus(ABC):
     @abstractmethod
     def test_names(self) -> list[str]:
         """Returns the names of the test sets, each fit to name a folder."""
+
+    def splits(self) -> list[str]:
+        """Returns the names of all splits that there are: ``train``, ``valid``, and the test sets."""
+        return ["train", "valid", *self.test_names()]
 
     @abstractmethod
     def read(self, split: str, first: int = 0) -> Iterator[Pair]:
@@ -132,6 +137,13 @@ class Corpus(ABC):
         Which text they held, only the same packed files can show.
         """
         return False
+
+    def files_of(self, split: str) -> list[Path]:
+        """Returns the files of which the options make a split, there or not.
+
+        Empty for a split without a place, and for a kind that makes its text or leaves files to a library.
+        """
+        return []
 
     def catalogue(self) -> list[str]:
         """Returns a line for each text that this kind finds by name in these languages; empty for a kind of no names.

@@ -125,6 +125,22 @@ class FilesOptions(PlacedCorpus):
                 digest.update(digest_of_file(existing(self.links)))
         return digest.hexdigest()[:16]
 
+    def files_of(self, split: str) -> list[Path]:
+        """Returns the files of all places, and of the word links. What ``*`` stands for is not known, and left out."""
+        try:
+            places = self.places(split)
+        except UserError:  # a split without a place, which whoever reads it tells
+            return []
+        if self.knows_links(split):
+            places.append(self.links)
+        files: dict[Path, None] = {}  # in order, each once
+        for place in places:
+            if is_set(place) or "*" in place:
+                continue
+            for language in (self.source_language, self.target_language):
+                files[Path(place.replace("{language}", language))] = None
+        return list(files)
+
     def fetch(self) -> list[str]:
         """Fetches the test sets by sacreBLEU's names."""
         sets = dict.fromkeys(filter(is_set, [self.valid, *self.tests.values()]))

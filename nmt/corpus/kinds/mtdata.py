@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from nmt.corpus.fetching.place import corpora_folder, file_of
+from nmt.corpus.fetching.place import MEND, corpora_folder, file_of
 from nmt.corpus.kinds.files import FIRST, read_parallel
 from nmt.corpus.kinds.mtdata_index import Asked, file_names, known_sets
 from nmt.corpus.kinds.mtdata_texts import write_set
@@ -93,7 +93,7 @@ class MtdataOptions(PlacedCorpus):
                 continue
             folder = self._folder(name)
             if not self._is_here(name):
-                with one_at_a_time(folder, "set NMT_DATA to a folder that can"):
+                with one_at_a_time(folder, MEND):
                     self._fetch_set(name, option)
             lines.append(f"{folder}: is here")
         return lines

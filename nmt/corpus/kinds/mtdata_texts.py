@@ -7,10 +7,8 @@ are cut. Of a .tar only what is wanted is unpacked, under names of our own; the 
 from __future__ import annotations
 
 import gzip
-import logging
 import os
 import shutil
-import sys
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +16,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nmt.corpus.fetching.place import corpora_folder
+from nmt.corpus.fetching.download import NotThere, Wanted, download
+from nmt.corpus.fetching.place import MEND, corpora_folder
 from nmt.corpus.kinds.mtdata_index import (
     Asked,
     address_of,
@@ -34,7 +33,6 @@ from nmt.errors import FULL, READ_ONLY, UserError, not_written
 from nmt.locks import one_at_a_time
 
 LARGE = 1_000_000  # bytes of a text, above which both are gzipped
-PATIENCE = 30  # seconds without an answer, after which a download ends
 
 
 def write_set(asked: Asked, folder: Path) -> int:
@@ -47,7 +45,7 @@ def write_set(asked: Asked, folder: Path) -> int:
     with opened_index() as index:
         entry = entry_of(index, asked)
         turned = is_turned(entry, asked)
-        downloads = _downloads(part)
+        downloads = _downloads(part, asked.name)
         try:
             shutil.rmtree(part, ignore_errors=True)  # of a fetch that was ended
             part.mkdir(parents=True)
@@ -81,10 +79,11 @@ def _pairs_of(entry: Any, turned: bool, downloads: Any) -> Iterator[Pair]:
         yield pair_of_texts(texts, "source", "target", where)
 
 
-def _downloads(part: Path) -> Any:
+def _downloads(part: Path, name: str) -> Any:
     """Returns mtdata's folder of downloads, which keeps them; what is wanted of a .tar is unpacked into ``part``.
 
-    Its list ``kept`` grows by each file that is there.
+    Its list ``kept`` grows by each file that is there. Raises UserError, with the ``name`` of the set, for a file that
+    no server gives.
     """
     import mtdata.cache
 
@@ -94,7 +93,10 @@ def _downloads(part: Path) -> Any:
             self.kept: list[Path] = []
 
         def download(self, url: str, save_at: Path, timeout: Any = None, entry: Any = None) -> Path:
-            _download(url, save_at, mtdata.cache.headers)
+            try:
+                _download(url, save_at, mtdata.cache.headers)
+            except NotThere as error:
+                raise UserError(f"{name}: can't be fetched ({error}); try again later") from None
             self.kept.append(save_at)
             return save_at
 
@@ -110,15 +112,9 @@ def _downloads(part: Path) -> Any:
 
 
 def _download(url: str, path: Path, headers: dict[str, str]) -> None:
-    """Brings a file to its place, unless it is there: whole or not at all."""
-    import pooch
-
-    pooch.get_logger().setLevel(logging.WARNING)
-    is_shown = bool(sys.stderr and sys.stderr.isatty())
-    downloader = pooch.HTTPDownloader(progressbar=is_shown, timeout=PATIENCE, headers=headers)
-    with one_at_a_time(path):
-        if not path.is_file():
-            pooch.retrieve(url, known_hash=None, fname=path.name, path=path.parent, downloader=downloader)
+    """Brings a file to its place, unless it is there: sets share archives."""
+    with one_at_a_time(path, MEND):
+        download(Wanted(path, [url], digest=None), headers)
 
 
 def _unpacked(archive: Path, patterns: Sequence[str], folder: Path) -> list[Path]:
@@ -236,7 +232,7 @@ def _put_in_place(part: Path, folder: Path, asked: Asked) -> None:
 def _not_fetched(name: str, error: Exception, folder: Path, downloads: Sequence[Path]) -> UserError:
     """Returns what to raise for an error of the library, of the network or of the disk."""
     if isinstance(error, OSError) and error.errno in (*FULL, *READ_ONLY):
-        return not_written(error, folder, "set NMT_DATA to a folder that can")
+        return not_written(error, folder, MEND)
     reason = reason_of(error)
     if downloads:
         files = " and ".join(str(path) for path in downloads)

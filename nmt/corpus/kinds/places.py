@@ -38,6 +38,15 @@ class PlacedCorpus(Corpus):
     def test_names(self) -> list[str]:
         return list(self.tests)
 
+    def splits(self) -> list[str]:
+        """Returns those of training and validation that have a place, and all test sets; each name once."""
+        names = []
+        if self.train:
+            names.append("train")
+        if self.valid:
+            names.append("valid")
+        return list(dict.fromkeys([*names, *self.tests]))
+
     def places(self, split: str) -> list[str]:
         """Raises UserError for a split that has no place."""
         named = {**self.tests, "train": self.train, "valid": self.valid}

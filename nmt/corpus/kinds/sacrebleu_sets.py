@@ -17,12 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nmt.corpus.fetching.download import NotThere, Wanted, download
 from nmt.errors import Absent, UserError, for_shell, nearest, not_written
 from nmt.locks import one_at_a_time
-from nmt.progress import phase
 
 PREFIX = "sacrebleu:"
-TIMEOUT = 30.0  # seconds in which a server must answer
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)  # what archives raise
 MEND = "name another folder in the environment variable SACREBLEU"
 
@@ -62,8 +61,7 @@ def fetch_set(place: str, source: str, target: str) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(folder, MEND):
             if not _are_here(files):
-                with phase(f"fetching {place}"):
-                    _download(test_set, place)
+                _download(test_set, place)
                 _unpack(test_set, place)
                 _write_texts(test_set, place, pair)
     except OSError as error:
@@ -129,42 +127,19 @@ def _texts(test_set: Any, place: str, pair: str) -> list[Path]:
 
 
 def _download(test_set: Any, place: str) -> None:
-    """Downloads the files of a set. Raises UserError."""
+    """Downloads the files of a set that are not there with the MD5 that sacreBLEU knows. Raises UserError."""
     for address, digest in zip(test_set.data, test_set.md5, strict=True):
         file = _downloaded(test_set, address)
-        _download_file(address, digest, file, place)
+        try:
+            download(Wanted(file, [address], digest=f"md5:{digest}"))
+        except NotThere as error:
+            mend = f"try again, or put the file there by hand, as {file}"
+            raise UserError(f"{place}: cannot be fetched ({error}); {mend}") from None
 
 
 def _downloaded(test_set: Any, address: str) -> Path:
     """Returns where the file of an address lies once it is downloaded."""
     return Path(test_set._rawdir, test_set._get_tarball_filename(address))
-
-
-def _download_file(address: str, digest: str, file: Path, place: str) -> None:
-    """Downloads a file, unless it is there with the MD5 that sacreBLEU knows. Raises UserError."""
-    import pooch
-    from requests import RequestException
-
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        pooch.retrieve(
-            address,
-            known_hash=f"md5:{digest}",
-            fname=file.name,
-            path=file.parent,
-            downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
-        )
-    except RequestException as error:
-        reason = type(error).__name__
-        if error.response is not None:
-            reason = f"status {error.response.status_code}"
-        raise UserError(
-            f"{place}: cannot be fetched from {address} ({reason}); try again, or put the file there by hand, as {file}"
-        ) from None
-    except ValueError:  # pooch says so of another digest, and keeps nothing
-        raise UserError(
-            f"{place}: {address} sends another file than sacreBLEU knows (its MD5 differs); nothing was kept"
-        ) from None
 
 
 def _unpack(test_set: Any, place: str) -> None:

@@ -12,10 +12,7 @@ def digests_of_texts(recipe: Recipe, sources: Sequence[Source]) -> dict[str, str
     """Returns the SHA-256 of every text that a recipe makes of these sources, by the name of its file without .gz."""
     digests = {}
     for split in recipe.splits(sources):
-        for ending, lines in split.texts.items():
-            text = "".join(f"{line}\n" for line in lines)
-            content = text.encode("utf-8")
+        for name, content in split.contents().items():
             digest = hashlib.sha256(content)
-            name = f"{split.name}.{ending}"
             digests[name] = digest.hexdigest()
     return digests

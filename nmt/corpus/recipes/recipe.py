@@ -74,6 +74,14 @@ class Split:
             listed = ", ".join(f"{self.name}.{ending} {count:,}" for ending, count in counts.items())
             raise Damaged(f"lines of {listed}: not equal in number, so line i of all is not one sentence pair")
 
+    def contents(self) -> dict[str, bytes]:
+        """Returns what each file of the split holds, by its name."""
+        contents = {}
+        for ending, lines in self.texts.items():
+            text = "".join(f"{line}\n" for line in lines)
+            contents[f"{self.name}.{ending}"] = text.encode("utf-8")
+        return contents
+
 
 @dataclass(frozen=True, eq=False)
 class Recipe:

@@ -79,17 +79,21 @@ def merges_of(model: bytes) -> list[int]:
     format = _model_format()
     normal = format.ModelProto.SentencePiece.NORMAL
     pieces = format.ModelProto.FromString(model).pieces
-    return [number for number, piece in enumerate(pieces) if piece.type == normal and len(piece.piece) > 1]
+    merges = []
+    for number, piece in enumerate(pieces):
+        is_single = len(piece.piece) == 1  # a character, which BPE begins with
+        if piece.type == normal and not is_single:
+            merges.append(number)
+    return merges
 
 
 def shortened(model: bytes, count: int) -> bytes:
     """Returns a model of BPE with its first ``count`` merges alone: as if it had been trained so small."""
-    left_out = set(merges_of(model)[count:])
+    merges = merges_of(model)
     shorter = _model_format().ModelProto.FromString(model)
-    pieces = [piece for number, piece in enumerate(shorter.pieces) if number not in left_out]
-    del shorter.pieces[:]
-    shorter.pieces.extend(pieces)
-    shorter.trainer_spec.vocab_size = len(pieces)
+    for number in reversed(merges[count:]):  # from the end: what comes before keeps its number
+        del shorter.pieces[number]
+    shorter.trainer_spec.vocab_size = len(shorter.pieces)
     return shorter.SerializeToString()
 
 

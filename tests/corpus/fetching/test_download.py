@@ -8,13 +8,11 @@ import socket
 import pytest
 
 from nmt.corpus.fetching import addresses
-from nmt.corpus.fetching.download import Patience
 from nmt.corpus.fetching.fetch import fetch
 from nmt.errors import UserError
-from tests.corpora_server import Mood, packed
+from tests.corpora_server import QUICK, Mood, packed
 from tests.toy_corpus import COMMIT, FILES, LARGEST, TEXTS, TOY_ARCHIVE, TOY_FILES, TREE, texts_in
 
-QUICK = Patience(connecting=5.0, silence=0.2, tries=3, pause=0.0)
 CUT = 70_000  # bytes: within the largest file
 ALL = sum(map(len, FILES.values()))
 
@@ -166,12 +164,12 @@ def test_a_redirect_that_leads_nowhere_is_refused(corpora, server, place, reason
 def test_wrong_bytes_are_thrown_away_and_the_next_mirror_is_tried(corpora, server, second, caplog):
     server.mood = Mood(only="train.en", content=b"x" * LARGEST)
     fetched(TOY_FILES, corpora)
-    assert "other bytes than the recipe knows" in caplog.text
+    assert "other bytes than are known" in caplog.text
 
 
 def test_wrong_bytes_everywhere_end_in_one_line(corpora, server):
     server.mood = Mood(only="train.en", content=b"x" * LARGEST)
-    refused(TOY_FILES, corpora, "other bytes than the recipe knows", "train.en")
+    refused(TOY_FILES, corpora, "other bytes than are known", "train.en")
 
 
 def test_a_file_that_was_begun_with_wrong_bytes_begins_anew(corpora, server, second):
