@@ -37,8 +37,8 @@ def inspect(config: DataConfig) -> Inspection:
     folder = Path(config.output) if config.output else PLACE / name_of(config.corpus)
     limits = Limits(config.cleaning, config.tokenizer, EvaluationOptions().bucket_bounds)
     inspection = _inspection(config, look_into(config.corpus, limits))
+    print(look_text(inspection), flush=True)  # also where nothing can be written
     _write(inspection, folder)  # before an epoch is measured, which takes a while and may be stopped
-    print(look_text(inspection), flush=True)
     inspection = _with_epoch(inspection, config)
     _write(inspection, folder)
     print(f"\n{advice_text(inspection)}", flush=True)
@@ -83,10 +83,11 @@ def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
         threads = "1 thread" if epoch.threads == 1 else f"{epoch.threads} threads"
         time += f" with {threads}"
     option = f"tokenizer.vocabulary_size={epoch.vocabulary_size}"
+    updates = "1 update" if epoch.updates == 1 else f"{epoch.updates:,} updates"
     return [
         Advice("pieces a word", f"{pieces} (tokenizer: {epoch.tokenizer})"),
         Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces", option),
-        Advice("an epoch", f"{epoch.updates:,} updates, {epoch.target_tokens:,} target tokens, {time}"),
+        Advice("an epoch", f"{updates}, {epoch.target_tokens:,} target tokens, {time}"),
     ]
 
 
