@@ -74,7 +74,12 @@ def splits_of(corpus: Corpus) -> list[str]:
         place = getattr(corpus, split, None)
         if place is None or place:  # kinds without such an option make the text themselves
             names.append(split)
-    return [*names, *corpus.test_names()]
+    return [*names, *_tests_of(corpus)]
+
+
+def _tests_of(corpus: Corpus) -> list[str]:
+    """Returns the test sets of a corpus, but for one that is another split under its name."""
+    return [name for name in corpus.test_names() if name not in (TRAIN, VALID)]
 
 
 def look_into(corpus: Corpus, limits: Limits) -> Looked:
@@ -93,7 +98,7 @@ def look_into(corpus: Corpus, limits: Limits) -> Looked:
     first = itertools.islice(corpus.read(names[0]), MEASURED)
     proportions = Proportions.of(normalised_pairs(first, limits.reader.normalise))
     look = _Look(corpus, limits, proportions)
-    for name in corpus.test_names():
+    for name in _tests_of(corpus):
         look.at_test(name)
     if VALID in names:
         look.at_valid()
