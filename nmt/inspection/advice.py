@@ -74,7 +74,7 @@ def warnings_of(
     for split in splits:
         warnings += _of_odd(split)
         warnings += _of_cleaning(split, cleaning)
-        warnings += _of_repeated(split)
+        warnings += _of_repeated(split, cleaning)
         warnings += _of_unseen(split)
     for split in splits[1:]:
         warnings += _of_script(split, splits[0], "source")
@@ -134,12 +134,14 @@ def _is_meant(left_out: LeftOut, cleaning: CleaningOptions) -> bool:
     return left_out.reason == "duplicate"
 
 
-def _of_repeated(split: Split) -> list[str]:
+def _of_repeated(split: Split, cleaning: CleaningOptions) -> list[str]:
     share = split.duplicates.count / max(1, split.pairs)
     if share <= MANY_REPEATED:
         return []
     mend = ""
     if not split.is_test:
+        if cleaning.duplicates == "drop":  # which mends it
+            return []
         mend = "; cleaning.duplicates=drop leaves one of each"
     return [f"{split.name}: {share:.0%} of its pairs came before{mend}"]
 

@@ -102,3 +102,8 @@ def test_a_text_of_which_nothing_is_left_is_told(tmp_path):
 def test_many_repeated_pairs_are_told_with_the_mend(tmp_path):
     [warning] = warned(corpus_in(tmp_path, TRAIN + TRAIN[:10]))
     assert warning == "train: 33% of its pairs came before; cleaning.duplicates=drop leaves one of each"
+
+
+def test_repeated_pairs_that_cleaning_drops_are_no_warning(tmp_path):
+    corpus = corpus_in(tmp_path, TRAIN + TRAIN[:10])
+    assert warned(corpus, CleaningOptions(duplicates="drop")) == []
