@@ -124,12 +124,13 @@ def check_title(name: str, place: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint for a misspelt name: ``did you mean 'x'? (known: ...)``."""
+    """Returns a hint for a misspelt name, also in other capitals: ``did you mean 'x'? (known: ...)``."""
     names = sorted(known)
     listed = ", ".join(names)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    in_small = {one.casefold(): one for one in names}
+    close = difflib.get_close_matches(name.casefold(), in_small, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'? (known: {listed})"
+        return f"did you mean '{in_small[close[0]]}'? (known: {listed})"
     return f"known: {listed}"
 
 

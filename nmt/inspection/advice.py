@@ -55,7 +55,7 @@ def advice_of_buckets(test: Split) -> Advice:
     if not bounds:
         return Advice(title, f"{test.pairs:,} sentences are too few for two buckets of {LEAST}")
     listed = ",".join(map(str, bounds))
-    text = f"{len(bounds) + 1} of at least {LEAST} sentences each"
+    text = f"{len(bounds) + 1} of at least {LEAST} sentences each, for evaluate and compare"
     return Advice(title, text, f"evaluation.bucket_bounds=[{listed}]")
 
 
@@ -92,7 +92,10 @@ def _rank(shared: Shared) -> int:
 def _of_shared(shared: Shared) -> str:
     other = IN_WORDS.get(shared.other, shared.other)
     if shared.is_same_text:
-        return f"{shared.split}: all of its {shared.of:,} pairs are in {other}, too; it can't show what was learned"
+        means = "it can't show what was learned"
+        if shared.other not in IN_WORDS:
+            means = f"it shows nothing that {other} doesn't"
+        return f"{shared.split}: all of its {shared.of:,} pairs are in {other}, too; {means}"
     count = shared.sources.count
     verb = "are"
     if count == 1:
