@@ -309,4 +309,5 @@ def _in_words(error: Exception) -> str:
         return "no such host, or no network"
     words = str(reason).partition("\n")[0]
     _, _, after = words.rpartition(": ")
-    return after[:200] or type(reason).__name__
+    bare = after.rstrip("\"')")  # of errors that are printed within errors
+    return bare[:200] or type(reason).__name__

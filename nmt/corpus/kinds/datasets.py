@@ -206,7 +206,10 @@ class DatasetsOptions(PlacedCorpus):
             reason = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
             is_absent = isinstance(error, FileNotFoundError | ConnectionError)
             kind = Absent if is_absent else UserError
-            raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason})") from None
+            mend = ""
+            if isinstance(error, ConnectionError):
+                mend = "; load it where there is a network, and name the library's folder then in HF_HOME"
+            raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason}){mend}") from None
 
     def _check_columns(self, known: list[str] | None) -> None:
         """``known``: the columns of the data set; a stream may not know them beforehand."""
