@@ -67,7 +67,7 @@ multi30k: $(READY)  ## fetch Multi30k (3 MB), and compare 3 systems on it, 20 mi
 # Without a GPU europarl_cpu, which is smaller. DEVICE=auto asks torch. BUDGET is each system's, by default that of the
 # comparison: 16000000 target tokens on a CPU (half an hour, and an hour for the Transformer), 3 minutes on a GPU.
 SEEDS := [1,2,3]
-europarl: $(READY)  ## fetch Europarl (350 MB), and compare 3 systems on it, on a CPU 2 hours a seed; SEEDS= BUDGET= DEVICE=auto
+europarl: $(READY)  ## fetch Europarl (345 MB), and compare 3 systems on it, on a CPU 2 hours a seed; SEEDS= BUDGET= DEVICE=auto
 	$(if $(MINUTES),$(error europarl: MINUTES= is BUDGET= now, in target tokens on a CPU and in minutes on a GPU))
 	$(RUN) -m nmt.data corpus=europarl_en_fr
 	@device=$(or $(DEVICE),auto); comparison=europarl; \

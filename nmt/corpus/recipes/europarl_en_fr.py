@@ -154,7 +154,7 @@ PROCEEDINGS = Archive(
     repository="mjlaali/Europarl-ConcoDisco",
     commit="1a18432425a6ace708e96220b4fd1d4efd678ad0",
     prefix="xml-files/ep-",
-    size=350_000_000,
+    size=345_000_000,
     unpacked=1_600_000_000,
 )
 

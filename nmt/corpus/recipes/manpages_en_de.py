@@ -234,7 +234,7 @@ TRANSLATIONS = Archive(
     repository="deepin-community/manpages-l10n",
     commit="7f68cf0e5be850c0122fcc6568e89d843451b77c",
     prefix="po/de/",
-    size=50_000_000,
+    size=92_400_000,
     unpacked=45_000_000,
 )
 
