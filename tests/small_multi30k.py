@@ -1,4 +1,4 @@
-"""A repository like Multi30k's, small, and the module that teaches a process its digests: the recipe is the real one."""
+"""A repository like Multi30k's, small, and the module that teaches a process its digests: its recipe is the real one."""
 
 from __future__ import annotations
 
