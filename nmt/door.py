@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from nmt.environment import can_meet, check_meeting, is_torchrun, left_over, prepare_libraries, rank_and_count
+from nmt.environment import (
+    can_meet,
+    check_meeting,
+    drop_empty_variables,
+    is_torchrun,
+    left_over,
+    prepare_libraries,
+    rank_and_count,
+)
 from nmt.errors import UserError, in_words
 from nmt.messages import leave_messages, standard_error_watched, watch_standard_error
 from nmt.progress import phase
@@ -39,6 +47,7 @@ def open_door(name: str, help_text: str, job: Callable[[Any], None]) -> Iterator
             raise SystemExit(0)
         count = _processes(name)
         prepare_libraries()
+        drop_empty_variables()
         _set_logging()
         # Told here, too: the next block out ends one of several processes without a chance to tell anything.
         with _ending_at_once(count), _mistakes_in_one_line(), _under_hydra(name, job) as run:
@@ -197,6 +206,8 @@ def _set_logging() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     for library in ("datasets", "matplotlib", "fsspec", "filelock", "hydra", "hydra_plugins"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    for library in ("datasets", "huggingface_hub"):  # they print by themselves: each line would come twice
+        logging.getLogger(library).propagate = False
 
 
 def _fail(message: str, code: int) -> None:

@@ -27,6 +27,12 @@ def prepare_libraries() -> None:
         os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
 
 
+def drop_empty_variables() -> None:
+    """Takes an empty NMT_DATA for none: configurations would read corpora from the root of the disk."""
+    if not os.environ.get("NMT_DATA"):
+        os.environ.pop("NMT_DATA", None)
+
+
 def rank_and_count() -> tuple[int, int]:
     """This process's rank and the number of processes that torchrun started; (0, 1) without torchrun.
 

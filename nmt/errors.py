@@ -7,11 +7,12 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+MOST_MEANT = 3  # names that a hint gives
 
 
 class UserError(Exception):
@@ -124,14 +125,29 @@ def check_title(name: str, place: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns a hint for a misspelt name, also in other capitals: ``did you mean 'x'? (known: ...)``."""
+    """Returns a hint for a misspelt name: ``did you mean 'x'? (known: ...)``.
+
+    Several names are hinted at where what was typed is the beginning of each, as multi30k of multi30k_en_de.
+    """
     names = sorted(known)
     listed = ", ".join(names)
-    in_small = {one.casefold(): one for one in names}
-    close = difflib.get_close_matches(name.casefold(), in_small, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{in_small[close[0]]}'? (known: {listed})"
+    meant = _meant(name, names)
+    if meant:
+        hint = " or ".join(f"'{close}'" for close in meant)
+        return f"did you mean {hint}? (known: {listed})"
     return f"known: {listed}"
+
+
+def _meant(name: str, names: Sequence[str]) -> list[str]:
+    """Returns the names that a misspelt one may stand for."""
+    parts = sorted(name.lower().split("_"))
+    of_same_parts = [known for known in names if sorted(known.lower().split("_")) == parts]  # as multi30k_de_en
+    if of_same_parts:
+        return of_same_parts
+    begun = [known for known in names if known.lower().startswith(f"{name.lower()}_")]
+    if begun and len(begun) <= MOST_MEANT:
+        return begun
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.6)
 
 
 def leave_disk_errors_to_caller() -> None:

@@ -41,6 +41,10 @@ class Mood:
     etags: bool = True
     length: bool = True  # whether it tells Content-Length
     content: bytes | None = None  # instead of the file's
+    reason: str | None = None  # beside `status`
+    body: bytes = b""  # of a redirect
+    headers: Mapping[str, str] = field(default_factory=dict)  # instead of those that it would send
+    if_range: bool = True  # whether it heeds If-Range
     members: list[tuple[tarfile.TarInfo, bytes]] = field(default_factory=list)  # of archives, after the repository's
     archive_size: int | None = None  # bytes of the whole archive, to which it is cut before it is served
 
@@ -146,11 +150,12 @@ def _handler_of(server: CorporaServer) -> type[BaseHTTPRequestHandler]:
             if mood.holds is not None:
                 mood.holds.wait()
             if mood.status:
-                self._answer(mood.status, {"Content-Length": "0"})
+                self._answer(mood.status, {"Content-Length": "0"}, mood.reason)
                 return
             if mood.leads_to:
                 place = mood.leads_to.replace("{path}", self.path)
-                self._answer(302, {"Content-Length": "0", "Location": place})
+                self._answer(302, {"Content-Length": str(len(mood.body)), "Location": place})
+                self._write(mood.body, 0, mood)
                 return
             content = server.content_of(path, mood)
             if content is None:
@@ -165,7 +170,8 @@ def _handler_of(server: CorporaServer) -> type[BaseHTTPRequestHandler]:
                 headers["ETag"] = tag
             first = 0
             status = 200
-            if wanted and mood.ranges and self.headers.get("If-Range", tag) == tag:
+            vouched = self.headers.get("If-Range", tag) if mood.if_range else tag
+            if wanted and mood.ranges and vouched == tag:
                 first = int(wanted.removeprefix("bytes=").rstrip("-"))
                 status = 206
                 headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
@@ -177,8 +183,10 @@ def _handler_of(server: CorporaServer) -> type[BaseHTTPRequestHandler]:
             else:
                 headers["Connection"] = "close"
                 self.close_connection = True
-            self._answer(status, headers)
+            self._answer(status, {**headers, **mood.headers})
             self._write(content, first, mood)
+            if mood.headers:
+                self.close_connection = True
 
         def _write(self, content: bytes, first: int, mood: Mood) -> None:
             ends = [end for end in (mood.cut_at, mood.stalls_at) if end is not None]
@@ -199,8 +207,8 @@ def _handler_of(server: CorporaServer) -> type[BaseHTTPRequestHandler]:
                 self.wfile.flush()
                 server.ended.wait()
 
-        def _answer(self, status: int, headers: Mapping[str, str]) -> None:
-            self.send_response(status)
+        def _answer(self, status: int, headers: Mapping[str, str], reason: str | None = None) -> None:
+            self.send_response(status, reason)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()

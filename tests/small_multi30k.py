@@ -1,4 +1,4 @@
-"""A repository like Multi30k's, small, and the module that teaches a process its digests: its recipe is the real one."""
+"""A repository like Multi30k's, small, and the module that teaches a process its digests; the recipe is real."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def write_module(folder: Path, files: dict[str, bytes]) -> None:
     (folder / f"{MODULE}.py").write_text(
         "from dataclasses import replace\n"
         "import nmt.corpus.recipes\n"
-        "from nmt.corpus.recipes.recipe import RECIPES, register\n"
+        "from nmt.corpus.recipes.recipe import RECIPES\n"
         'recipe = RECIPES["multi30k"]\n'
         "[need] = recipe.needs\n"
         f"need = replace(need, digests={pformat(digests)})\n"
-        f"register(replace(recipe, needs=(need,), digests={pformat(texts)}))\n"
+        f'RECIPES["multi30k"] = replace(recipe, needs=(need,), digests={pformat(texts)})\n'
     )

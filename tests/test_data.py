@@ -25,10 +25,13 @@ def read(monkeypatch):
         (("output=page",), ("output=page: is where do=inspect writes", "do=fetch")),
         (("corpus=multi30k_en_de", "source=nowhere"), ("source=nowhere: no such file or folder",)),
         (("corpus=multi30k_en_dd",), ("corpus=multi30k_en_dd: no such configuration", "multi30k_en_de")),
+        (("corpus=multi30k",), ("did you mean 'multi30k_en_de' or 'multi30k_en_fr'?",)),
+        (("corpus=multi30k_de_en",), ("did you mean 'multi30k_en_de'?",)),
         (("+comparison=multi30",), ("comparison=multi30: no such configuration", "multi30k")),
         (("sourc=x",), ("sourc: no such option", "did you mean 'source'?")),
         (("trainer.max_steps=x",), ("trainer.max_steps=x: must be a whole number",)),
-        ((), ("kind=grammar has no text to fetch", "do=list")),
+        ((), ("kind=grammar has no text to fetch", "name a corpus, such as corpus=multi30k_en_de", "do=list")),
+        (("corpus=files", "corpus.train=[x]"), ("your own files, which do=inspect looks into", "do=list")),
     ],
 )
 def test_a_mistake_ends_in_one_line(tmp_path, arguments, told):

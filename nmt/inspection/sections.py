@@ -89,15 +89,15 @@ def _text(inspection: Inspection) -> Section:
         source,
         "  in a sentence",
         "  in the longest",
-        "  its line",
+        "  which is line",
         target,
         "  in a sentence",
         "  in the longest",
-        "  its line",
+        "  which is line",
         "target/source length, median",
         "  1st percentile",
         "  99th percentile",
-        "pairs that came before",
+        "pairs that repeat an earlier one",
         "sources with several targets",
     ]
     rows = []
@@ -147,7 +147,7 @@ def _lines_of(split: Split) -> list[str]:
     """Says which pairs came before, and where each place of a split begins."""
     lines = []
     if split.duplicates.count:
-        line = f"{split.name}: pairs that came before: {split.duplicates}"
+        line = f"{split.name}: pairs that repeat an earlier one: {split.duplicates}"
         lines.append(line)
     for place, first in split.places.items():
         if place == 0:

@@ -8,10 +8,11 @@ from dataclasses import fields
 from pathlib import Path
 
 from nmt.corpus.fetching.fetch import fetch
-from nmt.corpus.fetching.place import corpora_folder, file_of, recipe_of
+from nmt.corpus.fetching.place import corpora_folder, digest_of_text, files_of, real, recipe_of
 from nmt.corpus.kinds.corpus import Corpus
 from nmt.corpus.recipes.recipe import Recipe
 from nmt.errors import UserError
+from nmt.jobs.unfetched import nothing_to_fetch
 from nmt.schemas import DataConfig
 
 log = logging.getLogger("nmt")
@@ -31,34 +32,39 @@ def fetch_corpora(config: DataConfig) -> None:
             state = "is here now"
         log.info("%s: %s %s%s", folder, recipe.title, state, _pairs(recipe))
         for name in files:
-            _check_name_of(folder / name)
+            _check_name_of(folder / name, recipe)
     lines = corpus.fetch()
     for line in lines:
         log.info("%s", line)
     if not texts and not lines:
-        raise UserError(f"corpus: kind={corpus.kind} has no text to fetch; python -m nmt.data do=list shows what has")
+        raise nothing_to_fetch(corpus)
 
 
 def folders_of(texts: Sequence[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]]:
     """Returns each recipe whose texts are read, once, with the folder in which they are.
 
     Raises UserError where that is not below the folder of all corpora and has not the text either: what lies elsewhere
-    is the user's own.
+    is the user's own. A link among the folders of all corpora may lead to another disk.
     """
-    root = corpora_folder().resolve()
+    root = real(corpora_folder())
     folders = []
     elsewhere: dict[Path, None] = {}  # in order, each once
     for recipe, path in texts:
-        if path.parent.resolve().is_relative_to(root):
+        if real(path.parent).is_relative_to(root):
             folders.append((recipe, path.parent))
-        elif not path.is_file():
+        elif path.is_file():
+            elsewhere[path.parent] = None
+        elif real(path.parent.parent).is_relative_to(root):
+            folders.append((recipe, path.parent))
+        else:
             raise UserError(
                 f"{path}: not there, and corpora are fetched to {corpora_folder()}; set NMT_DATA={path.parent.parent}, "
                 "or name the file there"
             )
-        else:
-            elsewhere[path.parent] = None
+    fetched = [folder for _, folder in folders]
     for folder in elsewhere:
+        if folder in fetched:
+            continue
         log.info("%s: not below %s, so it is taken as it is", folder, corpora_folder())
     return list(dict.fromkeys(folders))
 
@@ -94,13 +100,18 @@ def _places_of(corpus: Corpus) -> Iterator[str]:
     yield from places
 
 
-def _check_name_of(path: Path) -> None:
-    """Raises UserError where a text is here under another name than the configuration says, such as without .gz."""
-    if path.is_file():
+def _check_name_of(path: Path, recipe: Recipe) -> None:
+    """Raises UserError where a text is here under another name alone, with or without .gz, or is right only there."""
+    name = path.name.removesuffix(".gz")
+    there = files_of(path.parent, name)
+    others = [other for other in there if other != path]
+    if not others:
         return
-    there = file_of(path.parent, path.name.removesuffix(".gz"))
-    if there:
-        raise UserError(f"{path}: the corpus has this text as {there.name}; name that in the configuration")
+    [other] = others
+    if path not in there:
+        raise UserError(f"{path}: the corpus has this text as {other.name}; name that in the configuration")
+    if digest_of_text(path) != recipe.digests[name]:
+        raise UserError(f"{path}: not the text of this corpus, which lies beside it as {other.name}; move it away")
 
 
 def _pairs(recipe: Recipe) -> str:

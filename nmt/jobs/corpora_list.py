@@ -51,7 +51,7 @@ def _rows_of_recipes() -> Iterator[Row]:
             here = "yes"
         yield [first, languages, pairs, megabytes(recipe.size), here, recipe.licence]
         for name in others:
-            yield [name, "", "", "", "", ""]
+            yield [name, "", "", "", here, f"comes with {first}"]
 
 
 def _rows_of_libraries() -> Iterator[Row]:

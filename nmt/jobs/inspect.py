@@ -86,8 +86,11 @@ def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
     updates = "1 update" if epoch.updates == 1 else f"{epoch.updates:,} updates"
     return [
         Advice("pieces a word", f"{pieces} (tokenizer: {epoch.tokenizer})"),
-        Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces", option),
-        Advice("an epoch", f"{updates}, {epoch.target_tokens:,} target tokens, {time}"),
+        Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces, 95 % of which occur 100 times or more", option),
+        Advice(
+            "an epoch of this configuration",
+            f"{updates}, {epoch.target_tokens:,} target tokens, {time}",
+        ),
     ]
 
 

@@ -163,6 +163,12 @@ def test_a_revision_is_another_text_and_none_keeps_the_fingerprint_of_earlier_ve
     )
 
 
+def test_a_hub_that_is_not_reached_is_told_with_what_to_do():
+    mend = r"split 'train': cannot be loaded \(no route\); check the name and the network, or name a folder"
+    with pytest.raises(UserError, match=mend), DatasetsOptions(path="any/set")._problems_of("train"):
+        raise ConnectionError("no route")
+
+
 def test_fetching_loads_every_split_once_and_a_stream_needs_none(tmp_path):
     branch_of_parquet(tmp_path / "set")
     options = ["corpus=datasets", f"corpus.path={tmp_path}/set", "corpus.data_dir=set-en-de"]
@@ -183,6 +189,6 @@ def test_a_hub_that_can_not_be_reached_is_told_with_the_mend(monkeypatch):
     monkeypatch.setattr("datasets.load_dataset_builder", unreachable)
     monkeypatch.setattr("datasets.load_dataset", unreachable)
     with pytest.raises(
-        UserError, match=r"split 'train': cannot be loaded \(Couldn't reach .*; load it where .* HF_HOME"
+        UserError, match=r"split 'train': cannot be loaded \(Couldn't reach .*; check the name and the network"
     ):
         next(DatasetsOptions(path="wmt/wmt14").read("train"))

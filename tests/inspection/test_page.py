@@ -66,6 +66,10 @@ def test_every_link_of_the_page_leads_to_a_part_of_it(inspection):
         assert f'id="{anchor}"' in page
 
 
+def test_warnings_have_a_heading_of_their_own(inspection):
+    assert "<strong>To look at before training</strong>" in html_text(replace(inspection, warnings=["mine: no pairs"]))
+
+
 def test_odd_words_are_shown_and_do_nothing(inspection):
     page = html_text(inspection)
     assert "<script" not in page

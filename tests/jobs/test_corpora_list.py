@@ -41,6 +41,11 @@ def test_every_recipe_and_its_other_configurations_have_rows(corpora):
             assert f"\n{name}" in table
 
 
+def test_another_configuration_of_a_corpus_names_the_one_it_comes_with(corpora):
+    row = row_of(list_corpora(), "multi30k_en_fr")
+    assert " ".join(row.split()) == "multi30k_en_fr no comes with multi30k_en_de"
+
+
 def test_what_a_library_brings_has_a_row_with_unknown_sizes(corpora):
     row = row_of(list_corpora(), "wmt14_en_de")
     assert row.split() == ["wmt14_en_de", "en", "de", "-", "-", "-", "see", "wmt/wmt14;", "`datasets`"]

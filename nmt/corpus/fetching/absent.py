@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from nmt.corpus.fetching.place import corpora_folder, recipe_of
+from nmt.corpus.fetching.place import corpora_folder, real, recipe_of
 from nmt.corpus.recipes.recipe import RECIPES, Recipe
 from nmt.errors import Absent
 
@@ -43,7 +43,7 @@ def how_to_fetch(path: Path, languages: Sequence[str] = ()) -> str:
     command = fetching_command(recipe, languages)
     mend = f"{command} fetches {pronoun} ({megabytes(recipe.size)})"
     folder = corpora_folder() / recipe.folder
-    if path.parent.resolve() != folder.resolve():
+    if real(path.parent) != real(folder):
         mend += f" into {folder}"
     return mend
 

@@ -8,7 +8,9 @@ ones: all that comes from it is checked by the same digests.
 from __future__ import annotations
 
 import os
-from urllib.parse import quote
+import re
+from contextlib import suppress
+from urllib.parse import quote, urlsplit
 
 from nmt.corpus.recipes.recipe import Archive, Files
 from nmt.errors import UserError
@@ -50,11 +52,30 @@ def page_of(repository: str) -> str:
     return f"https://github.com/{repository}"
 
 
+def without_password(address: str) -> str:
+    """Returns an address as it may be shown and kept: without the name and password before its host."""
+    return re.sub(r"//[^/?#\s]*@", "//***@", address)
+
+
 def _of_mirrors(pattern: str) -> list[str]:
     patterns = []
     for mirror in os.environ.get("NMT_MIRROR", "").split():
-        if not mirror.startswith(("http://", "https://")):
-            raise UserError(f"NMT_MIRROR={mirror}: an address that begins with http:// or https:// is needed")
+        _check_mirror(mirror)
         literal = mirror.rstrip("/").replace("{", "{{").replace("}", "}}")
         patterns.append(pattern.replace("{mirror}", literal))
     return patterns
+
+
+def _check_mirror(mirror: str) -> None:
+    """Raises UserError for what is no address of a server."""
+    with suppress(ValueError):  # brackets that are not closed; a port that is no number
+        parts = urlsplit(mirror)
+        is_server = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        if is_server and not parts.query and not parts.fragment:
+            return
+    _, at, host = mirror.rpartition("@")
+    shown = f"***@{host}" if at else mirror
+    shown = re.split("[?#]", shown)[0]  # a token may follow
+    raise UserError(
+        f"NMT_MIRROR={shown}: an address that begins with http:// or https:// and a host, without ? and #, is needed"
+    )

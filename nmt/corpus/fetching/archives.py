@@ -11,12 +11,14 @@ import io
 import os
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Self
 
@@ -41,6 +43,8 @@ BLOCK = 1 << 20  # bytes that are unpacked at a time
 GZIP = b"\x1f\x8b"  # with which a file begins
 ZIP = b"PK\x03\x04"
 DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
+# Errors of Python's own, which tarfile and zipfile let out where a header says what none should say.
+NONSENSE = (ValueError, RuntimeError, ArithmeticError, LookupError, TypeError, AttributeError, struct.error, LZMAError)
 
 
 class ArchiveSource(Source):
@@ -144,7 +148,7 @@ class _Tar:
         names = set(wanted)
         left = _most_unpacked(self.need)
         for member, tar in self._read():
-            if member.name not in names:
+            if member.name not in names or not member.isreg():  # a folder may have the name of a file
                 continue
             left -= member.size
             if left < 0:
@@ -166,6 +170,8 @@ class _Tar:
             with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Header) as tar:
                 for member in tar:
                     self._check_commit(tar)
+                    if tar.offset > most:  # where the next one begins: tarfile would seek it for years
+                        raise _unpacks_to_too_much(self.archive)
                     yield member, tar
             while bounded.read(BLOCK):
                 pass
@@ -241,7 +247,7 @@ class _Bounded(io.RawIOBase):
         content = self.stream.read(size)
         self.left -= len(content)
         if self.left < 0:
-            raise Damaged(f"{self.archive}: unpacks to more than {MOST_TIMES} times its size; not read on")
+            raise _unpacks_to_too_much(self.archive)
         end = content[-tarfile.BLOCKSIZE :]
         self.last = (self.last + end)[-tarfile.BLOCKSIZE :]
         return content
@@ -296,6 +302,10 @@ def _most_unpacked(need: Need) -> int:
     return need.unpacked
 
 
+def _unpacks_to_too_much(archive: Path) -> Damaged:
+    return Damaged(f"{archive}: unpacks to more than {MOST_TIMES} times its size; not read on")
+
+
 def _refused(archive: Path, name: str) -> Damaged:
     return Damaged(f"{archive}: {name!r} is a link or a device, which is not followed; files are needed")
 
@@ -317,3 +327,6 @@ def _damage_named(archive: Path) -> Iterator[None]:
         raise Damaged(f"{archive}: cut short or damaged ({reason})") from None
     except OSError as error:
         raise not_read(error, archive) from None
+    except NONSENSE as error:
+        reason, _, _ = str(error).partition("\n")
+        raise Damaged(f"{archive}: damaged ({type(error).__name__}: {reason})") from None

@@ -8,6 +8,7 @@ vouches for (ETag, RFC 9110, 13.1.5 If-Range) are joined.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from nmt.corpus.fetching.addresses import without_password
 from nmt.corpus.fetching.sizes import in_bytes
 from nmt.errors import UserError
 
@@ -29,6 +31,7 @@ log = logging.getLogger("nmt")
 
 CHUNK = 1 << 20  # bytes, at most, that are read before they are written
 MOST_REDIRECTS = 10
+MOST_DIGITS = 18  # of a length that a server tells
 LATER = (429, 500, 502, 503, 504)  # statuses that may pass
 
 
@@ -36,7 +39,7 @@ LATER = (429, 500, 502, 503, 504)  # statuses that may pass
 class Patience:
     """How long a server is waited for."""
 
-    connecting: float = 20.0  # seconds
+    connecting: float = 5.0  # seconds at each number of a host; GitHub has up to eight, and a firewall may drop all
     silence: float = 60.0  # seconds without a byte
     tries: int = 4  # in a row at one address that brought little or nothing; a try that is cut late is none of them
     pause: float = 2.0  # seconds before the second try; twice as long before each of the next
@@ -97,11 +100,11 @@ class Downloads:
         reasons: list[str] = []
         for address in sorted(wanted.addresses, key=self._is_silent):
             if reasons:
-                log.warning("%s; trying %s", reasons[-1], address)
+                log.warning("%s; trying %s", reasons[-1], without_password(address))
             try:
                 return self._from(address, wanted)
             except _Failed as failure:
-                reasons.append(f"{address}: {failure}")
+                reasons.append(f"{without_password(address)}: {failure}")
         raise NotThere("; ".join(reasons))
 
     def close(self) -> None:
@@ -117,7 +120,7 @@ class Downloads:
         except _Wrong:
             if not had:
                 raise
-        log.warning("%s: was begun with other bytes; begun anew", address)
+        log.warning("%s: was begun with other bytes; begun anew", without_password(address))
         return self._checked(address, wanted)
 
     def _checked(self, address: str, wanted: Wanted) -> str:
@@ -164,13 +167,14 @@ class Downloads:
                     pause = self.patience.pause
                 if tries >= self.patience.tries:
                     raise
-                log.warning("%s: %s; trying again", address, failure)
+                log.warning("%s: %s; trying again", without_password(address), failure)
             time.sleep(pause)
             pause *= 2
 
     def _try(self, address: str, wanted: Wanted) -> None:
         """Asks once for what is missing. Raises _Failed; OSError where it can't be written."""
         import requests
+        from urllib3.exceptions import HTTPError
 
         first = _first_byte(address, wanted)
         headers = {"Accept-Encoding": "identity"}  # packed on the way, bytes could not be counted
@@ -182,7 +186,7 @@ class Downloads:
         try:
             with self._session().get(address, headers=headers, stream=True, timeout=seconds) as answer:
                 self._take(answer, address, wanted, first)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:  # the last two: an address that is none
             if isinstance(error, requests.ConnectionError | requests.Timeout):
                 self.silent.add(urlsplit(address).netloc)
             raise _Failed(_in_words(error)) from error
@@ -193,23 +197,27 @@ class Downloads:
             _forget(wanted)
             raise _Failed("has fewer bytes than were here; begun anew", may_pass=True)
         if answer.status_code not in (200, 206):
-            reason = f"answers {answer.status_code} {answer.reason}"
+            reason = _printable(f"answers {answer.status_code} {answer.reason}")
             raise _Failed(reason.strip(), may_pass=answer.status_code in LATER)
         if answer.status_code == 200:
             first = 0
         elif not answer.headers.get("Content-Range", "").startswith(f"bytes {first}-"):
             _forget(wanted)
             raise _Failed("goes on at another byte than asked for; begun anew", may_pass=True)
+        elif not wanted.digest and answer.headers.get("ETag", "") != _recorded(wanted)["etag"]:
+            _forget(wanted)
+            raise _Failed("goes on with another file than was begun; begun anew", may_pass=True)
         length = answer.headers.get("Content-Length", "")
         end = None
-        if length.isdigit():
+        if length.isdecimal() and len(length) <= MOST_DIGITS:
             end = first + int(length)
         if end is not None and end > wanted.most:
             raise _Failed(_too_long(wanted))
         if first:
             log.info("%s: goes on after %s", wanted.place.name, in_bytes(first))
         else:
-            wanted.origin.write_text(json.dumps({"address": address, "etag": answer.headers.get("ETag", "")}))
+            origin = {"address": without_password(address), "etag": answer.headers.get("ETag", "")}
+            wanted.origin.write_text(json.dumps(origin))
         self._write(answer.raw, wanted, first)
         if end is not None and _size(wanted.partial) < end:
             raise _Failed(f"cut after {in_bytes(_size(wanted.partial))} of {in_bytes(end)}", may_pass=True)
@@ -248,7 +256,15 @@ class Downloads:
 
             self.session = requests.Session()
             self.session.max_redirects = MOST_REDIRECTS  # and to no file://, for which it has no adapter
+            self.session.hooks["response"].append(_without_body)
         return self.session
+
+
+def _without_body(answer: requests.Response, *_: object, **options: object) -> None:
+    """Drops the body of an answer that leads on. It may be endless, and the library would read it into memory."""
+    if answer.is_redirect:
+        answer.close()
+        answer.raw = io.BytesIO()
 
 
 def _too_long(wanted: Wanted) -> str:
@@ -270,7 +286,7 @@ def _first_byte(address: str, wanted: Wanted) -> int:
         return size
     recorded = _recorded(wanted)
     is_strong = recorded["etag"].startswith('"')
-    return size if is_strong and recorded["address"] == address else 0
+    return size if is_strong and recorded["address"] == without_password(address) else 0
 
 
 def _recorded(wanted: Wanted) -> dict[str, str]:
@@ -298,16 +314,23 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, requests.TooManyRedirects):
         return f"leads on more than {MOST_REDIRECTS} times"
     if isinstance(error, requests.exceptions.InvalidSchema):
-        return f"leads to what is not http ({error})"
+        return _printable(without_password(f"leads to what is not http ({error})"))
     if isinstance(error, requests.ConnectTimeout):
         return "can't be reached in time"
     if isinstance(error, requests.Timeout) or isinstance(reason, ReadTimeoutError | TimeoutError):
         return "silent for too long"
     if isinstance(error, ProtocolError):
         return "cut"
+    if isinstance(reason, ProtocolError):
+        return "ends the connection, or sends what is not HTTP"
     if isinstance(reason, NameResolutionError):
         return "no such host, or no network"
     words = str(reason).partition("\n")[0]
     _, _, after = words.rpartition(": ")
     bare = after.rstrip("\"')")  # of errors that are printed within errors
-    return bare[:200] or type(reason).__name__
+    return _printable(without_password(bare[:200])) or type(reason).__name__
+
+
+def _printable(words: str) -> str:
+    """Returns what a server says without what would steer a terminal."""
+    return "".join(filter(str.isprintable, words))

@@ -40,7 +40,7 @@ def open_source(place: Path, need: Need) -> Source:
             return CloneSource(folder, need)
     if place.is_dir():
         return FolderSource(place, need)
-    if not is_archive(place):
+    if not place.is_file() or not is_archive(place):
         raise UserError(
             f"source={place}: no archive; a .tar.gz, .tar or .zip of {need.repository}, a folder or a clone is needed"
         )

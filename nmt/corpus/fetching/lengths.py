@@ -53,11 +53,13 @@ def source_md(recipe: Recipe, lengths: Sequence[Lengths]) -> str:
         place = page_of(need.repository)
         lines.append(f"- Repository: <{place}>, commit {need.commit}; {_files_of(need)}")
     lines += [
+        f"- Made by: `python -m nmt.data corpus={recipe.corpora[0]}`; the same text on every machine",
         f"- Licence: {recipe.licence}",
         f"- Citation: {recipe.citation}",
         f"- Treatment: {recipe.treatment}",
         "",
-        f"Lengths are counted in white-space words; the columns by length, of {recipe.measured}.",
+        f"Words are what white space parts. The columns from {BUCKETS[0]} to {BUCKETS[-1]} count pairs by the words of "
+        f"their {recipe.measured} side; max is its longest.",
         "",
         *_table_of_lengths(lengths),
         "",
@@ -72,10 +74,11 @@ def source_md(recipe: Recipe, lengths: Sequence[Lengths]) -> str:
 def _files_of(need: Need) -> str:
     if isinstance(need, Archive):
         return f"all files of `{need.prefix or '/'}`"
-    paths = []
-    for path in need.digests:
-        paths.append(f"`{need.prefix}{path}`")
-    return ", ".join(paths)
+    paths = [f"`{path}`" for path in need.digests]
+    listed = ", ".join(paths)
+    if not need.prefix:
+        return listed
+    return f"of what begins with `{need.prefix}`: {listed}"
 
 
 def _table_of_digests(recipe: Recipe) -> list[str]:
@@ -92,10 +95,10 @@ def _table_of_lengths(lengths: Sequence[Lengths]) -> list[str]:
         endings |= dict.fromkeys(split.tokens)
     rows = []
     for split in lengths:
-        tokens = [split.tokens.get(ending, "-") for ending in endings]
-        row = [split.split, split.pairs, *tokens, *split.buckets, split.longest]
+        words = [split.tokens.get(ending, "-") for ending in endings]
+        row = [split.split, split.pairs, *words, *split.buckets, split.longest]
         rows.append([str(cell) for cell in row])
-    titles = [f"tokens {ending}" for ending in endings]
+    titles = [f"words {ending}" for ending in endings]
     return _table(["split", "pairs", *titles, *BUCKETS, "max"], rows)
 
 

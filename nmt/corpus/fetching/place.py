@@ -22,6 +22,11 @@ def corpora_folder() -> Path:
     return Path(os.environ.get("NMT_DATA") or "data/corpora")
 
 
+def real(folder: Path) -> Path:
+    """Returns where a folder lies, whatever links lead to it; of links that lead in a circle, one of them."""
+    return Path(os.path.realpath(folder))
+
+
 def recipe_of(path: Path) -> Recipe | None:
     """Returns the recipe that makes a file; None where no recipe does."""
     recipe = RECIPES.get(path.parent.name)
@@ -121,6 +126,8 @@ def write_split(split: Split, folder: Path, recipe: Recipe) -> None:
         name = f"{split.name}.{ending}"
         text = "".join(f"{line}\n" for line in lines)
         contents[name] = text.encode("utf-8")
+        if text.count("\n") > len(lines):
+            raise Damaged(f"{recipe.folder}/{name}: the recipe makes a line with a line end in it")
         _check_digest(name, contents[name], recipe)
     largest = max(len(content) for content in contents.values())
     for name, content in contents.items():
@@ -143,9 +150,11 @@ def _check_counts(split: Split, recipe: Recipe) -> None:
 def _check_digest(name: str, content: bytes, recipe: Recipe) -> None:
     """Raises Damaged for a text that is not what the recipe knows."""
     digest = hashlib.sha256(content).hexdigest()
-    known = recipe.digests.get(name, "none")
+    place = f"{recipe.folder}/{name}"
+    if name not in recipe.digests:
+        raise Damaged(f"{place}: the recipe makes this text and does not name it in its digests (SHA-256 {digest})")
+    known = recipe.digests[name]
     if digest != known:
-        place = f"{recipe.folder}/{name}"
         raise Damaged(
             f"{place}: not the text of this corpus (SHA-256 {digest}, not {known}), so nothing made "
             "with it could be compared; its source was another one, or is damaged"

@@ -12,6 +12,10 @@ from nmt.corpus.recipes.recipe import Archive, Files, Need, Source
 from nmt.errors import Absent, Damaged, UserError, not_read
 
 REGULAR = ("100644", "100755")  # modes of files in git: no links, no other repositories
+# Where an object is missing, git would fetch it by a program that the clone's own configuration may name.
+NOTHING_RUNS = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1", "GIT_NO_REPLACE_OBJECTS": "1"}
+
+MOST_OF_PATH = 8192  # bytes of the path of a git directory, as a work tree names it
 
 
 class FolderSource(Source):
@@ -50,8 +54,8 @@ class CloneSource(Source):
 
     def __init__(self, folder: Path, need: Need):
         """Raises UserError for a clone that does not have the commit."""
-        options = ["-c", "core.quotepath=off", "-c", "protocol.allow=never"]
-        self.git = ["git", f"--git-dir={git_folder(folder)}", *options]
+        self.git = ["git", f"--git-dir={git_folder(folder)}"]
+        self.environment = {**os.environ, **NOTHING_RUNS}
         self.folder = folder
         self.need = need
         commit = f"{need.commit}^{{commit}}"
@@ -67,7 +71,13 @@ class CloneSource(Source):
     def files(self) -> Iterator[tuple[str, bytes]]:
         paths = wanted_paths(self.need, self._paths())
         command = [*self.git, "cat-file", "--batch"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as git:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self.environment,
+        ) as git:
             requests = git.stdin
             answers = git.stdout
             assert requests and answers
@@ -80,11 +90,14 @@ class CloneSource(Source):
                 if not size.isdigit():
                     raise self._lacks(path)
                 content = answers.read(int(size))
-                answers.read(1)  # the line end after it
+                if answers.read(1) != b"\n":  # git ends where an object is damaged
+                    raise self._lacks(path)
                 yield path, content
 
     def _paths(self) -> Iterator[str]:
-        listed = self._answer("ls-tree", "-r", "-z", self.need.commit) or b""
+        listed = self._answer("ls-tree", "-r", "-z", self.need.commit)
+        if listed is None:
+            raise self._lacks("")
         for line in listed.split(b"\0"):
             facts, _, path = os.fsdecode(line).partition("\t")
             if facts.startswith(REGULAR):
@@ -96,12 +109,15 @@ class CloneSource(Source):
 
     def _lacks(self, path: str) -> Absent:
         name = self._name_of(path)
-        return Absent(f"source={self.folder}: has not {name}; a whole clone is needed (without --filter or --depth)")
+        return Absent(
+            f"source={self.folder}: has not {name}, or it is damaged; a whole clone is needed (without --filter or "
+            "--depth)"
+        )
 
     def _answer(self, *arguments: str) -> bytes | None:
         """Returns what git writes; None where it fails. Raises UserError where there is no git."""
         try:
-            done = subprocess.run([*self.git, *arguments], capture_output=True)
+            done = subprocess.run([*self.git, *arguments], capture_output=True, env=self.environment)
         except FileNotFoundError:
             raise UserError(f"source={self.folder}: a clone is read by git, which is not installed") from None
         if done.returncode:
@@ -111,12 +127,25 @@ class CloneSource(Source):
 
 def git_folder(folder: Path) -> Path | None:
     """Returns the git directory of a clone with or without a work tree; None for another folder."""
-    for place in (folder / ".git", folder):
+    for place in (_led_to(folder / ".git"), folder):
         head = place / "HEAD"
         objects = place / "objects"
-        if head.is_file() and objects.is_dir():
+        common = place / "commondir"  # where the objects of a further work tree are
+        if head.is_file() and (objects.is_dir() or common.is_file()):
             return place
     return None
+
+
+def _led_to(place: Path) -> Path:
+    """Returns the git directory that a file of a work tree leads to: one that "git worktree" or a submodule made."""
+    if not place.is_file():
+        return place
+    with open(place, "rb") as file:
+        line = file.readline(MOST_OF_PATH)
+    key, _, path = line.partition(b": ")
+    if key != b"gitdir":
+        return place
+    return place.parent / os.fsdecode(path.rstrip(b"\n"))
 
 
 def top_folder(folder: Path, need: Need) -> Path:

@@ -207,8 +207,8 @@ class DatasetsOptions(PlacedCorpus):
             is_absent = isinstance(error, FileNotFoundError | ConnectionError)
             kind = Absent if is_absent else UserError
             mend = ""
-            if isinstance(error, ConnectionError):
-                mend = "; load it where there is a network, and name the library's folder then in HF_HOME"
+            if is_absent and not self._folder.is_dir():
+                mend = "; check the name and the network, or name a folder that has the data set"
             raise kind(f"corpus.path={self.path}, split '{place}': cannot be loaded ({reason}){mend}") from None
 
     def _check_columns(self, known: list[str] | None) -> None:

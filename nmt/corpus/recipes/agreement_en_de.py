@@ -46,7 +46,7 @@ register(
         corpora=("agreement_en_de",),
         pairs=0,
         licence="MIT License; the sentences are of WMT test sets",
-        citation="Vamvas and Sennrich 2021: On the Limits of Minimal Pairs in Contrastive Evaluation",
+        citation="Vamvas and Sennrich 2021: On the Limits of Minimal Pairs in Contrastive Evaluation (BlackboxNLP)",
         treatment=(
             "Each line NFC, without control characters, white space runs one space. Machine translations, each "
             "with a copy of which one inflection is wrong. Sources are shared with newstest-en-de: 10,857 with "

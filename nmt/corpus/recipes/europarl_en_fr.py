@@ -170,8 +170,9 @@ register(
             "(statmt.org/europarl)"
         ),
         citation=(
-            "Koehn 2005: Europarl: A Parallel Corpus for Statistical Machine Translation; Laali and Kosseim 2017: "
-            "Improving Discourse Relation Projection to Build Discourse Annotated Corpora (Europarl ConcoDisco)"
+            "Koehn 2005: Europarl: A Parallel Corpus for Statistical Machine Translation (MT Summit X); Laali and "
+            "Kosseim 2017: Improving Discourse Relation Projection to Build Discourse Annotated Corpora (RANLP), the "
+            "Europarl ConcoDisco corpus"
         ),
         treatment=(
             "Marks of discourse connectives taken out; each line NFC, without control characters, white space "

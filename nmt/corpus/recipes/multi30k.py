@@ -32,7 +32,10 @@ register(
         corpora=("multi30k_en_de", "multi30k_en_fr"),
         pairs=29_000,
         licence="not stated in the repository",
-        citation="Elliott, Frank, Sima'an and Specia 2016: Multi30K: Multilingual English-German Image Descriptions",
+        citation=(
+            "Elliott, Frank, Sima'an and Specia 2016: Multi30K: Multilingual English-German Image Descriptions (5th "
+            "Workshop on Vision and Language)"
+        ),
         treatment="Unpacked; each line NFC, without control characters, white space runs one space.",
         needs=(
             Files(

@@ -69,8 +69,8 @@ register(
         pairs=13_566,
         licence="not stated in the repository",
         citation=(
-            "Bojar et al. 2014: Findings of the 2014 Workshop on Statistical Machine Translation; Barrault et al. "
-            "2020: Findings of the 2020 Conference on Machine Translation (WMT20)"
+            "Bojar et al. 2014: Findings of the 2014 Workshop on Statistical Machine Translation (WMT); Barrault et "
+            "al. 2020: Findings of the 2020 Conference on Machine Translation (WMT20)"
         ),
         treatment=(
             "Each line NFC, without control characters, white space runs one space; lines with an empty side "

@@ -7,11 +7,12 @@ another recipe.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from nmt.errors import Damaged
+from nmt.errors import Damaged, UserError
 
 RECIPES: dict[str, Recipe] = {}  # by folder
 
@@ -99,6 +100,42 @@ class Recipe:
 
 
 def register(recipe: Recipe) -> Recipe:
-    """Makes a recipe known by its folder."""
+    """Makes a recipe known by its folder. Raises UserError for one whose fields can't be right."""
+    _check(recipe)
+    if recipe.folder in RECIPES:
+        raise UserError(f"{recipe.folder}: there is a recipe for this folder; name another one")
     RECIPES[recipe.folder] = recipe
     return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    """Raises UserError for a recipe that would write elsewhere than it should, or whose texts could not be checked."""
+    place = f"recipe {recipe.folder}"
+    for name in (recipe.folder, *recipe.digests):
+        is_plain = re.fullmatch(r"\w[\w.+-]*", name)
+        if not is_plain or name.endswith(".gz") or name == "SOURCE.md":
+            raise UserError(f"{place}: {name!r} can't name its folder or a text; letters, digits and . + - _ can")
+    if isinstance(recipe.corpora, str) or not recipe.corpora or not recipe.digests:
+        raise UserError(f"{place}: corpora and digests must list a configuration and the texts that come out")
+    counts = [recipe.pairs, *[need.size for need in recipe.needs]]
+    if not all(isinstance(count, int) for count in counts):
+        raise UserError(f"{place}: pairs and sizes must be whole numbers")
+    _check_digests(recipe.digests, place)
+    for need in recipe.needs:
+        if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", need.repository):
+            raise UserError(f"{place}: {need.repository!r} is no repository; OWNER/NAME is needed")
+        if not re.fullmatch("[0-9a-f]{40}", need.commit):
+            raise UserError(f"{place}: {need.commit!r} is no commit; all 40 digits are needed, since branches move")
+        paths = [need.prefix]
+        if isinstance(need, Files):
+            _check_digests(need.digests, place)
+            paths = [f"{need.prefix}{path}" for path in need.digests]
+        for path in paths:
+            if path.startswith("/") or ".." in path.split("/"):
+                raise UserError(f"{place}: {path!r} leads out of {need.repository}")
+
+
+def _check_digests(digests: Mapping[str, str], place: str) -> None:
+    for name, digest in digests.items():
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise UserError(f"{place}: {digest!r} is no SHA-256 of {name}; 64 digits of 0-9 and a-f are needed")

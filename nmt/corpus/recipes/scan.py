@@ -60,7 +60,7 @@ register(
         licence="BSD License",
         citation=(
             "Lake and Baroni 2018: Generalization without Systematicity: On the Compositional Skills of Sequence-"
-            "to-Sequence Recurrent Networks"
+            "to-Sequence Recurrent Networks (ICML)"
         ),
         treatment=(
             "'IN: command OUT: actions' cut in two. In the length split, training outputs have up to 22 actions, "

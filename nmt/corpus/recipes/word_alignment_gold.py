@@ -180,8 +180,9 @@ register(
         pairs=0,
         licence="not stated in the repositories for these texts",
         citation=(
-            "Och and Ney 2000: Improved Statistical Alignment Models; Mihalcea and Pedersen 2003: An Evaluation "
-            "Exercise for Word Alignment; Vilar, Popović and Ney 2006: AER: Do we need to 'improve' our alignments?"
+            "Och and Ney 2000: Improved Statistical Alignment Models (ACL); Mihalcea and Pedersen 2003: An Evaluation "
+            "Exercise for Word Alignment (HLT-NAACL workshop on parallel texts); Vilar, Popović and Ney 2006: AER: Do "
+            "we need to 'improve' our alignments? (IWSLT)"
         ),
         treatment=(
             "The sentences as their annotators tokenised them, without control characters, a space between words; "

@@ -8,6 +8,7 @@ import os
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from nmt.corpus.fetching.archives import ArchiveSource
 from nmt.corpus.fetching.fetch import fetch
 from nmt.corpus.fetching.given import given_sources
 from nmt.corpus.recipes.recipe import Archive
+from nmt.corpus.recipes.text import lines_of_text
 from nmt.errors import Absent, Damaged, UserError
 from tests.corpora_server import Mood, member, packed
 from tests.corpus.fetching.test_download import QUICK, fetched, refused
@@ -171,6 +173,18 @@ def test_an_archive_that_lacks_what_the_recipe_reads_is_refused(corpora, server)
     refused(TOY_ARCHIVE, corpora, "its source is not what the recipe reads")
 
 
+def test_an_archive_that_is_no_text_is_not_kept(corpora, server, second, caplog):
+    def splits(sources):
+        for name, content in sources[0].files():
+            lines_of_text(content, name)
+        yield from TOY_ARCHIVE.splits(sources)
+
+    toy = replace(TOY_ARCHIVE, splits=splits)
+    server.mood = Mood(content=packed("toy", COMMIT, {**TREE, "data/train.en": b"\xff\n"}))
+    fetched(toy, corpora)
+    assert "train.en, line 1: not valid UTF-8" in caplog.text
+
+
 def test_an_archive_of_another_commit_is_refused(corpora, server):
     server.mood = Mood(content=packed("toy", "f" * 40, TREE))
     refused(TOY_ARCHIVE, corpora, f"is of commit {'f' * 40}, not {COMMIT} of owner/toy")
@@ -208,6 +222,45 @@ def test_a_long_header_is_not_read_into_memory(tmp_path):
         packing.write(bytes(5_000_000))
     with pytest.raises(Damaged, match=r"a header of 5\.0 MB"):
         ArchiveSource(archive(tmp_path, buffer.getvalue()), NEED_OF_ARCHIVE)
+
+
+def pax(key, value):
+    """A header of tar's that says something of the next file."""
+    record = f" {key}={value}\n"
+    size = len(record) + 2
+    size += len(str(size)) - 2
+    text = f"{size}{record}".encode()
+    return member("pax", len(text), tarfile.XHDTYPE).tobuf() + text.ljust(512, b"\0")
+
+
+NONSENSE = {
+    "a size of years to read": pax("size", 99999999999999),
+    "a map of no numbers": pax("GNU.sparse.map", "1,a"),
+    "headers of headers": pax("a", "b") * 1000,
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_a_header_that_says_nonsense_is_damage(tmp_path, name):
+    content = NONSENSE[name] + member(f"{TOP}/src/x").tobuf() + gzip.decompress(packed("toy", COMMIT, TREE))
+    with pytest.raises(Damaged, match=r"RecursionError|ValueError|more than 100 times"):
+        ArchiveSource(archive(tmp_path, gzip.compress(content, 1)), NEED_OF_ARCHIVE)
+
+
+def test_a_zip_that_says_nonsense_is_damage(tmp_path):
+    newer = bytearray(zipped(FILES))
+    newer[newer.index(b"PK\x01\x02") + 6] = 99
+    named = bytearray(zipped({"\xff": b""}))
+    named[named.index(b"PK\x01\x02") + 46] = 0xFF
+    for content in (newer, named):
+        with pytest.raises(Damaged, match=r"version 9\.9|can't decode"):
+            ArchiveSource(archive(tmp_path, bytes(content), "toy.zip"), NEED_OF_ARCHIVE)
+
+
+def test_a_folder_with_the_name_of_a_file_is_passed_over(tmp_path):
+    content = packed("toy", COMMIT, TREE, [(member(f"{TOP}/data/train.en", kind=tarfile.DIRTYPE), b"")])
+    source = ArchiveSource(archive(tmp_path, content), NEED_OF_FILES)
+    assert source.read("train.en") == FILES["data/train.en"]
 
 
 def test_a_zip_under_a_password_is_refused(tmp_path):

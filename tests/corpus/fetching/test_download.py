@@ -210,3 +210,45 @@ def test_a_partial_file_that_is_longer_than_the_file_begins_anew(corpora, server
     place.parent.mkdir(parents=True)
     place.write_bytes(bytes(LARGEST + 5))
     fetched(TOY_FILES, corpora)
+
+
+@pytest.mark.parametrize("length", ["\xb2", "9" * 5000])
+def test_a_length_that_is_no_number_is_passed_over(corpora, server, length):
+    server.mood = Mood(headers={"Content-Length": length})
+    fetched(TOY_FILES, corpora)
+
+
+def test_the_body_of_a_redirect_is_not_read(corpora, server, second):
+    server.mood = Mood(leads_to=f"{second.url}{{path}}", body=b"x" * 50_000_000)
+    fetched(TOY_FILES, corpora)
+    assert server.sent < 40_000_000
+
+
+def test_what_goes_on_as_another_file_is_begun_anew(corpora, server):
+    other = packed("toy", COMMIT, {**TREE, "README": b"another\n"})
+    cut = Mood(cut_at=CUT, times=1, headers={"ETag": '"one"'})
+    cut.then = Mood(content=other, if_range=False, headers={"ETag": '"two"'})
+    server.mood = cut
+    fetched(TOY_ARCHIVE, corpora)
+    assert [wanted for _, wanted in server.asked] == ["", f"bytes={CUT}-", ""]
+
+
+def test_a_password_of_a_mirror_is_neither_shown_nor_kept(corpora, server, monkeypatch, caplog):
+    monkeypatch.setenv("NMT_MIRROR", server.url.replace("//", "//me:secret@"))
+    server.mood = Mood(only="valid.de", status=503)
+    message = refused(TOY_FILES, corpora, "http://***@127.0.0.1")
+    kept = [path.read_text() for path in corpora.rglob("*.origin")]
+    assert "secret" not in f"{message} {caplog.text} {kept}"
+
+
+@pytest.mark.parametrize(
+    "mirror", ["ftp://me:secret@host", "http://[::1", "http://", "http://host:x", "http://h/?secret"]
+)
+def test_an_address_that_can_not_be_is_told_without_what_is_secret(corpora, monkeypatch, mirror):
+    monkeypatch.setenv("NMT_MIRROR", mirror)
+    assert "secret" not in refused(TOY_FILES, corpora, "NMT_MIRROR=", "an address that begins with http")
+
+
+def test_what_a_server_says_does_not_steer_the_terminal(corpora, server):
+    server.mood = Mood(status=404, reason="\x1b[31mNot\x07")
+    assert refused(TOY_FILES, corpora, "answers 404 [31mNot").isprintable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import logging
 import os
 import re
@@ -10,13 +11,17 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from nmt.corpus.fetching.absent import absent
 from nmt.corpus.fetching.fetch import fetch
 from nmt.corpus.fetching.place import faults, is_here
-from nmt.corpus.recipes.recipe import Files
+from nmt.corpus.recipes.recipe import Files, Split
 from nmt.errors import Absent, Damaged, NotKept, UserError
+from nmt.jobs.corpora import folders_of
 from tests.conftest import environment
 from tests.corpora_server import Mood, packed
 from tests.corpus.fetching.test_download import ALL, CUT, QUICK, fetched
@@ -274,3 +279,96 @@ def test_the_door_says_in_one_line_that_nothing_can_be_had(corpora, tmp_path, se
     server.mood = Mood(status=404)
     place = f"{corpora}/toy-files/train.{{language}}"
     fails(data(tmp_path, place, place), "toy-files: not to be had", "answers 404", "source=FOLDER")
+
+
+@pytest.mark.parametrize("place", [".toy-files.partial", "toy-files/.partial", ".downloads/toy-files"])
+def test_what_a_killed_process_left_beside_a_whole_corpus_goes(toy, corpora, place):
+    (corpora / place).mkdir(parents=True)
+    (corpora / place / "train.en").write_text("a")
+    assert not fetch(TOY_FILES, toy)
+    assert {path.name for path in corpora.iterdir()} == {"toy-files", ".toy-files.lock"}
+    assert texts_in(toy) == TEXTS
+
+
+@pytest.mark.parametrize("place", [".toy-files.partial", ".downloads/toy-files"])
+def test_a_file_where_a_folder_is_made_gives_way(corpora, server, place):
+    (corpora / place).parent.mkdir(parents=True)
+    (corpora / place).write_text("a")
+    assert fetch(TOY_FILES, corpora / "toy-files", patience=QUICK)
+    assert {path.name for path in corpora.iterdir()} == {"toy-files", ".toy-files.lock"}
+
+
+def test_a_folder_that_is_a_link_to_another_disk_is_filled(corpora, tmp_path, server, monkeypatch):
+    def replace_on_one_disk(source, place):
+        sides = {Path(os.path.realpath(path)).is_relative_to(tmp_path / "disk") for path in (source, place)}
+        if len(sides) > 1:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        os.rename(source, place)
+
+    (tmp_path / "disk").mkdir()
+    corpora.mkdir()
+    (corpora / "toy-files").symlink_to(tmp_path / "disk")
+    monkeypatch.setattr(os, "replace", replace_on_one_disk)
+    [(toy, folder)] = folders_of([(TOY_FILES, corpora / "toy-files/train.en")])
+    assert fetch(toy, folder, patience=QUICK)
+    assert texts_in(tmp_path / "disk") == TEXTS
+
+
+def test_a_folder_that_is_a_link_to_nothing_is_told(corpora, server):
+    corpora.mkdir()
+    (corpora / "toy-files").symlink_to("gone")
+    with pytest.raises(UserError, match="toy-files: leads to gone, which is not there"):
+        fetch(TOY_FILES, corpora / "toy-files", patience=QUICK)
+
+
+def test_links_in_a_circle_are_told_in_one_line(corpora):
+    corpora.symlink_to("corpora")
+    [(toy, folder)] = folders_of([(TOY_FILES, corpora / "toy-files/train.en")])
+    with pytest.raises(UserError, match="toy-files: cannot be written"):
+        fetch(toy, folder)
+    assert str(absent(folder / "train.en")).startswith(f"{folder}/train.en: not there")
+
+
+def test_an_empty_nmt_data_counts_as_none(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("NMT_DATA", "")
+    place = "${oc.env:NMT_DATA,data/corpora}/toy-files/train.{language}"
+    done = data(tmp_path, place, place)
+    assert done.returncode == 0, done.stderr.decode()
+    assert texts_in(tmp_path / "data/corpora/toy-files") == TEXTS
+
+
+def test_a_text_that_is_read_and_wrong_is_told_though_another_packing_is_right(toy, tmp_path):
+    (toy / "train.en.gz").write_bytes(gzip.compress(FILES["data/train.en"]))
+    (toy / "train.en").write_text("other\n")
+    place = f"{toy}/train.{{language}}"
+    fails(data(tmp_path, place, place), "train.en: not the text of this corpus", "beside it as train.en.gz")
+
+
+def test_a_right_text_is_not_made_again_for_its_other_packing(toy, server):
+    assert fetch(TOY_FILES, toy, files=["train.en.gz"], patience=QUICK)
+    assert not list(toy.glob("*damaged*"))
+
+
+def fails_at_once(sources):
+    raise KeyError("a")
+
+
+@pytest.mark.parametrize(
+    ("splits", "told"),
+    [
+        (fails_at_once, r"test_fetch\.py, line \d+: the recipe of toy-files fails \(KeyError: 'a'\)"),
+        (lambda sources: ["text"], r"test_fetch\.py: the recipe of toy-files fails \(AttributeError"),
+        (lambda sources: [Split("more", {"en": ["a"]})], r"toy-files/more\.en: .* does not name it in its digests"),
+        (lambda sources: [Split("train", {"en": ["a\nb"]})], r"toy-files/train\.en: .* a line with a line end in it"),
+    ],
+)
+def test_a_recipe_with_a_mistake_is_told_in_one_line(corpora, server, splits, told):
+    with pytest.raises(UserError, match=told):
+        fetch(replace(TOY_FILES, splits=splits), corpora / "toy-files", patience=QUICK)
+    assert not (corpora / "toy-files").exists()
+
+
+def test_a_pipe_that_is_given_is_no_archive(corpora, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="no archive"):
+        fetch(TOY_FILES, corpora / "toy-files", str(tmp_path / "pipe"))
