@@ -92,3 +92,10 @@ def test_a_run_whose_folder_is_deleted_ends_and_does_not_make_it_again(told, mon
             trainer.after_step = lambda progress: shutil.rmtree(run, ignore_errors=True)
         trainer.fit()
     assert not run.exists()
+
+
+def test_a_name_in_other_capitals_is_near(tmp_path):
+    options = ("corpus=files", "do=inspect", "corpus.tests={t: 'sacrebleu:WMT14'}")
+    fails(
+        door_in_process("data", *options, folder=tmp_path), "sacrebleu:WMT14: no such test set", "did you mean 'wmt14'?"
+    )

@@ -55,7 +55,7 @@ def advice_of_buckets(test: Split) -> Advice:
     if not bounds:
         return Advice(title, f"{test.pairs:,} sentences are too few for two buckets of {LEAST}")
     listed = ",".join(map(str, bounds))
-    text = f"{len(bounds) + 1} of at least {LEAST} sentences each"
+    text = f"{len(bounds) + 1} of at least {LEAST} sentences each, for evaluate and compare"
     return Advice(title, text, f"evaluation.bucket_bounds=[{listed}]")
 
 
@@ -74,7 +74,7 @@ def warnings_of(
     for split in splits:
         warnings += _of_odd(split)
         warnings += _of_cleaning(split, cleaning)
-        warnings += _of_repeated(split)
+        warnings += _of_repeated(split, cleaning)
         warnings += _of_unseen(split)
     for split in splits[1:]:
         warnings += _of_script(split, splits[0], "source")
@@ -92,7 +92,10 @@ def _rank(shared: Shared) -> int:
 def _of_shared(shared: Shared) -> str:
     other = IN_WORDS.get(shared.other, shared.other)
     if shared.is_same_text:
-        return f"{shared.split}: all of its {shared.of:,} pairs are in {other}, too; it can't show what was learned"
+        means = "it can't show what was learned"
+        if shared.other not in IN_WORDS:
+            means = f"it shows nothing that {other} doesn't"
+        return f"{shared.split}: all of its {shared.of:,} pairs are in {other}, too; {means}"
     count = shared.sources.count
     verb = "are"
     if count == 1:
@@ -134,12 +137,14 @@ def _is_meant(left_out: LeftOut, cleaning: CleaningOptions) -> bool:
     return left_out.reason == "duplicate"
 
 
-def _of_repeated(split: Split) -> list[str]:
+def _of_repeated(split: Split, cleaning: CleaningOptions) -> list[str]:
     share = split.duplicates.count / max(1, split.pairs)
     if share <= MANY_REPEATED:
         return []
     mend = ""
     if not split.is_test:
+        if cleaning.duplicates == "drop":  # which mends it
+            return []
         mend = "; cleaning.duplicates=drop leaves one of each"
     return [f"{split.name}: {share:.0%} of its pairs came before{mend}"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from nmt.corpus.text.writing import SCRIPTS, isolated
 from nmt.inspection.results import BOTH, Inspection, LeftOut, OddLines, Ratio, Shared, Side, Split, Unseen
 
 NOTHING = "–"
+NUMBER = re.compile(r"([<>] )?[\d,.]+( %)?")  # as `thousands` and `percent` write it
 FEW = 0.0005  # share of the letters, below which a script is named without it
 
 
@@ -30,10 +32,8 @@ class Table:
 
 
 def _is_number(cell: str) -> bool:
-    if cell == NOTHING:
-        return True
-    begin = cell.lstrip("<> ")
-    return begin[:1].isdigit()
+    """Whether a cell is a number alone; a sentence may begin with one."""
+    return cell == NOTHING or NUMBER.fullmatch(cell) is not None
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _column(split: Split) -> list[str]:
 def _cells_of_side(side: Side, pairs: int) -> list[str]:
     mean = NOTHING
     if pairs:
-        mean = f"{side.words / pairs:.1f}"
+        mean = f"{side.words / pairs:,.1f}"
     return [
         thousands(side.words),
         mean,

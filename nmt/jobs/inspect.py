@@ -83,12 +83,13 @@ def advice_of_epoch(epoch: EpochEstimate) -> list[Advice]:
         threads = "1 thread" if epoch.threads == 1 else f"{epoch.threads} threads"
         time += f" with {threads}"
     option = f"tokenizer.vocabulary_size={epoch.vocabulary_size}"
+    updates = "1 update" if epoch.updates == 1 else f"{epoch.updates:,} updates"
     return [
         Advice("pieces a word", f"{pieces} (tokenizer: {epoch.tokenizer})"),
         Advice("vocabulary", f"{epoch.vocabulary_size:,} pieces, 95 % of which occur 100 times or more", option),
         Advice(
             "an epoch of this configuration",
-            f"{epoch.updates:,} updates, {epoch.target_tokens:,} target tokens, {time}",
+            f"{updates}, {epoch.target_tokens:,} target tokens, {time}",
         ),
     ]
 

@@ -180,3 +180,15 @@ def test_fetching_loads_every_split_once_and_a_stream_needs_none(tmp_path):
     assert "streaming=true reads it from where it lies" in line
     done = door_in_process("data", *options, "corpus.valid=dev", folder=tmp_path)
     fails(done, "split 'dev': cannot be loaded")
+
+
+def test_a_hub_that_can_not_be_reached_is_told_with_the_mend(monkeypatch):
+    def unreachable(*arguments: object, **options: object) -> None:
+        raise ConnectionError("Couldn't reach 'wmt/wmt14' on the Hub")
+
+    monkeypatch.setattr("datasets.load_dataset_builder", unreachable)
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    with pytest.raises(
+        UserError, match=r"split 'train': cannot be loaded \(Couldn't reach .*; check the name and the network"
+    ):
+        next(DatasetsOptions(path="wmt/wmt14").read("train"))

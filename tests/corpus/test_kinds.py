@@ -201,6 +201,21 @@ def test_files_that_cannot_go_together_are_refused_at_once(values, message):
         FilesOptions(**values)
 
 
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_test_set_named_as_another_split_is_refused(split):
+    """It would be judged on the text of that split."""
+    options = {"train": ["a.tsv"], "valid": "b.tsv"}
+    with pytest.raises(UserError, match=rf"corpus\.tests\.{split}: {split} names a split already"):
+        FilesOptions(tests={split: "c.tsv"}, **options)
+    same = {"train": "a.tsv", "valid": "b.tsv"}[split]
+    assert FilesOptions(tests={split: same}, **options).test_names() == [split]
+
+
+def test_a_data_set_without_a_name_is_told_so():
+    with pytest.raises(UserError, match=r"corpus\.path: no data set is named"):
+        next(DatasetsOptions().read("train"))
+
+
 def test_a_data_set_needs_both_columns_or_neither():
     with pytest.raises(UserError, match="both source_column and target_column"):
         DatasetsOptions(path="x", source_column="a")

@@ -16,7 +16,7 @@ Texts = list[tuple[str, str]]
 BOUNDS = (10, 20, 30)
 
 
-def corpus_in(folder: Path, train: Texts = (), valid: Texts = (), **tests: Texts) -> FilesOptions:
+def corpus_in(folder: Path, train: Texts = (), valid: Texts = (), /, **tests: Texts) -> FilesOptions:
     """Writes texts as parallel files, and returns the corpus that they are."""
     options = {}
     if train:

@@ -43,7 +43,7 @@ def test_advised_buckets_can_be_typed(tmp_path):
     texts = [("a " * length, "b") for length in (3, 13, 23, 33) for _ in range(100)]
     advice = advice_of_buckets(split(look(corpus_in(tmp_path, mine=texts)), "mine"))
     assert advice.option == "evaluation.bucket_bounds=[10,20,30]"
-    assert advice.text == "4 of at least 100 sentences each"
+    assert advice.text == "4 of at least 100 sentences each, for evaluate and compare"
 
 
 def warned(corpus, cleaning: CleaningOptions | None = None) -> list[str]:
@@ -102,3 +102,13 @@ def test_a_text_of_which_nothing_is_left_is_told(tmp_path):
 def test_many_repeated_pairs_are_told_with_the_mend(tmp_path):
     [warning] = warned(corpus_in(tmp_path, TRAIN + TRAIN[:10]))
     assert warning == "train: 33% of its pairs came before; cleaning.duplicates=drop leaves one of each"
+
+
+def test_repeated_pairs_that_cleaning_drops_are_no_warning(tmp_path):
+    corpus = corpus_in(tmp_path, TRAIN + TRAIN[:10])
+    assert warned(corpus, CleaningOptions(duplicates="drop")) == []
+
+
+def test_a_test_set_that_is_another_one_is_told_so(tmp_path):
+    [warning] = warned(corpus_in(tmp_path, first=TRAIN, second=TRAIN))
+    assert warning == "second: all of its 20 pairs are in first, too; it shows nothing that first doesn't"

@@ -233,6 +233,13 @@ def test_each_place_of_the_training_text_tells_its_first_line(tmp_path):
     assert one.duplicates.count == 7
 
 
+def test_a_test_set_that_is_the_validation_set_by_its_name_is_counted_once(tmp_path):
+    corpus = corpus_in(tmp_path, [("a b", "c d")], [("a c", "d e")], valid=[("a c", "d e")])
+    looked = look(corpus)
+    assert [split.name for split in looked.splits] == ["train", "valid"]
+    assert split(looked, "valid").kept == 1
+
+
 def test_a_generated_corpus_has_all_its_splits():
     corpus = TaskOptions(train_pairs=30, valid_pairs=5, test_pairs_per_bucket=2, test_bounds=[3, 5])
     assert corpus.splits() == ["train", "valid", "test"]

@@ -140,3 +140,8 @@ def test_an_empty_text_is_shown(inspection, tmp_path):
     empty = replace(inspection, splits=looked.splits, shared=[], warnings=["mine: no pairs"], advice=[])
     assert "mine: no pairs" in look_text(empty)
     assert "mine: no pairs" in html_text(empty)
+
+
+def test_a_sentence_that_begins_with_a_number_is_not_set_as_one():
+    table = Table(["", "", ""], [["buckets", "6 of at least 100", "12,345.6"], ["share", "1.2 a word", "< 0.1 %"]])
+    assert [table.is_numeric(column) for column in range(3)] == [False, False, True]

@@ -342,7 +342,8 @@ def _in_words(error: Exception) -> str:
         return "no such host, or no network"
     words = str(reason).partition("\n")[0]
     _, _, after = words.rpartition(": ")
-    return _printable(without_password(after[:200])) or type(reason).__name__
+    bare = after.rstrip("\"')")  # of errors that are printed within errors
+    return _printable(without_password(bare[:200])) or type(reason).__name__
 
 
 def _printable(words: str) -> str:

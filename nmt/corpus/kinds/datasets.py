@@ -105,6 +105,8 @@ class DatasetsOptions(PlacedCorpus):
 
     def _loaded(self, place: str) -> Any:
         """Returns the data set of a split, perhaps a slice of it. Raises UserError where there is none."""
+        if not self.path:
+            raise UserError("corpus.path: no data set is named; name one of the hub, or a folder of files")
         import datasets
 
         with self._problems_of(place):

@@ -32,8 +32,15 @@ class PlacedCorpus(Corpus):
     OF_TESTS: ClassVar[frozenset[str]] = frozenset({"tests"})
 
     def __post_init__(self) -> None:
-        for name in self.tests:
+        for name, place in self.tests.items():
             check_name(name, "corpus.tests")
+            self._check_is_no_other_split(name, place)
+
+    def _check_is_no_other_split(self, name: str, place: str) -> None:
+        """Raises UserError for a test set named as another split, whose text would be read in its place."""
+        splits = {"train": self.train, "valid": self.valid}
+        if name in splits and splits[name] not in (place, [place]):
+            raise UserError(f"corpus.tests.{name}: {name} names a split already; name the test set otherwise")
 
     def test_names(self) -> list[str]:
         return list(self.tests)

@@ -130,6 +130,17 @@ def test_nobody_at_an_address_is_told_in_one_line(corpora, monkeypatch):
         refused(TOY_FILES, corpora, "Connection refused")
 
 
+def test_a_proxy_that_is_not_there_is_told_without_what_errors_are_packed_in(corpora, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("NMT_MIRROR", "http://corpora.invalid")
+        for variable in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(variable, proxy)
+        message = refused(TOY_FILES, corpora, "Connection refused")
+    assert 'refused"' not in message
+
+
 def test_a_server_that_can_not_be_reached_is_asked_once_and_not_for_each_file(corpora, server, monkeypatch, caplog):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
