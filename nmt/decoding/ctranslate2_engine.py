@@ -132,7 +132,7 @@ def _put_right(folder: Path) -> None:
 
 
 def _missing() -> UserError:
-    return UserError("the library ctranslate2 is not installed; pip install 'nmt[ctranslate2]'")
+    return UserError("the library ctranslate2 is not installed; pip install ctranslate2")
 
 
 def _check_replaceable(folder: Path) -> None:

@@ -20,7 +20,7 @@ BY_LIBRARY = "`datasets`"
 BY_INDEX = "`mtdata`"
 NOTES = f"""\
 {BY_LIBRARY}: the library of that name downloads the corpus, here or when it is first read.
-{BY_INDEX}: any parallel corpus of OPUS and WMT, as corpus.train=[ID]; it needs pip install 'nmt-compare[mtdata]'."""
+{BY_INDEX}: any parallel corpus of OPUS and WMT, as corpus.train=[ID]; it needs pip install mtdata."""
 
 Row = list[str]  # a cell for each column of HEADER
 

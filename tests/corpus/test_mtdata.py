@@ -320,7 +320,7 @@ def test_without_the_library_the_door_says_how_to_install_it(tmp_path, monkeypat
     monkeypatch.setenv("NMT_DATA", str(tmp_path))
     monkeypatch.setitem(sys.modules, "mtdata", None)
     done = door_in_process("data", *LANGUAGES, "corpus.train=[Test-tiny-1-fra-eng]", folder=tmp_path)
-    fails(done, "corpus=mtdata needs mtdata; pip install 'nmt-compare[mtdata]'")
+    fails(done, "corpus=mtdata needs mtdata; pip install mtdata")
 
 
 def test_test_sets_by_sacrebleu_s_names_go_with_sets_of_mtdata(tmp_path, monkeypatch):

@@ -134,7 +134,7 @@ def _index() -> Any:
         import mtdata
         import mtdata.utils
     except ImportError:
-        raise UserError("corpus=mtdata needs mtdata; pip install 'nmt-compare[mtdata]'") from None
+        raise UserError("corpus=mtdata needs mtdata; pip install mtdata") from None
     mtdata.pbar_man.enabled = False
     # Where xz and bzip2 are installed it calls them, and takes what a damaged file begins with for all of it.
     mtdata.utils.COMPRESSORS.update({".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open})
