@@ -31,10 +31,18 @@ for number in ({numbers}):
 LONG_TRAIN = (*TINY_TRAIN[:-2], "trainer.max_steps=100000", "trainer.validate_every=50000", "run.dir=run")
 
 
+def _hear_all() -> None:
+    """Ignores no signal: a shell has its background jobs ignore some, and these tests may be one."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def noted(numbers: str, command: str) -> list[int]:
     """Returns which of these signals a process notes that a shell starts by this command, with CODE in it."""
     variables = environment(CODE=NOTES.format(numbers=numbers))
-    done = subprocess.run(["sh", "-c", command], env=variables, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["sh", "-c", command], env=variables, capture_output=True, text=True, timeout=60, preexec_fn=_hear_all
+    )
     return [int(line) for line in done.stdout.split()]
 
 
