@@ -32,8 +32,8 @@ demo: $(READY)  ## three systems on the built-in corpus in about 6 minutes, comp
 
 # Tests that start processes, each of which waits for the others: beside them, the rest has a core of its own. Others
 # are with them so that the halves take alike long.
-DOORS := $(addprefix tests/test_,configs.py doors.py fairness.py faults.py finetuning.py kill.py \
-	ranks.py scripts.py stopping.py streams.py)
+DOORS := $(addprefix tests/test_,configs.py data.py doors.py extending.py fairness.py faults.py finetuning.py kill.py \
+	ranks.py scripts.py stopping.py streams.py) tests/corpus/fetching
 
 test: $(READY_DEV)  ## all tests but the slow ones and those that need real data (what CI runs), in two halves at once
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-doors test-parts
