@@ -68,12 +68,6 @@ def folders_of(texts: Sequence[tuple[Recipe, Path]]) -> list[tuple[Recipe, Path]
     return list(dict.fromkeys(folders))
 
 
-def recipes_of(corpus: Corpus) -> Iterator[Recipe]:
-    """Yields the recipe of every place of text of a corpus that a recipe makes."""
-    for recipe, _ in texts_of(corpus):
-        yield recipe
-
-
 def texts_of(corpus: Corpus) -> Iterator[tuple[Recipe, Path]]:
     """Yields every text that a corpus reads and a recipe makes, with its file."""
     for split in corpus.splits():

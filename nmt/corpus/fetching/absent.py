@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nmt.corpus.fetching.place import corpora_folder, real, recipe_of
+from nmt.corpus.fetching.sizes import MEGABYTE
 from nmt.corpus.recipes.recipe import RECIPES, Recipe
 from nmt.errors import Absent
-
-MEGABYTE = 1_000_000  # bytes
 
 
 def absent(path: Path, languages: Sequence[str] = ()) -> Absent:
