@@ -238,7 +238,7 @@ def test_a_full_disk_is_told_as_such_and_not_as_a_damaged_download(add, tmp_path
 
 
 def test_a_large_text_is_gzipped_and_a_set_that_is_here_is_not_fetched_again(add, tmp_path, monkeypatch):
-    monkeypatch.setattr(mtdata_texts, "LARGE", 10)
+    monkeypatch.setattr(mtdata_texts, "MEGABYTE", 10)
     name = add("tiny.tsv", tsv())
     corpus(name).fetch()
     folder = tmp_path / "corpora/mtdata" / name

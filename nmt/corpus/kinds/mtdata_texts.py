@@ -18,6 +18,7 @@ from typing import Any
 
 from nmt.corpus.fetching.download import NotThere, Wanted, download
 from nmt.corpus.fetching.place import MEND, corpora_folder
+from nmt.corpus.fetching.sizes import MEGABYTE
 from nmt.corpus.kinds.mtdata_index import (
     Asked,
     address_of,
@@ -31,8 +32,6 @@ from nmt.corpus.kinds.places import pair_of_texts
 from nmt.corpus.pair import Pair
 from nmt.errors import FULL, READ_ONLY, UserError, not_written
 from nmt.locks import one_at_a_time
-
-LARGE = 1_000_000  # bytes of a text, above which both are gzipped
 
 
 def write_set(asked: Asked, folder: Path) -> int:
@@ -170,7 +169,7 @@ def _write_texts(pairs: Iterator[Pair], part: Path, asked: Asked) -> int:
         size = max(source.tell(), target.tell())
     if not count:
         raise UserError(f"{asked.name}: holds no pair; nothing was written")
-    if size <= LARGE:
+    if size <= MEGABYTE:  # as the texts of recipes: plain where both are small
         for path in (source_path, target_path):
             text = gzip.decompress(path.read_bytes())
             path.with_suffix("").write_bytes(text)
